@@ -1,0 +1,122 @@
+"""The archive port: all that the domain packages may ask of an Orthanc.
+
+`cami.edge.archive.OrthancArchive` implements it inside Orthanc; unit tests use `tests.unit.fakes.MemoryArchive`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Level = Literal["patients", "studies", "series", "instances"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row of Orthanc's change log (``/changes``), which is written with the instance in one transaction."""
+
+    seq: int
+    kind: str
+    """``NewInstance``, ``NewStudy`` … as Orthanc spells it."""
+    resource: str
+    """Orthanc identifier of the resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """A part of the change log."""
+
+    changes: Sequence[Change]
+    last: int
+    """Sequence number from which to ask for the next page."""
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceIdentity:
+    """Who an instance is: its Orthanc identifiers and the DICOM identifiers that they are made of."""
+
+    instance_id: str
+    series_id: str
+    study_id: str
+    sop_uid: str
+    series_uid: str
+    study_uid: str
+    modality: str
+    study_description: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """What Orthanc did with an object."""
+
+    instance_id: str
+    study_id: str
+    already_stored: bool
+    """An instance with the same identifiers was there; it was not overwritten, and may differ."""
+
+
+class Archive(Protocol):
+    """An Orthanc, seen from the domain."""
+
+    def changes(self, since: int, limit: int) -> ChangePage:
+        """Read the change log after `since`."""
+        ...
+
+    def last_change(self) -> int:
+        """Return the newest sequence number of the change log (0 for an empty one)."""
+        ...
+
+    def list_instances(self, since: int, limit: int) -> Sequence[str]:
+        """List instance ids of the whole archive, paged by offset."""
+        ...
+
+    def identify(self, instance_id: str) -> InstanceIdentity | None:
+        """Return the identity of an instance, or None if it is gone."""
+        ...
+
+    def read(self, instance_id: str) -> bytes | None:
+        """Return the stored DICOM file, or None if it is gone."""
+        ...
+
+    def stored_md5(self, instance_id: str) -> str | None:
+        """Return the MD5 that Orthanc keeps of the stored file, or None if it is gone."""
+        ...
+
+    def store(self, dicom: bytes) -> StoreOutcome:
+        """Store a DICOM file.
+
+        Raises
+        ------
+        cami.errors.Permanent
+            Orthanc cannot parse the object.
+        cami.errors.Transient
+            Orthanc cannot store now (disk full, shutting down).
+        """
+        ...
+
+    def find(self, query: Mapping[str, Any]) -> list[Any]:
+        """Run ``/tools/find`` of the core, as is: no scoping. Use `cami.access.visibility` for people."""
+        ...
+
+    def get(self, uri: str) -> Any:
+        """GET a core route and parse its JSON answer.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            The core answered that there is no such resource.
+        """
+        ...
+
+    def study_of(self, level: Level, resource: str) -> str | None:
+        """Return the Orthanc id of the study that holds a study, series or instance *of that level*, or None."""
+        ...
+
+    def put_label(self, study_id: str, label: str) -> None:
+        """Put a label on a study."""
+        ...
+
+    def put_metadata(self, study_id: str, name: str, value: str) -> None:
+        """Set user metadata of a study."""
+        ...

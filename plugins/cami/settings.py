@@ -1,0 +1,73 @@
+"""Typed settings of one server: the ``Cami`` section of its Orthanc configuration.
+
+A value that starts with ``CAMI_`` in the environment wins over the file (``CAMI_DATABASE`` over ``Database``), so that
+secrets in database addresses need not stand in a file.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cami.errors import Misconfigured
+
+Role = Literal["central", "proxy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a server knows of itself."""
+
+    role: Role
+    mo: str
+    """Code of the МО whose proxy this is; empty at the centre."""
+    region: Path
+    database: str
+    """SQLAlchemy URL."""
+    quarantine: Path
+    secrets: Path
+    keys: Path
+    ohif: Path
+    central_url: str
+    """Where a proxy sends to, without a trailing slash; empty at the centre."""
+    cookie_secure: bool
+    """Whether the session cookie is for HTTPS only: true behind a TLS proxy."""
+
+
+def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings out of a whole Orthanc configuration.
+
+    Raises
+    ------
+    cami.errors.Misconfigured
+        The section is missing, or one of its values is missing or of the wrong kind.
+    """
+    section = configuration.get("Cami")
+    if not isinstance(section, Mapping):
+        raise Misconfigured('the Orthanc configuration has no "Cami" section: render it with scripts/cami')
+
+    def text(name: str, *, required: bool = True) -> str:
+        value = environ.get("CAMI_" + name.upper(), section.get(name, ""))
+        if not isinstance(value, str):
+            raise Misconfigured(f'"Cami.{name}" must be a text')
+        if required and not value:
+            raise Misconfigured(f'"Cami.{name}" is missing')
+        return value
+
+    role = text("Role")
+    if role not in ("central", "proxy"):
+        raise Misconfigured(f'"Cami.Role" must be "central" or "proxy", not "{role}"')
+    proxy = role == "proxy"
+    return Settings(
+        role="proxy" if proxy else "central",
+        mo=text("Mo", required=proxy),
+        region=Path(text("Region")),
+        database=text("Database"),
+        quarantine=Path(text("Quarantine")),
+        secrets=Path(text("Secrets")),
+        keys=Path(text("Keys")),
+        ohif=Path(text("Ohif", required=False)),
+        central_url=text("CentralUrl", required=proxy).rstrip("/"),
+        cookie_secure=bool(section.get("CookieSecure", True)),
+    )

@@ -1,0 +1,79 @@
+"""HTTP as our handlers see it: a request in, a response out, no Orthanc.
+
+Orthanc hands a plugin the query string of GET requests only, strips the trailing slash of a path, gives header
+names in lower case, and can send an HTML body with status 200 only (other statuses are always ``text/plain``): pages
+for people therefore answer 200 or redirect.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request."""
+
+    method: str
+    """``GET``, ``POST``, ``PUT`` or ``DELETE``: Orthanc passes no other method to a plugin."""
+    path: str
+    """Decoded, without query string and trailing slash; the root is ``/``."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Arguments of a GET; empty for other methods."""
+    body: bytes = b""
+
+    def cookie(self, name: str) -> str | None:
+        """Return the value of the first cookie called `name`, or None."""
+        for part in self.headers.get("cookie", "").split(";"):
+            key, _, value = part.strip().partition("=")
+            if key == name:
+                return value
+        return None
+
+    def json(self) -> Any:
+        """Parse the body as JSON.
+
+        Raises
+        ------
+        ValueError
+            The body is not UTF-8 JSON.
+        """
+        return json.loads(self.body.decode("utf-8"))
+
+
+@dataclass(slots=True)
+class Response:
+    """One HTTP response. A body of a status other than 200 reaches the client as plain text."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    """Further headers, ``Set-Cookie`` any number of times."""
+
+
+Handler = Callable[[Request], Response]
+
+
+def answer_json(value: Any, status: int = 200) -> Response:
+    """Answer `value` as JSON."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return Response(status, body, "application/json; charset=utf-8", [("Cache-Control", "no-store")])
+
+
+def answer_html(page: str) -> Response:
+    """Answer an HTML page, never cached (it may show patient data)."""
+    return Response(200, page.encode("utf-8"), "text/html; charset=utf-8", [("Cache-Control", "no-store")])
+
+
+def answer_text(status: int, text: str) -> Response:
+    """Answer a short plain text, as errors of the JSON interfaces do."""
+    return Response(status, text.encode("utf-8"))
+
+
+def redirect(location: str) -> Response:
+    """Send a browser to `location` with GET (303)."""
+    return Response(303, b"", headers=[("Location", location), ("Cache-Control", "no-store")])

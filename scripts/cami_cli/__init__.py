@@ -1,0 +1,1 @@
+"""The command line ``scripts/cami``: set-up, regions, demonstration, sending, benchmarks. Runs on the host."""
