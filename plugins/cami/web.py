@@ -24,6 +24,8 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     """Arguments of a GET; empty for other methods."""
     body: bytes = b""
+    groups: tuple[str, ...] = ()
+    """What the groups of the endpoint's pattern matched."""
 
     def cookie(self, name: str) -> str | None:
         """Return the value of the first cookie called `name`, or None."""
@@ -56,6 +58,16 @@ class Response:
 
 
 Handler = Callable[[Request], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A path of ours, or one of Orthanc's that we answer instead of it."""
+
+    pattern: str
+    """Regular expression that the whole path must match."""
+    handler: Handler
+    """Answers every method of that path; it checks by itself who asks."""
 
 
 def answer_json(value: Any, status: int = 200) -> Response:

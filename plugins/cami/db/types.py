@@ -13,7 +13,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Turn an aware time into a naive one in UTC; refuse a naive one."""
         if value is None:
             return None
@@ -21,6 +21,6 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise ValueError("a naive time must not enter the database")
         return value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Give the time its zone back."""
         return None if value is None else value.replace(tzinfo=UTC)
