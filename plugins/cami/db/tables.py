@@ -24,6 +24,7 @@ __all__ = [
     "received_instance",
     "session",
     "study",
+    "study_claim",
 ]
 
 metadata = MetaData(
@@ -68,13 +69,22 @@ delivery_item = Table(
     Index("ix_delivery_item_study_id_state", "study_id", "state"),
 )
 
-#: Centre: one row a study: who owns it, how much has come (`cami.delivery.ownership`).
+#: Centre: which МО a Study Instance UID belongs to. The first claim stays, whatever study it is under.
+study_claim = Table(
+    "study_claim",
+    metadata,
+    Column("study_uid", String(128), primary_key=True),
+    Column("owner", String(16), nullable=False, comment="code of the МО"),
+    Column("claimed_at", UtcDateTime, nullable=False),
+)
+
+#: Centre: one row a study as Orthanc sees it: who owns it, how much has come (`cami.delivery.receiver`).
 study = Table(
     "study",
     metadata,
     Column("study_id", String(64), primary_key=True, comment="Orthanc id: SHA-1 of PatientID|StudyInstanceUID"),
-    Column("study_uid", String(128), nullable=False, unique=True),
-    Column("owner", String(16), nullable=False, comment="code of the МО; the first owner stays"),
+    Column("study_uid", String(128), ForeignKey("study_claim.study_uid"), nullable=False, index=True),
+    Column("owner", String(16), nullable=False, comment="as in study_claim, at hand for queries"),
     Column("modality", String(16), nullable=False, server_default=""),
     Column("description", Text, nullable=False, server_default=""),
     Column("claimed_at", UtcDateTime, nullable=False),
@@ -90,10 +100,10 @@ study = Table(
 received_instance = Table(
     "received_instance",
     metadata,
-    Column("sop_uid", String(128), primary_key=True, comment="unique in the region: a collision is quarantined"),
-    Column("instance_id", String(64), nullable=False, unique=True, comment="Orthanc id"),
+    Column("instance_id", String(64), primary_key=True, comment="Orthanc id"),
+    Column("sop_uid", String(128), nullable=False, index=True),
     Column("study_id", String(64), ForeignKey("study.study_id"), nullable=False, index=True),
-    Column("sha256", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False, comment="of the file as delivered"),
     Column("size", BigInteger, nullable=False),
     Column("stored_at", UtcDateTime, comment="empty until Orthanc has stored it"),
 )
