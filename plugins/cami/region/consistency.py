@@ -1,0 +1,109 @@
+"""What must hold between the entries of a registry: nothing twice, nothing that points nowhere.
+
+These checks read the raw document, so that they report beside the mistakes in single values and not after them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from cami.region.marks import Document, Place
+from cami.region.model import MO_ROLES, REGION_ROLES
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def check_consistency(document: Document) -> None:
+    """Report every contradiction between entries of `document`."""
+    _codes(document)
+    _oids(document)
+    _ae_titles(document)
+    _logins(document)
+    _accounts(document)
+    for place, timetable in document.find("organizations", "*", "proxy", "link", "timetable"):
+        _timetable(document, place, timetable)
+
+
+def _codes(document: Document) -> None:
+    _unique(document, document.find("organizations", "*", "code"), "write another code, one МО has one")
+
+
+def _oids(document: Document) -> None:
+    found = [*document.find("centre", "oid"), *document.find("organizations", "*", "oid")]
+    _unique(document, found, "write the organization's own OID")
+
+
+def _ae_titles(document: Document) -> None:
+    """AE titles are unique in the whole region.
+
+    When two modalities share a title, Orthanc takes any address for it, so its host check can be bypassed; and it
+    compares titles without regard to case.
+    """
+    found = [
+        *document.find("centre", "aet"),
+        *document.find("organizations", "*", "proxy", "aet"),
+        *document.find("organizations", "*", "devices", "*", "aet"),
+    ]
+    advice = "give each device a title of its own (small and capital letters are the same)"
+    _unique(document, found, advice, key=str.upper)
+
+
+def _logins(document: Document) -> None:
+    _unique(document, document.find("accounts", "*", "login"), "give each person a login of their own")
+
+
+def _unique(
+    document: Document, found: Iterable[tuple[Place, Any]], advice: str, key: Callable[[str], str] = str
+) -> None:
+    first: dict[str, Place] = {}
+    for place, value in found:
+        if not isinstance(value, str):
+            continue
+        if key(value) in first:
+            line = document.line(first[key(value)])
+            document.report(place, f'"{value}" is taken in line {line}: {advice}')
+        else:
+            first[key(value)] = place
+
+
+def _accounts(document: Document) -> None:
+    codes = {value for _, value in document.find("organizations", "*", "code")}
+    for place, account in document.find("accounts", "*"):
+        if not isinstance(account, dict):
+            continue
+        role, mo = account.get("role"), account.get("mo")
+        if role in MO_ROLES and not mo:
+            document.report((*place, "mo"), f"is missing: write the code of the МО that the {role} works for")
+        elif role in REGION_ROLES and mo:
+            document.report((*place, "mo"), f"remove it: {role} is a role of the whole region")
+        elif mo and isinstance(mo, str) and mo not in codes:
+            document.report((*place, "mo"), f'there is no МО with code "{mo}": write one of organizations[].code')
+
+
+def _timetable(document: Document, place: Place, timetable: Any) -> None:
+    busy: dict[str, list[tuple[str, str, int]]] = {}
+    for index, window in enumerate(timetable if isinstance(timetable, list) else ()):
+        start, end = _bounds(window)
+        if not start or not end:
+            continue
+        here = (*place, index)
+        if start >= end:
+            document.report(here, f'from "{start}" to "{end}" is no span: write two windows for hours over midnight')
+            continue
+        for day in _days(window):
+            clash = next((other for s, e, other in busy.get(day, []) if start < e and s < end), None)
+            if clash is not None:
+                document.report(here, f"overlaps timetable[{clash}] on {day}: change the hours of one of them")
+                break
+            busy.setdefault(day, []).append((start, end, index))
+
+
+def _bounds(window: Any) -> tuple[str, str]:
+    if not isinstance(window, dict):
+        return "", ""
+    start, end = window.get("from"), window.get("to")
+    return (start, end) if isinstance(start, str) and isinstance(end, str) else ("", "")
+
+
+def _days(window: dict[str, Any]) -> Iterator[str]:
+    days = window.get("days", _DAYS)
+    yield from (day for day in days if isinstance(day, str)) if isinstance(days, (list, tuple)) else ()

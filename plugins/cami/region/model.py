@@ -1,0 +1,153 @@
+"""The registry as typed, frozen values."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cami.errors import NotFound
+from cami.region.terms import (
+    Address,
+    AeTitle,
+    CharacterSet,
+    Code,
+    Login,
+    MegabitsPerSecond,
+    Modality,
+    Oid,
+    TcpPort,
+    TimeOfDay,
+    TimeZone,
+    Title,
+)
+
+Role = Literal[
+    "region_admin",
+    "operator",
+    "mo_admin",
+    "radiologist",
+    "clinician",
+    "consultant",
+    "dispatcher",
+    "technologist",
+    "auditor",
+    "mis",
+]
+#: All roles.
+ROLES: tuple[Role, ...] = get_args(Role)
+#: Roles of people who work for one МО; their accounts name it.
+MO_ROLES: frozenset[Role] = frozenset(["mo_admin", "radiologist", "clinician", "consultant", "technologist"])
+#: Roles of the region; their accounts name no МО.
+REGION_ROLES: frozenset[Role] = frozenset(ROLES) - MO_ROLES
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RateWindow(_Entry):
+    """Hours in which a link may be used at another rate than usual, in the time zone of the region."""
+
+    days: Annotated[tuple[Weekday, ...], Field(min_length=1)] = get_args(Weekday)
+    start: Annotated[TimeOfDay, Field(alias="from")]
+    end: Annotated[TimeOfDay, Field(alias="to")]
+    mbit_s: MegabitsPerSecond
+
+
+class Link(_Entry):
+    """The line of an МО to the centre."""
+
+    mbit_s: MegabitsPerSecond
+    """What delivery may use, unless the timetable says otherwise."""
+    timetable: tuple[RateWindow, ...] = ()
+
+
+class Proxy(_Entry):
+    """The PACS Proxy of an МО."""
+
+    aet: AeTitle
+    link: Link
+
+
+class CharacterSets(_Entry):
+    """In which character sets a device writes text (DICOM PS3.3 C.12.1.1.2)."""
+
+    default: CharacterSet = "ISO_IR 192"
+    """What text is in when the object declares nothing."""
+    override: CharacterSet | None = None
+    """What text is really in, whatever the object declares; empty: the declaration is right."""
+
+
+class Device(_Entry):
+    """An imaging device."""
+
+    aet: AeTitle
+    name: Title
+    room: Annotated[str, Field(max_length=64)] = ""
+    modality: Modality
+    address: Address
+    """From where it calls; Orthanc refuses the AE title from any other address."""
+    port: TcpPort | None = None
+    """Where it listens, if it does."""
+    character_set: CharacterSets = CharacterSets()
+
+
+class Organization(_Entry):
+    """A medical organization (МО)."""
+
+    code: Code
+    oid: Oid
+    """In the federal register of medical organizations (НСИ 1.2.643.5.1.13.13.11.1461)."""
+    full_name: Title
+    short_name: Title
+    proxy: Proxy | None = None
+    devices: tuple[Device, ...] = ()
+
+
+class Centre(_Entry):
+    """The central archive."""
+
+    name: Title
+    aet: AeTitle
+    oid: Oid
+    dicom_port_open: bool = False
+    """Whether the centre listens for DICOM associations at all; studies come over HTTP."""
+
+
+class Account(_Entry):
+    """Somebody, or a machine, that may sign in. The password is kept elsewhere."""
+
+    login: Login
+    name: Title
+    role: Role
+    mo: Code | Literal[""] = ""
+    """Code of the МО; empty for roles of the region."""
+
+
+class Region(_Entry):
+    """The registry of a region."""
+
+    name: Title
+    time_zone: TimeZone
+    centre: Centre
+    organizations: Annotated[tuple[Organization, ...], Field(min_length=1)]
+    accounts: tuple[Account, ...] = ()
+
+    def organization(self, code: str) -> Organization:
+        """Return the МО with `code`.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            There is none.
+        """
+        for organization in self.organizations:
+            if organization.code == code:
+                return organization
+        raise NotFound(f'the region has no МО with code "{code}"')
+
+    @property
+    def with_proxy(self) -> tuple[Organization, ...]:
+        """The МО that have a proxy."""
+        return tuple(organization for organization in self.organizations if organization.proxy is not None)
