@@ -3,6 +3,7 @@
 `cami.edge.archive.OrthancArchive` implements it inside Orthanc; unit tests use `tests.unit.fakes.MemoryArchive`.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -47,6 +48,34 @@ class InstanceIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectIdentity:
+    """Who an object says that it is, read from its bytes before it is stored."""
+
+    patient_id: str
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    modality: str
+    study_description: str
+
+    @property
+    def study_id(self) -> str:
+        """The Orthanc identifier that its study has or would have: SHA-1 of PatientID|StudyInstanceUID."""
+        return orthanc_id(self.patient_id, self.study_uid)
+
+    @property
+    def instance_id(self) -> str:
+        """The Orthanc identifier that it has or would have."""
+        return orthanc_id(self.patient_id, self.study_uid, self.series_uid, self.sop_uid)
+
+
+def orthanc_id(*identifiers: str) -> str:
+    """Return Orthanc's identifier of a resource: the SHA-1 of its DICOM identifiers, in five groups of eight."""
+    digest = hashlib.sha1("|".join(identifiers).encode(), usedforsecurity=False).hexdigest()
+    return "-".join(digest[start : start + 8] for start in range(0, 40, 8))
+
+
+@dataclass(frozen=True, slots=True)
 class StoreOutcome:
     """What Orthanc did with an object."""
 
@@ -79,6 +108,16 @@ class Archive(Protocol):
         """Return the stored DICOM file, or None if it is gone."""
         ...
 
+    def parse(self, dicom: bytes) -> ObjectIdentity:
+        """Read the identity of an object that is not stored yet.
+
+        Raises
+        ------
+        cami.errors.Permanent
+            It is not DICOM, or lacks a UID that storing needs.
+        """
+        ...
+
     def stored_md5(self, instance_id: str) -> str | None:
         """Return the MD5 that Orthanc keeps of the stored file, or None if it is gone."""
         ...
@@ -107,6 +146,10 @@ class Archive(Protocol):
         cami.errors.NotFound
             The core answered that there is no such resource.
         """
+        ...
+
+    def instances_of(self, study_id: str) -> Sequence[str]:
+        """List the instance ids of a study; empty when there is no such study."""
         ...
 
     def study_of(self, level: Level, resource: str) -> str | None:

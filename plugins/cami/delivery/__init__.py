@@ -1,0 +1,27 @@
+"""Store and forward: what a proxy has to send, sending it, and receiving it at the centre under its owner.
+
+Nothing that must be sent lives in memory only: the change log of the proxy's Orthanc is the source (`feed`), the table
+``delivery_item`` the queue (`queue`), and a study counts as delivered once its manifest agreed on both sides
+(`courier`, `receiver`). What must not be joined to the archive is kept apart with the reason (`quarantine`).
+"""
+
+from cami.delivery.courier import Courier
+from cami.delivery.feed import ChangeFeed
+from cami.delivery.link import CentralLink
+from cami.delivery.quarantine import Quarantine
+from cami.delivery.queue import DeliveryQueue
+from cami.delivery.receiver import Receiver
+from cami.delivery.tokens import TokenIssuer, TokenVerifier
+from cami.delivery.wire import wire_endpoints
+
+__all__ = [
+    "CentralLink",
+    "ChangeFeed",
+    "Courier",
+    "DeliveryQueue",
+    "Quarantine",
+    "Receiver",
+    "TokenIssuer",
+    "TokenVerifier",
+    "wire_endpoints",
+]

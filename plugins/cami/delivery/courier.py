@@ -1,0 +1,100 @@
+"""Sending: takes instances from the queue, sends them, and closes each study with a manifest.
+
+Methods do one step and return; `cami.edge` calls them from its threads.
+"""
+
+import hashlib
+import logging
+from datetime import timedelta
+
+from cami.archive import Archive
+from cami.clock import Clock
+from cami.delivery.link import CentralLink
+from cami.delivery.queue import DeliveryQueue, Item
+from cami.errors import Denied, Permanent, Transient
+
+log = logging.getLogger(__name__)
+
+#: How long a study must be quiet before its manifest is sent. A late image only makes another manifest.
+QUIET = timedelta(seconds=2)
+#: Longest pause after a failure: a line that is back is used again within this time.
+LONGEST_PAUSE = timedelta(seconds=5)
+
+
+class Courier:
+    """Carries instances from the local archive to the centre."""
+
+    def __init__(self, archive: Archive, queue: DeliveryQueue, link: CentralLink, clock: Clock) -> None:
+        self._archive = archive
+        self._queue = queue
+        self._link = link
+        self._clock = clock
+
+    def send_next(self) -> bool:
+        """Send the instance whose turn it is; return False when there is none to send now.
+
+        Raises
+        ------
+        cami.errors.Transient
+            The line is down. The instance is back in the queue; the caller should pause.
+        """
+        item = self._queue.take()
+        if item is None:
+            return False
+        dicom = self._archive.read(item.instance_id)
+        if dicom is None:
+            log.warning("instance %s left the local archive before it was sent", item.instance_id)
+            self._queue.forget(item.instance_id)
+            return True
+        sha256 = hashlib.sha256(dicom).hexdigest()
+        try:
+            receipt = self._link.send(dicom, sha256)
+        except (Transient, Denied) as error:
+            self._queue.give_back(item, "line", pause(item.attempts))
+            raise Transient(str(error)) from error
+        except Permanent:
+            self._set_apart(item, "refused-by-centre")
+            return True
+        if receipt.outcome in ("quarantined", "rejected"):
+            self._set_apart(item, receipt.reason or receipt.outcome)
+        elif receipt.sha256 != sha256:
+            self._queue.give_back(item, "digest", pause(item.attempts))
+            raise Transient("the centre stored other bytes than were sent; sending again")
+        else:
+            self._queue.accept(item, sha256)
+        return True
+
+    def confirm_due(self) -> int:
+        """Send the manifest of each study that is complete and quiet; return how many were confirmed.
+
+        Raises
+        ------
+        cami.errors.Transient
+            The line is down; the studies stay due.
+        """
+        confirmed = 0
+        for study_id in self._queue.due_manifests(QUIET):
+            manifest = self._queue.manifest(study_id)
+            try:
+                answer = self._link.confirm(manifest)
+            except Denied as error:
+                raise Transient(str(error)) from error
+            if answer.different:
+                log.error("study %s: the centre holds other content of %d instances", study_id, len(answer.different))
+                self._queue.quarantine(answer.different, "content-differs")
+            if answer.missing:
+                log.warning("study %s: the centre misses %d instances; sending again", study_id, len(answer.missing))
+                self._queue.resend(answer.missing)
+            if not answer.different and not answer.missing:
+                self._queue.confirm(manifest)
+                confirmed += 1
+        return confirmed
+
+    def _set_apart(self, item: Item, reason: str) -> None:
+        log.error("instance %s is not taken into the central archive: %s", item.instance_id, reason)
+        self._queue.quarantine([item.instance_id], reason)
+
+
+def pause(attempts: int) -> timedelta:
+    """Return how long to wait after a failure: half a second, doubling, at most `LONGEST_PAUSE`."""
+    return min(timedelta(seconds=0.5 * 2 ** min(attempts, 10)), LONGEST_PAUSE)

@@ -1,0 +1,48 @@
+"""Reading Orthanc's change log into the queue.
+
+The log is written in the transaction that stores the instance, and survives every crash; stable-study events and jobs
+do not (design §2). An entry whose instance is gone already (deleted before it was read) is passed over.
+"""
+
+from cami.archive import Archive, InstanceIdentity
+from cami.delivery.queue import DeliveryQueue
+
+PAGE = 500
+
+
+class ChangeFeed:
+    """Moves what arrived at the local archive into the delivery queue."""
+
+    def __init__(self, archive: Archive, queue: DeliveryQueue) -> None:
+        self._archive = archive
+        self._queue = queue
+
+    def advance(self) -> bool:
+        """Read one page of the change log; return whether there may be more to read now."""
+        since = self._queue.cursor()
+        if since > self._archive.last_change():
+            # The archive's index is younger than our cursor: it was replaced or restored. Look at everything again.
+            self.rescan()
+            return False
+        page = self._archive.changes(since, PAGE)
+        arrivals: list[tuple[int, InstanceIdentity]] = []
+        for change in page.changes:
+            if change.kind == "NewInstance":
+                identity = self._archive.identify(change.resource)
+                if identity is not None:
+                    arrivals.append((change.seq, identity))
+        if page.last != since:
+            self._queue.record(arrivals, page.last)
+        return not page.done
+
+    def rescan(self) -> int:
+        """Enter every instance of the archive that the queue does not know; return how many there were."""
+        cursor = self._archive.last_change()
+        new = offset = 0
+        while identifiers := self._archive.list_instances(offset, PAGE):
+            offset += len(identifiers)
+            found = [self._archive.identify(instance_id) for instance_id in identifiers]
+            new += self._queue.record([(cursor, identity) for identity in found if identity is not None], cursor)
+        if offset == 0:
+            self._queue.record([], cursor)
+        return new

@@ -1,0 +1,70 @@
+"""The life of an instance at a proxy, as a table: (state, command) → state.
+
+Design §4: an instance is *stored* when the centre answered with the digest of what it stored, and *confirmed* when the
+manifest of its study agreed on both sides. The table is the rule; `cami.delivery.queue` may change a state in no other
+way, and the table of ``docs/architecture.md`` is made from it.
+"""
+
+from enum import StrEnum
+
+from cami.errors import Conflict
+
+
+class State(StrEnum):
+    """Where an instance is on its way to the centre."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    STORED = "stored"
+    CONFIRMED = "confirmed"
+    QUARANTINED = "quarantined"
+
+
+class Command(StrEnum):
+    """What can happen to it."""
+
+    SEND = "send"
+    """A sender has taken it."""
+    RETURN = "return"
+    """The line was cut, the centre was busy, or this server died: again, later."""
+    ACCEPT = "accept"
+    """The centre has stored it."""
+    CONFIRM = "confirm"
+    """The study's manifest agreed."""
+    MISS = "miss"
+    """The manifest said that the centre does not hold it (any more)."""
+    QUARANTINE = "quarantine"
+    """The centre keeps it apart, or refused it: an operator must look."""
+
+
+TRANSITIONS: dict[tuple[State, Command], State] = {
+    (State.QUEUED, Command.SEND): State.SENDING,
+    (State.SENDING, Command.RETURN): State.QUEUED,
+    (State.SENDING, Command.ACCEPT): State.STORED,
+    (State.SENDING, Command.QUARANTINE): State.QUARANTINED,
+    (State.STORED, Command.CONFIRM): State.CONFIRMED,
+    (State.CONFIRMED, Command.CONFIRM): State.CONFIRMED,
+    (State.STORED, Command.MISS): State.QUEUED,
+    (State.CONFIRMED, Command.MISS): State.QUEUED,
+    (State.STORED, Command.QUARANTINE): State.QUARANTINED,
+    (State.CONFIRMED, Command.QUARANTINE): State.QUARANTINED,
+}
+
+
+def after(state: State, command: Command) -> State:
+    """Return the state that `command` leads to.
+
+    Raises
+    ------
+    cami.errors.Conflict
+        The table has no such transition.
+    """
+    try:
+        return TRANSITIONS[state, command]
+    except KeyError:
+        raise Conflict(f"an instance that is {state} cannot {command}") from None
+
+
+def states_before(command: Command) -> list[State]:
+    """Return the states in which `command` may happen."""
+    return [state for state, known in TRANSITIONS if known is command]

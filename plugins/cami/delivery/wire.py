@@ -1,0 +1,81 @@
+"""The centre's HTTP face for the proxies, ``/cami/wire/v1`` (docs/architecture.md §4)."""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from cami.delivery.receiver import Receiver
+from cami.delivery.tokens import HEADER, TokenVerifier
+from cami.errors import Denied, Transient
+from cami.web import Endpoint, Request, Response, answer_json, answer_text
+
+log = logging.getLogger(__name__)
+
+ROOT = "/cami/wire/v1"
+
+
+class DirectorySource(Protocol):
+    """Gives the accounts of an МО, as `cami.access.Accounts` does."""
+
+    def directory_document(self, mo: str) -> dict[str, Any]:
+        """Return ``{"version": …, "accounts": […]}``."""
+        ...
+
+
+def wire_endpoints(receiver: Receiver, tokens: TokenVerifier, directory: DirectorySource) -> list[Endpoint]:
+    """Return the endpoints that proxies call."""
+
+    def instances(mo: str, request: Request) -> Response:
+        announced = request.headers.get("x-cami-sha256", "")
+        if not hmac.compare_digest(announced, hashlib.sha256(request.body).hexdigest()):
+            return answer_text(400, "the digest in X-Cami-Sha256 is not that of the body: send it again")
+        reception = receiver.receive(mo, request.body)
+        return answer_json({"outcome": reception.outcome, "reason": reception.reason, "sha256": reception.sha256})
+
+    def manifests(mo: str, request: Request) -> Response:
+        try:
+            document = request.json()
+            study_id = str(document["study_id"])
+            digests = {str(key): str(value) for key, value in document["instances"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return answer_text(400, 'expected JSON {"study_id": text, "instances": {id: sha256}}')
+        check = receiver.check(mo, study_id, digests)
+        confirmed = not check.missing and not check.different
+        return answer_json({"confirmed": confirmed, "missing": check.missing, "different": check.different})
+
+    def people(mo: str, _request: Request) -> Response:
+        return answer_json(directory.directory_document(mo))
+
+    def ping(mo: str, _request: Request) -> Response:
+        return answer_json({"mo": mo})
+
+    return [
+        Endpoint(ROOT + "/instances", _for_proxies(tokens, "POST", instances)),
+        Endpoint(ROOT + "/manifests", _for_proxies(tokens, "POST", manifests)),
+        Endpoint(ROOT + "/directory", _for_proxies(tokens, "GET", people)),
+        Endpoint(ROOT + "/ping", _for_proxies(tokens, "GET", ping)),
+    ]
+
+
+def _for_proxies(
+    tokens: TokenVerifier, method: str, handler: Callable[[str, Request], Response]
+) -> Callable[[Request], Response]:
+    def handle(request: Request) -> Response:
+        try:
+            mo = tokens.verify(request.headers.get(HEADER.lower(), ""))
+        except Denied as error:
+            return answer_text(401, str(error))
+        if request.method != method:
+            return answer_text(405, f"this address answers {method} only")
+        try:
+            return handler(mo, request)
+        except Transient as error:
+            log.warning("delivery of МО %s put off: %s", mo, error)
+            return answer_text(503, "try again later")
+        except OSError as error:
+            log.error("delivery of МО %s put off: %s", mo, error.strerror)  # noqa: TRY400 - no trace of paths
+            return answer_text(507, "no room for the object now: try again later")
+
+    return handle
