@@ -1,0 +1,35 @@
+"""Which role may do what, at which kind of server: one table, and what it does not list is refused.
+
+The table says what a role may do *at all*; whose studies it may do it with is `cami.access.owners`.
+"""
+
+from collections.abc import Mapping
+
+from cami.access.roles import Action, Role
+from cami.settings import Role as ServerRole
+
+_EVERYWHERE: frozenset[ServerRole] = frozenset({"central", "proxy"})
+
+#: The whole policy. МО administrators, operators, dispatchers, auditors and the MIS see no images: none of them treats
+#: the patient (152-ФЗ art. 10, 323-ФЗ art. 13). Consultants get theirs by grants, and there is no grant yet.
+TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
+    Role.AUDITOR: {},
+    Role.CLINICIAN: {Action.DELIVERY_READ: _EVERYWHERE, Action.STUDIES_READ: _EVERYWHERE},
+    Role.CONSULTANT: {},
+    Role.DISPATCHER: {},
+    Role.MIS: {},
+    Role.MO_ADMIN: {Action.DELIVERY_READ: _EVERYWHERE},
+    Role.OPERATOR: {Action.DELIVERY_READ: _EVERYWHERE},
+    Role.RADIOLOGIST: {Action.DELIVERY_READ: _EVERYWHERE, Action.STUDIES_READ: _EVERYWHERE},
+    Role.REGION_ADMIN: {
+        Action.ARCHIVE_INSPECT: _EVERYWHERE,
+        Action.DELIVERY_READ: _EVERYWHERE,
+        Action.STUDIES_READ: _EVERYWHERE,
+    },
+    Role.TECHNOLOGIST: {Action.DELIVERY_READ: _EVERYWHERE, Action.STUDIES_READ: _EVERYWHERE},
+}
+
+
+def allowed(role: Role, action: Action, server_role: ServerRole) -> bool:
+    """Say whether `role` may do `action` at a server of that kind."""
+    return server_role in TABLE.get(role, {}).get(action, frozenset())
