@@ -1,0 +1,81 @@
+# ЦАМИ. `make` tells what there is. Everything is set up on the way: the Python environment by scripts/cami from the
+# lock files, Orthanc by `scripts/cami runtime`; nothing is installed outside this folder.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# What people may set: make demo ONCE=1 RUNTIME=docker SUITE=trixie; make test-unit ARGS='-k queue'
+ONCE ?=
+ARGS ?=
+RUNTIME ?= auto
+SUITE ?= forky
+export RUNTIME SUITE
+
+CAMI := scripts/cami
+PYTEST := .venv/bin/pytest
+BENCHES := cstore
+
+.PHONY: help
+help: ## This list
+	@printf 'ЦАМИ: make TARGET [ONCE=1] [RUNTIME=auto|native|docker] [SUITE=forky|trixie] [ARGS=…]\n\n'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+.PHONY: demo
+demo: ## A whole region with images moving, until Ctrl-C; ONCE=1 checks itself and ends
+	@$(CAMI) demo $(if $(ONCE),--once) $(ARGS)
+
+.PHONY: test
+test: test-unit test-integration test-browser ## Unit, integration and browser tests
+
+.PHONY: test-unit
+test-unit: dev ## The logic, in milliseconds, without Orthanc
+	@$(PYTEST) tests/unit $(ARGS)
+
+.PHONY: test-integration
+test-integration: dev runtime ## Against real Orthancs; SUITE=trixie for Debian 13's
+	@$(PYTEST) tests/integration $(ARGS)
+
+.PHONY: test-browser
+test-browser: dev runtime ## The pages and OHIF in headless Chromium; screenshots in build/screenshots
+	@$(PYTEST) tests/browser $(ARGS)
+
+.PHONY: test-docker
+test-docker: dev ## The containers, on a Docker engine of this machine or one started for the test
+	@$(PYTEST) tests/docker $(ARGS)
+
+.PHONY: check
+check: dev ## Everything that is checked without running it; ARGS='types shell' for some of it
+	@PYTHONPATH=plugins:scripts .venv/bin/python -m checks $(ARGS)
+
+.PHONY: bench
+bench: $(BENCHES:%=bench-%) ## All benchmarks; tables here, figures in build/bench
+
+.PHONY: bench-cstore
+bench-cstore: dev runtime ## C-STORE into plain Orthanc, with and without TCP_NODELAY, and into ours
+	@$(CAMI) bench cstore $(ARGS)
+
+.PHONY: locks
+locks: dev ## Resolve the lock files again, keeping what is pinned where the lists allow it
+	@cd requirements; for list in runtime tools dev; do \
+	  ../.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --no-emit-find-links $(ARGS) $$list.in -o $$list.lock; \
+	done
+
+.PHONY: clean
+clean: ## Stop the default region, remove what was built; .venv, .runtime and .state stay (clean-all takes them)
+	@if [ -d .venv ] && [ -d .state ]; then $(CAMI) region down; fi
+	rm -rf build .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find plugins scripts tests -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: clean-all
+clean-all: clean ## The same, with the environment, the prepared Orthanc and the region's data
+	rm -rf .venv .runtime .state
+
+# The two things that others stand on. Both are quick when nothing has changed.
+.PHONY: dev runtime
+dev:
+	@CAMI_DEV=1 $(CAMI) --version >/dev/null
+runtime: dev
+	@$(CAMI) runtime
