@@ -77,9 +77,7 @@ class Receiver:
                 return Reception("present", sha256=sha256)
             # Deleted here since: the study, made anew by storing, has lost its label.
             with self._engine.begin() as connection:
-                connection.execute(
-                    update(study).where(study.c.study_id == identity.study_id).values(labelled=False)
-                )
+                connection.execute(update(study).where(study.c.study_id == identity.study_id).values(labelled=False))
         return self._store(mo, dicom, sha256, identity)
 
     def check(self, mo: str, study_id: str, instances: Mapping[str, str]) -> ManifestCheck:

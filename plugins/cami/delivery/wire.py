@@ -4,8 +4,8 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
 
+from cami.access import Accounts
 from cami.delivery.receiver import Receiver
 from cami.delivery.tokens import HEADER, TokenVerifier
 from cami.errors import Denied, Transient
@@ -16,15 +16,7 @@ log = logging.getLogger(__name__)
 ROOT = "/cami/wire/v1"
 
 
-class DirectorySource(Protocol):
-    """Gives the accounts of an МО, as `cami.access.Accounts` does."""
-
-    def directory_document(self, mo: str) -> dict[str, Any]:
-        """Return ``{"version": …, "accounts": […]}``."""
-        ...
-
-
-def wire_endpoints(receiver: Receiver, tokens: TokenVerifier, directory: DirectorySource) -> list[Endpoint]:
+def wire_endpoints(receiver: Receiver, tokens: TokenVerifier, accounts: Accounts) -> list[Endpoint]:
     """Return the endpoints that proxies call."""
 
     def instances(mo: str, request: Request) -> Response:
@@ -46,7 +38,7 @@ def wire_endpoints(receiver: Receiver, tokens: TokenVerifier, directory: Directo
         return answer_json({"confirmed": confirmed, "missing": check.missing, "different": check.different})
 
     def people(mo: str, _request: Request) -> Response:
-        return answer_json(directory.directory_document(mo))
+        return answer_json(accounts.directory(mo).to_json())
 
     def ping(mo: str, _request: Request) -> Response:
         return answer_json({"mo": mo})

@@ -1,0 +1,165 @@
+"""The archive port on a live Orthanc, through the calls that stay inside the process."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+from cami.archive import (
+    Change,
+    ChangePage,
+    InstanceIdentity,
+    Level,
+    ObjectIdentity,
+    StoreOutcome,
+)
+from cami.edge import sdk
+from cami.errors import NotFound, Permanent, Transient
+
+_ABSENT = (sdk.ErrorCode.UNKNOWN_RESOURCE, sdk.ErrorCode.INEXISTENT_ITEM)
+
+
+class OrthancArchive:
+    """Implements `cami.archive.Archive`. Calls reach the core only: no filter, no route of a plugin."""
+
+    def changes(self, since: int, limit: int) -> ChangePage:
+        """Read the change log after `since`."""
+        page = _json(f"/changes?since={since}&limit={limit}")
+        changes = [Change(row["Seq"], row["ChangeType"], row["ID"]) for row in page["Changes"]]
+        return ChangePage(changes, page["Last"], page["Done"])
+
+    def last_change(self) -> int:
+        """Return the newest sequence number of the change log."""
+        return int(_json("/changes?last")["Last"])
+
+    def list_instances(self, since: int, limit: int) -> Sequence[str]:
+        """List instance ids of the whole archive, paged by offset."""
+        return [str(key) for key in _json(f"/instances?since={since}&limit={limit}")]
+
+    def identify(self, instance_id: str) -> InstanceIdentity | None:
+        """Return the identity of an instance, or None if it is gone."""
+        try:
+            instance = _json(f"/instances/{instance_id}")
+            series = _json(f"/series/{instance['ParentSeries']}")
+            study = _json(f"/studies/{series['ParentStudy']}")
+        except NotFound:
+            return None
+        return InstanceIdentity(
+            instance_id=instance_id,
+            series_id=series["ID"],
+            study_id=study["ID"],
+            sop_uid=instance["MainDicomTags"].get("SOPInstanceUID", ""),
+            series_uid=series["MainDicomTags"].get("SeriesInstanceUID", ""),
+            study_uid=study["MainDicomTags"].get("StudyInstanceUID", ""),
+            modality=series["MainDicomTags"].get("Modality", "")[:16],
+            study_description=study["MainDicomTags"].get("StudyDescription", ""),
+            size=int(instance["FileSize"]),
+        )
+
+    def read(self, instance_id: str) -> bytes | None:
+        """Return the stored DICOM file, or None if it is gone."""
+        try:
+            return sdk.rest_get(f"/instances/{instance_id}/file")
+        except sdk.OrthancException as error:
+            if error.args[0] in _ABSENT:
+                return None
+            raise Transient(f"Orthanc cannot read an instance ({error.args[1]})") from error
+
+    def parse(self, dicom: bytes) -> ObjectIdentity:
+        """Read the identity of an object that is not stored yet."""
+        try:
+            tags = json.loads(sdk.create_dicom_instance(dicom).GetInstanceSimplifiedJson())
+        except sdk.OrthancException as error:
+            raise Permanent("not a DICOM file that Orthanc can parse") from error
+        identity = ObjectIdentity(
+            patient_id=_text(tags, "PatientID"),
+            study_uid=_text(tags, "StudyInstanceUID"),
+            series_uid=_text(tags, "SeriesInstanceUID"),
+            sop_uid=_text(tags, "SOPInstanceUID"),
+            modality=_text(tags, "Modality"),
+            study_description=_text(tags, "StudyDescription"),
+        )
+        if not (identity.study_uid and identity.series_uid and identity.sop_uid):
+            raise Permanent("the object lacks its Study, Series or SOP Instance UID")
+        return identity
+
+    def stored_md5(self, instance_id: str) -> str | None:
+        """Return the MD5 that Orthanc keeps of the stored file, or None if it is gone."""
+        try:
+            return sdk.rest_get(f"/instances/{instance_id}/attachments/dicom/md5").decode("ascii")
+        except sdk.OrthancException as error:
+            if error.args[0] in _ABSENT:
+                return None
+            raise Transient(f"Orthanc cannot tell a digest ({error.args[1]})") from error
+
+    def store(self, dicom: bytes) -> StoreOutcome:
+        """Store a DICOM file."""
+        try:
+            answer = json.loads(sdk.rest_post("/instances", dicom))
+        except sdk.OrthancException as error:
+            if error.args[0] == sdk.ErrorCode.BAD_FILE_FORMAT:
+                raise Permanent("not a DICOM file that Orthanc can parse") from error
+            raise Transient(f"Orthanc cannot store now ({error.args[1]})") from error
+        if answer["Status"] not in ("Success", "AlreadyStored"):
+            raise Transient(f"Orthanc did not store ({answer['Status']})")
+        return StoreOutcome(answer["ID"], answer["ParentStudy"], answer["Status"] == "AlreadyStored")
+
+    def find(self, query: Mapping[str, Any]) -> list[Any]:
+        """Run ``/tools/find`` of the core, as is."""
+        answer = self.post("/tools/find", query)
+        return answer if isinstance(answer, list) else []
+
+    def post(self, uri: str, body: Mapping[str, Any]) -> Any:
+        """POST JSON to a core route and parse its JSON answer."""
+        try:
+            return json.loads(sdk.rest_post(uri, json.dumps(body).encode()))
+        except sdk.OrthancException as error:
+            _translate(error)
+
+    def get(self, uri: str) -> Any:
+        """GET a core route and parse its JSON answer."""
+        return _json(uri)
+
+    def instances_of(self, study_id: str) -> Sequence[str]:
+        """List the instance ids of a study; empty when there is no such study."""
+        return [str(key) for key in self.find({"Level": "Instance", "ParentStudy": study_id, "Query": {}})]
+
+    def study_of(self, level: Level, resource: str) -> str | None:
+        """Return the Orthanc id of the study that holds a resource of that level, or None."""
+        try:
+            found = _json(f"/{level}/{quote(resource, safe='')}")
+            if level == "studies":
+                return str(found["ID"]) if found["Type"] == "Study" else None
+            if level == "series":
+                return str(found["ParentStudy"])
+            if level == "instances":
+                return str(_json(f"/series/{found['ParentSeries']}")["ParentStudy"])
+        except NotFound:
+            pass
+        return None
+
+    def put_label(self, study_id: str, label: str) -> None:
+        """Put a label on a study."""
+        sdk.rest_put(f"/studies/{study_id}/labels/{label}", b"")
+
+    def put_metadata(self, study_id: str, name: str, value: str) -> None:
+        """Set user metadata of a study."""
+        sdk.rest_put(f"/studies/{study_id}/metadata/{name}", value.encode())
+
+
+def _json(uri: str) -> Any:
+    try:
+        return json.loads(sdk.rest_get(uri))
+    except sdk.OrthancException as error:
+        _translate(error)
+
+
+def _translate(error: sdk.OrthancException) -> NoReturn:
+    if error.args[0] in _ABSENT:
+        raise NotFound("no such resource") from error
+    raise Transient(f"Orthanc cannot answer ({error.args[1]})") from error
+
+
+def _text(tags: Mapping[str, Any], name: str) -> str:
+    value = tags.get(name, "")
+    return value.strip() if isinstance(value, str) else ""

@@ -1,0 +1,66 @@
+"""Threads of a server: daemons that start with Orthanc and stop with it.
+
+A thread that is not a daemon would hold up Orthanc's shutdown for ever (reference/orthanc.md §1.3).
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from cami.edge.logs import describe
+from cami.errors import Transient
+
+log = logging.getLogger(__name__)
+
+#: Seconds to wait after a step that failed for no reason we know.
+AFTER_FAILURE = 5.0
+
+
+class Worker:
+    """Repeats a step in a thread of its own."""
+
+    def __init__(self, name: str, step: Callable[[], float]) -> None:
+        """Make a worker; `step` does a piece of work and returns how many seconds to wait before the next."""
+        self.name = name
+        self._step = step
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"cami-{name}", daemon=True)
+        self._last_trouble = ""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """End the present wait: there is something to do."""
+        self._wake.set()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Ask the thread to end, and wait at most `timeout` seconds for it."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                wait = self._step()
+                self._trouble("")
+            except Transient as error:
+                self._trouble(str(error))
+                wait = 1.0
+            except Exception as error:  # noqa: BLE001 - a thread that dies would stop delivery for good
+                log.error("%s failed: %s", self.name, describe(error))  # noqa: TRY400
+                wait = AFTER_FAILURE
+            self._wake.wait(wait)
+            self._wake.clear()
+
+    def _trouble(self, text: str) -> None:
+        # A line that is down for a night must not fill the log: each change of state is one line.
+        if text != self._last_trouble:
+            if text:
+                log.warning("%s: %s", self.name, text)
+            else:
+                log.info("%s: works again", self.name)
+            self._last_trouble = text

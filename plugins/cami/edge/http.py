@@ -1,0 +1,71 @@
+"""HTTP between Orthanc and our handlers: registration, requests, responses, the filter."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from cami.edge import sdk
+from cami.edge.guard import guarded
+from cami.web import Endpoint, Request, Response, answer_text
+
+_METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
+#: Statuses that Orthanc cannot send (it answers nothing at all), and what is said instead.
+_REPLACED = {409: 400, 410: 404, 429: 503}
+
+
+class GateLike(Protocol):
+    """The decision on a request, as `cami.access.Gate` makes it."""
+
+    def allows(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
+        """Return whether the request may go on."""
+        ...
+
+
+def register(endpoints: Iterable[Endpoint]) -> None:
+    """Register handlers with Orthanc. Ours go before the core's and, listed first, before other plugins'."""
+    for endpoint in endpoints:
+        sdk.on_rest(endpoint.pattern, _adapt(endpoint))
+
+
+def register_gate(gate: GateLike) -> None:
+    """Put `gate` before every request from outside. A gate that fails refuses."""
+
+    @guarded("http_gate", verdict=False)
+    def decide(uri: str, method: int, _ip: str, headers: dict[str, str], get: dict[str, str]) -> bool:
+        return gate.allows(_METHODS.get(method, ""), uri, get, headers)
+
+    sdk.on_http_request(decide)
+
+
+def _adapt(endpoint: Endpoint) -> Callable[..., None]:
+    @guarded("http_handler", verdict=answer_text(500, "internal error; the log has it"))
+    def answer(request: Request) -> Response:
+        return endpoint.handler(request)
+
+    def callback(output: sdk.RestOutput, uri: str, **request: Any) -> None:
+        _send(
+            output,
+            answer(
+                Request(
+                    method=request["method"],
+                    path=uri,
+                    headers=request.get("headers", {}),
+                    query=request.get("get", {}),
+                    body=request.get("body", b""),
+                    groups=tuple(request.get("groups", ())),
+                )
+            ),
+        )
+
+    return callback
+
+
+def _send(output: sdk.RestOutput, response: Response) -> None:
+    if response.status == 405:
+        output.SendMethodNotAllowed("GET,POST")
+        return
+    for name, value in response.headers:
+        output.SetHttpHeader(name, value)
+    if response.status == 200:
+        output.AnswerBuffer(response.body, response.content_type)
+    else:
+        output.SendHttpStatus(_REPLACED.get(response.status, response.status), response.body)

@@ -1,0 +1,89 @@
+"""What happens while an object comes in over DICOM, before Orthanc stores it.
+
+Orthanc answers "success" to an object whose identifiers it has already and drops it, whatever its content
+(``OverwriteInstances`` off; version 1.13 does so before its C-STORE filter). To the device that object was accepted,
+so it must not vanish: one with other content goes to the quarantine. This runs under a lock that holds up every
+reception, so the usual case costs one look at the index.
+"""
+
+import hashlib
+import json
+import logging
+
+from cami.archive import Archive
+from cami.delivery.quarantine import OTHER_CONTENT, Quarantine
+from cami.edge import sdk
+from cami.edge.guard import guarded
+
+log = logging.getLogger(__name__)
+
+#: DIMSE statuses (PS3.4 B.2.3): "cannot understand", and "refused: not authorised" (PS3.7 C.5.21).
+CANNOT_UNDERSTAND = 0xC000
+NOT_AUTHORIZED = 0x0124
+
+_Verdict = tuple[sdk.ReceivedInstanceAction, bytes | None]
+_KEEP: _Verdict = (sdk.ReceivedInstanceAction.KEEP_AS_IS, None)
+_DISCARD: _Verdict = (sdk.ReceivedInstanceAction.DISCARD, None)
+#: Where a DICOM file has its Media Storage SOP Instance UID (0002,0003), explicit VR little endian (PS3.10 §7.1).
+_SOP_UID_TAG = b"\x02\x00\x03\x00UI"
+
+
+def receive_at_proxy(archive: Archive, quarantine: Quarantine) -> None:
+    """Register the reception hooks of a proxy."""
+
+    @guarded("received_instance", verdict=_KEEP)
+    def received(dicom: bytes, origin: sdk.InstanceOrigin) -> _Verdict:
+        if origin != sdk.InstanceOrigin.DICOM_PROTOCOL or not _seen(dicom):
+            return _KEEP
+        identity = archive.parse(dicom)
+        known = archive.stored_md5(identity.instance_id)
+        if known is None or known == hashlib.md5(dicom, usedforsecurity=False).hexdigest():
+            return _KEEP
+        quarantine.keep(dicom, identity, source="device", reason=OTHER_CONTENT)
+        log.error("an object with known identifiers and other content is kept in quarantine")
+        return _DISCARD
+
+    @guarded("cstore", verdict=CANNOT_UNDERSTAND)
+    def filter_cstore(instance: sdk.DicomInstance) -> int:
+        missing = _missing(json.loads(instance.GetInstanceSimplifiedJson()))
+        if missing:
+            log.error("C-STORE from %s refused (C000): the object has no %s", instance.GetInstanceRemoteAet(), missing)
+            return CANNOT_UNDERSTAND
+        return 0
+
+    sdk.on_received_instance(received)
+    sdk.on_cstore(filter_cstore)
+
+
+def refuse_at_centre() -> None:
+    """Register the centre's hook: it takes images from the proxies only, over HTTPS."""
+
+    @guarded("cstore", verdict=NOT_AUTHORIZED)
+    def filter_cstore(instance: sdk.DicomInstance) -> int:
+        log.error(
+            "C-STORE from %s refused (0124): the centre takes images from proxies", instance.GetInstanceRemoteAet()
+        )
+        return NOT_AUTHORIZED
+
+    sdk.on_cstore(filter_cstore)
+
+
+def _seen(dicom: bytes) -> bool:
+    place = dicom.find(_SOP_UID_TAG, 128, 1024)
+    if place < 0:
+        return True
+    start = place + len(_SOP_UID_TAG) + 2
+    length = int.from_bytes(dicom[start - 2 : start], "little")
+    uid = dicom[start : start + length].rstrip(b"\0 ").decode("ascii", "replace")
+    try:
+        return bool(sdk.lookup_instance(uid))
+    except sdk.OrthancException:
+        return False
+
+
+def _missing(tags: dict[str, object]) -> str:
+    """Name the first UID without which Orthanc cannot file an object (PS3.3 C.7, C.12), or return an empty text."""
+    for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        if not tags.get(name):
+            return name
+    return ""

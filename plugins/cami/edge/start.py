@@ -1,0 +1,177 @@
+"""Wiring: builds the services of a server out of its configuration and registers them with Orthanc.
+
+Called once, while Orthanc loads its plugins: an exception here makes Orthanc exit, which is what an unsafe or broken
+installation must do.
+"""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from cami.access import Accounts, Authenticator, Directory, Gate, Sessions, SignIn, Visibility, overrides
+from cami.clock import SystemClock
+from cami.db import open_engine
+from cami.delivery import (
+    CentralLink,
+    ChangeFeed,
+    Courier,
+    DeliveryQueue,
+    Quarantine,
+    Receiver,
+    TokenIssuer,
+    TokenVerifier,
+    wire_endpoints,
+)
+from cami.delivery.tokens import read_public_keys
+from cami.edge import http, ingest, logs, sdk
+from cami.edge.archive import OrthancArchive
+from cami.edge.background import Worker
+from cami.errors import Misconfigured
+from cami.portal import portal_endpoints
+from cami.region import load_region
+from cami.selfcheck import refuse_unsafe
+from cami.settings import Role, Settings, read_settings
+from cami.watch import watch_endpoints
+from cami.web import Endpoint
+
+log = logging.getLogger(__name__)
+
+#: Parallel streams to the centre. One stream leaves a line with round trips of 60 ms half empty.
+SENDERS = 3
+#: Seconds between looks at the change log when nothing wakes the feed.
+FEED_INTERVAL = 2.0
+#: Seconds between two fetches of the МО's accounts from the centre.
+DIRECTORY_INTERVAL = 15.0
+
+
+def start(role: Role) -> None:
+    """Start a server of `role`.
+
+    Raises
+    ------
+    cami.errors.Misconfigured
+        The Orthanc configuration is unsafe, or is for another role.
+    """
+    logs.install()
+    configuration = json.loads(sdk.get_configuration())
+    refuse_unsafe(configuration)
+    settings = read_settings(configuration)
+    if settings.role != role:
+        raise Misconfigured(f'"Cami.Role" is "{settings.role}", but the script is that of a {role}')
+    engine = open_engine(settings.database)
+    workers = _Server(settings, engine).register()
+    _follow_orthanc(workers)
+    _announce_ready()
+
+
+class _Server:
+    """The services that both roles have, and what each role adds."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.clock = SystemClock()
+        self.archive = OrthancArchive()
+        self.region = load_region(settings.region)
+        self.accounts = Accounts(engine, self.clock)
+        self.sessions = Sessions(engine, self.clock)
+        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock)
+        self.visibility = Visibility(settings.role, settings.mo, self.archive, engine)
+        self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
+
+    def register(self) -> list[Worker]:
+        """Register everything with Orthanc; return the workers to start."""
+        settings = self.settings
+        endpoints, workers = self._central() if settings.role == "central" else self._proxy()
+        endpoints += watch_endpoints(settings, self.authenticator, self.engine)
+        endpoints += portal_endpoints(
+            settings=settings,
+            region=self.region,
+            engine=self.engine,
+            authenticator=self.authenticator,
+            sign_in=SignIn(self.accounts, self.sessions),
+            sessions=self.sessions,
+            visibility=self.visibility,
+        )
+        endpoints += overrides(self.authenticator, self.visibility, self.archive)
+        http.register_gate(Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine))
+        http.register(endpoints)
+        return workers
+
+    def _central(self) -> tuple[list[Endpoint], list[Worker]]:
+        self._import_accounts(self.settings.secrets / "accounts.json")
+        receiver = Receiver(self.archive, self.engine, self.quarantine, self.clock)
+        tokens = TokenVerifier(read_public_keys(self.settings.keys), self.clock)
+        ingest.refuse_at_centre()
+
+        def relabel() -> float:
+            receiver.relabel()
+            return 60.0
+
+        return wire_endpoints(receiver, tokens, self.accounts), [Worker("relabel", relabel)]
+
+    def _proxy(self) -> tuple[list[Endpoint], list[Worker]]:
+        settings = self.settings
+        queue = DeliveryQueue(self.engine, self.clock)
+        feed = ChangeFeed(self.archive, queue)
+        link = CentralLink(settings.central_url, TokenIssuer(settings.mo, settings.secrets / "link.key", self.clock))
+        courier = Courier(self.archive, queue, link, self.clock)
+        queue.recover()
+        ingest.receive_at_proxy(self.archive, self.quarantine)
+
+        def read_changes() -> float:
+            if feed.advance():
+                return 0.0
+            return FEED_INTERVAL
+
+        def send() -> float:
+            return 0.0 if courier.send_next() else 0.5
+
+        def confirm() -> float:
+            courier.confirm_due()
+            return 1.0
+
+        def fetch_people() -> float:
+            self.accounts.replace_directory(Directory.parse(link.directory()))
+            return DIRECTORY_INTERVAL
+
+        senders = [Worker(f"sender-{number}", send) for number in range(1, SENDERS + 1)]
+        others = [Worker("confirm", confirm), Worker("directory", fetch_people)]
+        return [], [Worker("feed", read_changes), *senders, *others]
+
+    def _import_accounts(self, path: Path) -> None:
+        try:
+            accounts = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            return
+        except ValueError as error:
+            raise Misconfigured(f"not JSON: {path}") from error
+        if new := self.accounts.import_initial(accounts):
+            log.info("%d new accounts from %s", new, path.name)
+
+
+def _follow_orthanc(workers: list[Worker]) -> None:
+    by_name = {worker.name: worker for worker in workers}
+
+    def changed(change: sdk.ChangeType, _level: int, _resource: str) -> None:
+        if change == sdk.ChangeType.ORTHANC_STARTED:
+            for worker in workers:
+                worker.start()
+        elif change == sdk.ChangeType.ORTHANC_STOPPED:
+            for worker in workers:
+                worker.stop()
+        elif change == sdk.ChangeType.NEW_INSTANCE and "feed" in by_name:
+            # Only a hint that there is something to read: the change log is what counts.
+            by_name["feed"].wake()
+
+    sdk.on_change(changed)
+
+
+def _announce_ready() -> None:
+    """Tell `cami.boot` that every door is guarded."""
+    ready = os.environ.get("CAMI_READY_FILE")
+    if ready:
+        Path(ready).write_text("ready\n", "ascii")

@@ -1,0 +1,6 @@
+"""What people and machines may know of a server's state: health, and how far each study has come."""
+
+from cami.watch.endpoints import watch_endpoints
+from cami.watch.progress import CentralProgress, DeliveryProgress, QueueTotals
+
+__all__ = ["CentralProgress", "DeliveryProgress", "QueueTotals", "watch_endpoints"]
