@@ -1,0 +1,97 @@
+"""Phantoms to files, and a cache of them: drawing takes longer than a demonstration wants to wait twice."""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from cami_cli.phantoms.plan import SEED, PlannedStudy, plan
+
+#: Name of the list of what a folder holds, written last: a folder without it is not finished.
+INDEX = "phantoms.json"
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenStudy:
+    """A study on disk."""
+
+    mo: str
+    modality: str
+    description: str
+    study_uid: str
+    patient_id: str
+    folder: str
+    """Relative to the folder that was written to."""
+    instances: int
+    size: int
+    """Bytes of all its files."""
+
+
+OnStudy = Callable[[WrittenStudy], None]
+
+
+def write_study(planned: PlannedStudy, folder: Path) -> WrittenStudy:
+    """Draw one study and write its files below `folder`."""
+    target = folder / planned.folder
+    target.mkdir(parents=True, exist_ok=True)
+    count = size = 0
+    for instance in planned.draw():
+        count += 1
+        path = target / f"IM{count:05d}.dcm"
+        instance.save_as(path, enforce_file_format=True)
+        size += path.stat().st_size
+    study = planned.study
+    return WrittenStudy(
+        mo=planned.mo,
+        modality=study.modality,
+        description=study.description,
+        study_uid=str(study.study_uid),
+        patient_id=study.person.patient_id,
+        folder=planned.folder,
+        instances=count,
+        size=size,
+    )
+
+
+def write_phantoms(
+    folder: Path,
+    *,
+    only: Collection[str] = (),
+    small: bool = False,
+    seed: int = SEED,
+    on_study: OnStudy | None = None,
+) -> list[WrittenStudy]:
+    """Write the phantoms into ``folder/<МО>/<modality>-<accession>/`` and say of each study when it is done."""
+    written = []
+    for planned in plan(seed=seed, small=small, only=only):
+        study = write_study(planned, folder)
+        written.append(study)
+        if on_study:
+            on_study(study)
+    index = {"key": cache_key(only=only, small=small, seed=seed), "studies": [asdict(study) for study in written]}
+    (folder / INDEX).write_text(json.dumps(index, ensure_ascii=False, indent=1), encoding="utf-8")
+    return written
+
+
+def read_phantoms(folder: Path, key: str) -> list[WrittenStudy] | None:
+    """Return the studies in `folder` if they were written whole, by this code with these arguments; otherwise None."""
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        studies = [WrittenStudy(**row) for row in index["studies"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    complete = all(sum(1 for _ in (folder / study.folder).glob("*.dcm")) == study.instances for study in studies)
+    return studies if index["key"] == key and complete else None
+
+
+def cache_key(*, only: Collection[str] = (), small: bool = False, seed: int = SEED) -> str:
+    """Return what the files depend on: this package's text, its libraries and the arguments."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    digest.update(f"{np.__version__} {pydicom.__version__} {sorted(only)} {small} {seed}".encode())
+    return digest.hexdigest()
