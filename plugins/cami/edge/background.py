@@ -36,11 +36,15 @@ class Worker:
         """End the present wait: there is something to do."""
         self._wake.set()
 
-    def stop(self, timeout: float = 5.0) -> None:
-        """Ask the thread to end, and wait at most `timeout` seconds for it."""
+    def stop(self) -> None:
+        """Ask the thread to end after its present step."""
         self._stopping = True
         self._wake.set()
-        self._thread.join(timeout)
+
+    def join(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds for the thread to end; what it was doing is safe in the database anyway."""
+        if self._thread.is_alive():
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         while not self._stopping:

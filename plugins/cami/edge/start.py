@@ -163,6 +163,8 @@ def _follow_orthanc(workers: list[Worker]) -> None:
         elif change == sdk.ChangeType.ORTHANC_STOPPED:
             for worker in workers:
                 worker.stop()
+            for worker in workers:
+                worker.join(1.0)
         elif change == sdk.ChangeType.NEW_INSTANCE and "feed" in by_name:
             # Only a hint that there is something to read: the change log is what counts.
             by_name["feed"].wake()

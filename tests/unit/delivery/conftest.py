@@ -1,0 +1,191 @@
+"""Two archives in memory, their databases, and a line between them that can be cut at any point."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import event
+
+from cami.archive import Change, ChangePage, InstanceIdentity, ObjectIdentity, StoreOutcome
+from cami.db import open_engine
+from cami.db.tables import metadata
+from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Quarantine, Receiver
+from cami.delivery.link import ManifestAnswer, Receipt
+from cami.errors import Permanent, Transient
+
+
+def dicom(patient="P1", study="1.1", series="1.1.1", sop="1.1.1.1", content="pixels"):
+    """Make an object that `Shelf` can parse."""
+    return json.dumps([patient, study, series, sop, content]).encode()
+
+
+class Shelf:
+    """An archive in memory, with Orthanc's habits: a change log, identifiers by hash, no overwriting."""
+
+    def __init__(self):
+        self.files = {}
+        self.log = []
+        self.labels = {}
+        self.user_metadata = {}
+        self.full = False
+
+    def parse(self, dicom):
+        try:
+            patient, study, series, sop, _ = json.loads(dicom)
+        except ValueError as error:
+            raise Permanent("not DICOM") from error
+        return ObjectIdentity(patient, study, series, sop, "CT", "Chest")
+
+    def store(self, dicom):
+        if self.full:
+            raise Transient("Orthanc did not store (StorageFull)")
+        identity = self.parse(dicom)
+        already = identity.instance_id in self.files
+        if not already:
+            self.files[identity.instance_id] = dicom
+            self.log.append(Change(len(self.log) + 1, "NewInstance", identity.instance_id))
+        return StoreOutcome(identity.instance_id, identity.study_id, already)
+
+    def changes(self, since, limit):
+        page = [change for change in self.log if change.seq > since][:limit]
+        last = page[-1].seq if page else since
+        return ChangePage(page, last, last == len(self.log))
+
+    def last_change(self):
+        return len(self.log)
+
+    def list_instances(self, since, limit):
+        return list(self.files)[since : since + limit]
+
+    def identify(self, instance_id):
+        if instance_id not in self.files:
+            return None
+        it = self.parse(self.files[instance_id])
+        return InstanceIdentity(
+            instance_id, "series", it.study_id, it.sop_uid, it.series_uid, it.study_uid, "CT", "Chest", 10
+        )
+
+    def read(self, instance_id):
+        return self.files.get(instance_id)
+
+    def stored_md5(self, instance_id):
+        file = self.files.get(instance_id)
+        return None if file is None else hashlib.md5(file).hexdigest()
+
+    def instances_of(self, study_id):
+        return [key for key, file in self.files.items() if self.parse(file).study_id == study_id]
+
+    def put_label(self, study_id, label):
+        self.labels.setdefault(study_id, set()).add(label)
+
+    def put_metadata(self, study_id, name, value):
+        self.user_metadata[study_id, name] = value
+
+
+class Hands:
+    """A clock that tests move."""
+
+    def __init__(self):
+        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self):
+        return self.time
+
+    def pass_(self, **amount):
+        self.time += timedelta(**amount)
+
+
+@dataclass
+class Line:
+    """`cami.delivery.CentralLink` without a network: `faults` says what happens to the next calls."""
+
+    receiver: Receiver
+    mo: str
+    faults: list = field(default_factory=list)
+    calls: int = 0
+
+    def send(self, dicom, sha256):
+        fault = self._fault()
+        reception = self.receiver.receive(self.mo, dicom)
+        if fault == "answer lost":
+            raise Transient("line cut")
+        return Receipt(reception.outcome, reception.reason, reception.sha256)
+
+    def confirm(self, manifest):
+        fault = self._fault()
+        check = self.receiver.check(self.mo, manifest.study_id, manifest.instances)
+        if fault == "answer lost":
+            raise Transient("line cut")
+        return ManifestAnswer(check.missing, check.different)
+
+    def _fault(self):
+        self.calls += 1
+        fault = self.faults.pop(0) if self.faults else ""
+        if fault == "cut":
+            raise Transient("line cut")
+        return fault
+
+
+class Region:
+    """A centre and the proxies of two МО."""
+
+    def __init__(self, folder):
+        self.clock = Hands()
+        self.folder = folder
+        self.engines = []
+        self.central = Shelf()
+        self.central_db = self.database()
+        self.quarantine = Quarantine(folder / "quarantine", self.central_db, self.clock)
+        self.receiver = Receiver(self.central, self.central_db, self.quarantine, self.clock)
+
+    def database(self):
+        engine = open_engine(f"sqlite:///{self.folder}/{len(self.engines)}.sqlite")
+        # What is tested here is the logic; waiting for the disk at each commit would only take time.
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+        metadata.create_all(engine)
+        self.engines.append(engine)
+        return engine
+
+    def proxy(self, mo):
+        return ProxySide(self, mo)
+
+
+class ProxySide:
+    """A proxy with its archive, queue and line."""
+
+    def __init__(self, region, mo):
+        self.region = region
+        self.archive = Shelf()
+        self.engine = region.database()
+        self.line = Line(region.receiver, mo)
+        self.restart()
+
+    def restart(self):
+        """What a crash does: all that was in memory is gone."""
+        self.queue = DeliveryQueue(self.engine, self.region.clock)
+        self.feed = ChangeFeed(self.archive, self.queue)
+        self.courier = Courier(self.archive, self.queue, self.line, self.region.clock)
+        self.queue.recover()
+
+    def work(self, rounds=50):
+        """Run until nothing is left to do, with the clock going on; failures of the line are retried."""
+        for _ in range(rounds):
+            while self.feed.advance():
+                pass
+            try:
+                while self.courier.send_next():
+                    pass
+                self.courier.confirm_due()
+            except Transient:
+                pass
+            self.region.clock.pass_(seconds=6)
+
+
+@pytest.fixture
+def region(tmp_path):
+    made = Region(tmp_path)
+    yield made
+    for engine in made.engines:
+        engine.dispose()

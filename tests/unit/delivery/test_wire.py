@@ -1,0 +1,155 @@
+"""Tokens and the HTTP face for proxies."""
+
+import hashlib
+import json
+from datetime import timedelta
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from cami.delivery import TokenIssuer, TokenVerifier, wire_endpoints
+from cami.delivery.states import TRANSITIONS, Command, State, after
+from cami.delivery.tokens import AUDIENCE
+from cami.errors import Conflict, Denied
+from cami.web import Request
+
+from .conftest import Hands, dicom
+
+
+@pytest.fixture
+def keys(tmp_path):
+    made = {}
+    for mo in ("42001", "42002"):
+        key = Ed25519PrivateKey.generate()
+        path = tmp_path / f"{mo}.key"
+        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        made[mo] = (path, key.public_key())
+    return made
+
+
+@pytest.fixture
+def clock():
+    return Hands()
+
+
+@pytest.fixture
+def verifier(keys, clock):
+    return TokenVerifier({mo: public for mo, (_, public) in keys.items()}, clock)
+
+
+def test_a_token_names_its_mo(keys, clock, verifier):
+    assert verifier.verify(TokenIssuer("42001", keys["42001"][0], clock).issue()) == "42001"
+
+
+def test_a_key_signs_for_its_own_mo_only(keys, clock, verifier):
+    with pytest.raises(Denied):
+        verifier.verify(TokenIssuer("42002", keys["42001"][0], clock).issue())
+
+
+def test_a_token_dies(keys, clock, verifier):
+    token = TokenIssuer("42001", keys["42001"][0], clock).issue()
+    clock.pass_(minutes=2, seconds=59)
+    verifier.verify(token)
+    clock.pass_(seconds=2)
+    with pytest.raises(Denied, match="clocks"):
+        verifier.verify(token)
+
+
+def claims(clock, **other):
+    now = clock.now()
+    return {"iss": "proxy-42001", "aud": AUDIENCE, "iat": now, "exp": now + timedelta(seconds=60)} | other
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"aud": "other"}, {"iss": "42001"}, {"iss": "proxy-99999"}, {"exp": 9999999999}, {"iss": None}],
+    ids=str,
+)
+def test_a_token_that_says_something_else_is_refused(keys, clock, verifier, change):
+    token = jwt.encode(
+        {key: value for key, value in (claims(clock) | change).items() if value},
+        keys["42001"][0].read_text(),
+        algorithm="EdDSA",
+    )
+    with pytest.raises(Denied):
+        verifier.verify(token)
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", jwt.encode({"iss": "proxy-42001"}, None, algorithm="none")])
+def test_what_is_no_token_is_refused(verifier, token):
+    with pytest.raises(Denied):
+        verifier.verify(token)
+
+
+class NoAccounts:
+    """No directory is asked for here."""
+
+
+@pytest.fixture
+def call(region, keys, clock, verifier):
+    endpoints = {
+        endpoint.pattern: endpoint.handler for endpoint in wire_endpoints(region.receiver, verifier, NoAccounts())
+    }
+
+    def call(path, body=b"", *, method="POST", mo="42001", **headers):
+        token = TokenIssuer(mo, keys[mo][0], clock).issue()
+        path = "/cami/wire/v1" + path
+        return endpoints[path](Request(method, path, {"x-cami-token": token, **headers}, body=body))
+
+    return call
+
+
+def test_an_object_is_stored_and_its_digest_answered(call):
+    digest = hashlib.sha256(dicom()).hexdigest()
+    response = call("/instances", dicom(), **{"x-cami-sha256": digest})
+    assert response.status == 200
+    assert json.loads(response.body) == {"outcome": "stored", "reason": "", "sha256": digest}
+
+
+def test_bytes_that_changed_on_the_way_are_not_stored(call, region):
+    response = call("/instances", dicom(), **{"x-cami-sha256": hashlib.sha256(b"other").hexdigest()})
+    assert response.status == 400
+    assert region.central.files == {}
+
+
+def test_without_a_token_nothing_happens(call, region):
+    response = call("/instances", dicom(), **{"x-cami-token": ""})
+    assert response.status == 401
+    assert region.central.files == {}
+
+
+def test_a_full_centre_asks_to_come_again(call, region):
+    region.central.full = True
+    digest = hashlib.sha256(dicom()).hexdigest()
+    assert call("/instances", dicom(), **{"x-cami-sha256": digest}).status == 503
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"study_id": "s", "instances": []}', b"\xff"])
+def test_a_broken_manifest_is_told_so(call, body):
+    assert call("/manifests", body).status == 400
+
+
+def test_each_address_has_one_method(call):
+    assert call("/instances", method="GET").status == 405
+
+
+def test_the_table_of_states_is_the_only_way():
+    for state in State:
+        for command in Command:
+            if (state, command) in TRANSITIONS:
+                assert after(state, command) is TRANSITIONS[state, command]
+            else:
+                with pytest.raises(Conflict):
+                    after(state, command)
+
+
+def test_nothing_leaves_the_quarantine_or_the_confirmed_by_itself():
+    ends = {state for state, _ in TRANSITIONS}
+    assert State.QUARANTINED not in ends
+    assert {command for state, command in TRANSITIONS if state is State.CONFIRMED} == {
+        Command.CONFIRM,
+        Command.MISS,
+        Command.QUARANTINE,
+    }
