@@ -41,7 +41,7 @@ def ensure_packages(root: DebianRoot, steps: Progress, lock: Path = REQUIREMENTS
         with steps.step(f"Python packages for Python {root.python}") as step:
             part = Path(tempfile.mkdtemp(prefix="site-packages.part-", dir=shelf))
             try:
-                _install(lock, root.python, part, shelf / "packages.log")
+                install(lock, root.python, part, shelf / "packages.log")
                 step.show("compiling")
                 run_inside(root.folder, ["python3", "-m", "compileall", "-q", "-j0", SITE_PACKAGES],
                            writable={part: SITE_PACKAGES})  # fmt: skip
@@ -53,7 +53,14 @@ def ensure_packages(root: DebianRoot, steps: Progress, lock: Path = REQUIREMENTS
     return folder
 
 
-def _install(lock: Path, python: str, folder: Path, log: Path) -> None:
+def install(lock: Path, python: str, folder: Path, log: Path) -> None:
+    """Put the wheels of `lock` for Python `python` on this machine's processor into `folder`; needs no such Python.
+
+    Raises
+    ------
+    cami_cli.errors.Trouble
+        They cannot be fetched, a hash differs, or space is missing.
+    """
     command = [
         find_uv_bin(), "pip", "install", "--no-progress", "--target", str(folder),
         "--python-version", python, "--python-platform", f"{platform.machine()}-manylinux_2_28",
