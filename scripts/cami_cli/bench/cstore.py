@@ -1,0 +1,248 @@
+"""C-STORE of CT slices: what Nagle's algorithm costs, and what our plugin costs a device.
+
+DCMTK, at both ends, waits on Nagle's algorithm and delayed acknowledgements for some 40 ms per C-STORE unless
+``TCP_NODELAY=1`` is in its environment. Each run stores the same slices into an empty server; the variants take turns,
+each round beginning with another one, so that a machine that grows slower does so for all of them.
+"""
+
+import json
+import shutil
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from pydicom.uid import ExplicitVRLittleEndian
+
+from cami.orthanc_config import render
+from cami.region import load_region
+from cami_cli.bench.report import Report, Row, compare
+from cami_cli.errors import Trouble
+from cami_cli.phantoms import ct, people
+from cami_cli.phantoms.study import Device, Study
+from cami_cli.places import HOME
+from cami_cli.progress import Progress
+from cami_cli.runtime.base import BOOT, CONFIGURATION, Server, Suite
+from cami_cli.runtime.native import NativeRuntime
+
+_MO = "42001"
+_AET = "CT42001"
+_START_SECONDS = 60.0
+#: What Orthanc's index calls an instance (ResourceType_Instance).
+_INSTANCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to receive, and to send to it."""
+
+    name: str
+    title: str
+    server_nodelay: bool
+    client_nodelay: bool
+    plugin: bool = False
+
+    @property
+    def command(self) -> Sequence[str]:
+        """Return what runs in the sandbox."""
+        if self.plugin:
+            return BOOT
+        return (*_nodelay(on=self.server_nodelay), "Orthanc", f"{CONFIGURATION}/orthanc.json")
+
+
+PACKAGED = Variant("packaged", "plain Orthanc, storescu", server_nodelay=False, client_nodelay=False)
+SERVER = Variant("server", "plain Orthanc with TCP_NODELAY, storescu", server_nodelay=True, client_nodelay=False)
+BOTH = Variant("both", "plain Orthanc, storescu, both with TCP_NODELAY", server_nodelay=True, client_nodelay=True)
+OURS = Variant(
+    "ours", "our proxy, storescu, both with TCP_NODELAY", server_nodelay=True, client_nodelay=True, plugin=True
+)
+VARIANTS = (PACKAGED, SERVER, BOTH, OURS)
+
+
+def measure(suite: Suite, *, slices: int, repeats: int, steps: Progress) -> Report:
+    """Run the benchmark and return its report."""
+    work = HOME / "build" / "bench" / "cstore"
+    with steps.step(f"{slices} CT slices of 512×512×16 bit") as step:
+        images = _images(work / "images", slices)
+        step.show(f"{sum(path.stat().st_size for path in images.iterdir()) / 1e6:.0f} MB")
+    rates: dict[str, list[float]] = {variant.name: [] for variant in VARIANTS}
+    runtimes = {variant.name: NativeRuntime(suite, command=variant.command) for variant in VARIANTS}
+    for runtime in runtimes.values():
+        runtime.prepare(steps)
+    broken: dict[str, str] = {}
+    for turn in range(repeats):
+        first = turn % len(VARIANTS)
+        for variant in VARIANTS[first:] + VARIANTS[:first]:
+            if variant.name in broken:
+                continue
+            try:
+                with steps.step(f"{turn + 1}/{repeats} {variant.title}") as step:
+                    rate = slices / _store(runtimes[variant.name], variant, work, images, slices)
+                    step.show(f"{rate:.0f} instances/s")
+            except Trouble as trouble:
+                broken[variant.name] = f"{trouble.problem}; {trouble.remedy}"
+            else:
+                rates[variant.name].append(rate)
+    version = next(iter(runtimes.values())).orthanc_version()
+    return Report("cstore", {"Orthanc": version, "suite": suite}, rows(rates, broken), {"instances/s": rates})
+
+
+def rows(rates: Mapping[str, Sequence[float]], broken: Mapping[str, str]) -> list[Row]:
+    """Compare the variants; one that broke at any time has no figure, but its reason."""
+
+    def row(metric: str, ours: Variant, peer: Variant, target: float) -> Row:
+        why = "; ".join(broken[one.name] for one in (ours, peer) if one.name in broken)
+        mine, theirs = ([], []) if why else (rates[ours.name], rates[peer.name])
+        return compare(metric, mine, peer.title, theirs, unit="instances/s", target=target, note=why)
+
+    return [
+        row("C-STORE, TCP_NODELAY at both ends", BOTH, PACKAGED, 1.0),
+        row("C-STORE, TCP_NODELAY at the server only", SERVER, PACKAGED, 1.0),
+        row("C-STORE into our proxy", OURS, BOTH, 0.95),
+    ]
+
+
+def _store(runtime: NativeRuntime, variant: Variant, work: Path, images: Path, slices: int) -> float:
+    """Store the slices into an empty server of this variant; return the seconds that it took."""
+    with _server(runtime, variant, work) as server:
+        argv = [
+            "storescu",
+            "-aet",
+            _AET,
+            "-aec",
+            f"PROXY{_MO}",
+            "+sd",
+            "127.0.0.1",
+            str(server.dicom_port),
+            str(images),
+        ]
+        seconds = _timed(runtime, [*_nodelay(on=variant.client_nodelay), *argv], images)
+    stored = _stored(server.data)
+    if stored != slices:
+        raise Trouble(f"{variant.title} holds {stored} of {slices} slices", f"see {server.log}")
+    return seconds
+
+
+def _timed(runtime: NativeRuntime, argv: Sequence[str], images: Path) -> float:
+    """Run a program of the runtime and return its seconds, without those of the sandbox around it."""
+    clock = 's=$(date +%s%N); "$@"; r=$?; e=$(date +%s%N); echo "$((e - s)) ns"; exit $r'
+    answer = runtime.tool(["sh", "-c", clock, "sh", *argv], binds=[images])
+    if answer.returncode:
+        raise Trouble(f"storescu ended with {answer.returncode}", (answer.stderr or answer.stdout).strip()[-500:])
+    return int(answer.stdout.split()[-2]) / 1e9
+
+
+def _dcmtk(program: str, *options: str, server: Server) -> list[str]:
+    """Return how a device calls a server."""
+    return [program, *options, "-aet", _AET, "-aec", f"PROXY{_MO}", "127.0.0.1", str(server.dicom_port)]
+
+
+@contextmanager
+def _server(runtime: NativeRuntime, variant: Variant, work: Path) -> Iterator[Server]:
+    """Run an empty server and leave its data behind, for `_stored`."""
+    for folder in (work / "data", work / "etc"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    http, dicom = _free_ports(2)
+    server = Server(f"proxy-{_MO}", work / "etc", work / "data", work / f"{variant.name}.log", http, dicom)
+    server.log.unlink(missing_ok=True)
+    _configure(server, plugin=variant.plugin)
+    runtime.start(server)
+    try:
+        _until(lambda: _answers(runtime, server, plugin=variant.plugin), runtime, server)
+        yield server
+    finally:
+        runtime.stop(server)
+
+
+def _configure(server: Server, *, plugin: bool) -> None:
+    """Write the configuration of a proxy; for plain Orthanc the same one, without plugins."""
+    registry = HOME / "orthanc-config" / "region.yaml"
+    # Nothing listens at port 9 (discard): the line to the centre is down, and what is measured is receiving alone.
+    configuration: dict[str, Any] = render(
+        load_region(registry),
+        "proxy",
+        mo=_MO,
+        http_port=server.http_port,
+        dicom_port=server.dicom_port,
+        central_url="http://127.0.0.1:9",
+    )
+    if not plugin:
+        for section in ("Cami", "DicomWeb", "Python"):
+            configuration.pop(section, None)
+        configuration["Plugins"] = []
+    (server.configuration / "orthanc.json").write_text(json.dumps(configuration), encoding="utf-8")
+    shutil.copy(registry, server.configuration / "region.yaml")
+
+
+def _answers(runtime: NativeRuntime, server: Server, *, plugin: bool) -> bool:
+    """Tell whether a server takes part in HTTP and in DICOM."""
+    try:
+        path = "cami/health" if plugin else "system"
+        requests.get(f"http://127.0.0.1:{server.http_port}/{path}", timeout=5).raise_for_status()
+    except requests.RequestException:
+        return False
+    return runtime.tool(_dcmtk("echoscu", server=server)).returncode == 0
+
+
+def _until(ready: Callable[[], bool], runtime: NativeRuntime, server: Server) -> None:
+    limit = time.monotonic() + _START_SECONDS
+    while not ready():
+        if not runtime.running(server) or time.monotonic() > limit:
+            raise Trouble(f"the server did not start, or not within {_START_SECONDS:.0f} s", f"see {server.log}")
+        time.sleep(0.1)
+
+
+def _stored(data: Path) -> int:
+    """Count the instances in the index of a server that has stopped."""
+    (index,) = data.rglob("index")
+    with closing(sqlite3.connect(f"file:{index}?mode=ro", uri=True)) as database:
+        (count,) = database.execute("SELECT count(*) FROM Resources WHERE resourceType = ?", (_INSTANCE,)).fetchone()
+    return int(count)
+
+
+def _images(folder: Path, slices: int) -> Path:
+    """Draw the slices once; they are the same in every run."""
+    if folder.is_dir() and len(list(folder.iterdir())) == slices:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    study = Study(
+        seed=1,
+        key="bench/cstore",
+        person=people.IVANOV,
+        device=Device("Синтетическая больница № 1", "CT PHANTOM", "BENCH", "1"),
+        modality="CT",
+        description="C-STORE",
+        charset="ISO_IR 192",
+        date="20261122",
+        time="120000",
+        accession="BENCH1",
+    )
+    for number, instance in enumerate(
+        ct.instances(study, ct.Scanner(signed=True, slices=slices), ExplicitVRLittleEndian)
+    ):
+        instance.save_as(folder / f"{number:05d}.dcm", enforce_file_format=True)
+    return folder
+
+
+def _nodelay(*, on: bool) -> Sequence[str]:
+    """Return what stands before a program so that it has the variable or not; the sandbox sets it."""
+    return () if on else ("env", "--unset=TCP_NODELAY")
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that are free now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

@@ -1,0 +1,108 @@
+"""What a benchmark says: rows of ours against a peer (docs/architecture.md, the command line's contract)."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.table import Table
+
+from cami_cli.places import HOME
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One comparison."""
+
+    metric: str
+    ours: float | None
+    peer: str
+    peer_value: float | None
+    unit: str
+    ratio: float | None
+    """Ours by the peer's; of repeated pairs, the median of their ratios."""
+    target: float
+    """The ratio that is asked for, at least."""
+    note: str = ""
+    """Why there is no figure, or the spread of the ratios."""
+
+    @property
+    def met(self) -> bool:
+        """Tell whether the target is reached; what was not measured is not."""
+        return self.ratio is not None and self.ratio >= self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of one benchmark."""
+
+    name: str
+    versions: dict[str, str]
+    rows: Sequence[Row]
+    runs: dict[str, Any] = field(default_factory=dict)
+    """Every single measurement, for whoever doubts a median."""
+
+    def write(self, folder: Path = HOME / "build" / "bench") -> Path:
+        """Keep the report as JSON."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.name}.json"
+        rows = [asdict(row) | {"met": row.met} for row in self.rows]
+        content = {"machine": machine(), "versions": self.versions, "rows": rows, "runs": self.runs}
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        return path
+
+    def table(self) -> Table:
+        """Return the rows for people."""
+        table = Table(title=f"{self.name}: {', '.join(f'{name} {value}' for name, value in self.versions.items())}")
+        for title in ("metric", "ours", "peer", "peer's", "unit", "ratio", "target", "met"):
+            table.add_column(title, justify="left" if title in ("metric", "peer", "unit") else "right", overflow="fold")
+        for row in self.rows:
+            figures = (_figure(row.ours), row.peer, _figure(row.peer_value), row.unit, _figure(row.ratio))
+            metric = f"{row.metric}\n({row.note})" if row.note else row.metric
+            table.add_row(metric, *figures, f"≥ {row.target:g}", "yes" if row.met else "NO")
+        return table
+
+
+def compare(
+    metric: str, ours: Sequence[float], peer: str, peers: Sequence[float], *, unit: str, target: float, note: str = ""
+) -> Row:
+    """Make a row of two series measured in turn: medians, and the median of the ratios of the pairs."""
+    if not ours or not peers:
+        return Row(metric, None, peer, None, unit, None, target, note or "not measured")
+    ratios = sorted(mine / theirs for mine, theirs in zip(ours, peers, strict=True))
+    spread = f"ratio of single pairs {ratios[0]:.2f}–{ratios[-1]:.2f}, n={len(ratios)}"
+    return Row(
+        metric=metric,
+        ours=round(median(ours), 2),
+        peer=peer,
+        peer_value=round(median(peers), 2),
+        unit=unit,
+        ratio=round(median(ratios), 3),
+        target=target,
+        note=f"{spread}; {note}" if note else spread,
+    )
+
+
+def machine() -> dict[str, str | int]:
+    """Return what the figures depend on."""
+    return {
+        "processors": os.cpu_count() or 0,
+        "processor": _processor(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
+        "kernel": platform.release(),
+        "load_at_end": f"{os.getloadavg()[0]:.2f}",
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}" if value < 100 else f"{value:.0f}"

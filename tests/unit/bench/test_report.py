@@ -1,0 +1,52 @@
+"""Reports of benchmarks: a figure is measured or it is not met."""
+
+import json
+
+import pytest
+
+from cami_cli.bench.cstore import BOTH, OURS, PACKAGED, SERVER, rows
+from cami_cli.bench.report import Report, Row, compare
+
+RATES = {PACKAGED.name: [20.0, 10.0], SERVER.name: [60.0, 50.0], BOTH.name: [150.0, 100.0], OURS.name: [141.0, 97.0]}
+
+
+def test_the_ratio_is_the_median_of_the_pairs_not_the_ratio_of_the_medians():
+    row = compare("m", [10.0, 40.0, 90.0], "peer", [10.0, 20.0, 10.0], unit="1/s", target=2.0)
+    assert (row.ours, row.peer_value, row.ratio) == (40.0, 10.0, 2.0)
+    assert row.met
+    assert row.note == "ratio of single pairs 1.00–9.00, n=3"
+
+
+@pytest.mark.parametrize(("ratio", "met"), [(0.95, True), (0.949, False), (None, False)])
+def test_met(ratio, met):
+    assert Row("m", 1.0, "p", 1.0, "u", ratio, 0.95).met is met
+
+
+def test_what_was_not_measured_is_not_met_and_says_why():
+    row = compare("m", [], "peer", [], unit="1/s", target=0.0, note="the server did not start")
+    assert not row.met
+    assert row.note == "the server did not start"
+
+
+def test_cstore_compares_like_with_like():
+    nodelay, server, ours = rows(RATES, {})
+    assert (nodelay.ratio, nodelay.met) == (8.75, True)
+    assert (server.ratio, server.met) == (4.0, True)
+    assert (ours.peer, ours.ratio, ours.target, ours.met) == (BOTH.title, 0.955, 0.95, True)
+
+
+def test_a_variant_that_broke_once_has_no_figure():
+    nodelay, _server, ours = rows(RATES, {OURS.name: "it holds 199 of 200 slices; see ours.log"})
+    assert nodelay.met
+    assert (ours.ours, ours.ratio, ours.met) == (None, None, False)
+    assert "199 of 200" in ours.note
+
+
+def test_what_is_written_is_the_contract(tmp_path):
+    report = Report("cstore", {"Orthanc": "1.13.0"}, rows(RATES, {}), {"instances/s": RATES})
+    written = json.loads(report.write(tmp_path).read_text())
+    assert written["versions"] == {"Orthanc": "1.13.0"}
+    assert written["machine"]["processors"] > 0
+    first = written["rows"][0]
+    assert {"metric", "ours", "peer", "peer_value", "unit", "ratio", "target", "met"} <= first.keys()
+    assert first["met"] is True
