@@ -71,6 +71,7 @@ _OPTIONS = (
     _off("RestApiWriteToFileSystemEnabled", "it writes server files over HTTP"),
     _off("HttpDescribeErrors", "error texts tell what exists"),
     _off("HttpVerbose", "it logs passwords of outgoing requests"),
+    _off("SslEnabled", "TLS is the task of the proxy in front, which also sets the headers that browsers need"),
     _on("HttpServerEnabled", "without HTTP nobody can check that strangers are refused"),
     _on("HttpsVerifyPeers", "anybody could pose as the centre"),
     _on("DeidentifyLogs", "logs must name no patient"),
