@@ -1,0 +1,86 @@
+"""The Docker engine of this machine: found where it listens, and its errors told in one line."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import docker
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+
+from cami_cli.errors import Trouble
+from cami_cli.places import HOME
+
+#: Pulling and building answer in pieces; a single answer (removing a large container) may take this long.
+TIMEOUT_SECONDS = 120
+
+_NONE = Trouble(
+    "no Docker engine answers",
+    'install and start one (apt-get install docker.io), or: eval "$(tests/docker/engine.sh start)"; '
+    "without Docker: --runtime native",
+)
+
+
+def connect() -> docker.DockerClient:
+    """Return a client of the engine that ``DOCKER_HOST`` names, else of the first that answers at a usual place.
+
+    Raises
+    ------
+    cami_cli.errors.Trouble
+        None answers, or it may not be used.
+    """
+    if os.environ.get("DOCKER_HOST"):
+        try:
+            client = docker.from_env(version="auto", timeout=TIMEOUT_SECONDS)
+            client.ping()
+        except (DockerException, RequestException) as error:
+            raise Trouble(
+                f"the Docker engine at DOCKER_HOST={os.environ['DOCKER_HOST']} does not answer",
+                "start it, or unset DOCKER_HOST to use the one of this machine",
+            ) from error
+        return client
+    forbidden = None
+    for socket in sockets():
+        if not socket.is_socket():
+            continue
+        if not os.access(socket, os.R_OK | os.W_OK):
+            forbidden = forbidden or socket
+            continue
+        try:
+            client = docker.DockerClient(base_url=f"unix://{socket}", version="auto", timeout=TIMEOUT_SECONDS)
+            client.ping()
+        except (DockerException, RequestException):
+            continue
+        return client
+    if forbidden is not None:
+        raise Trouble(
+            f"you may not use the Docker engine at {forbidden}",
+            "sudo usermod -aG docker $USER and sign in again, run as root, or use --runtime native",
+        )
+    raise _NONE
+
+
+def sockets() -> list[Path]:
+    """Return where engines listen: the system's, a rootless one's, the one of ``tests/docker/engine.sh``."""
+    found = [Path("/var/run/docker.sock")]
+    if os.environ.get("XDG_RUNTIME_DIR"):
+        found.append(Path(os.environ["XDG_RUNTIME_DIR"], "docker.sock"))
+    store = os.environ.get("CAMI_ENGINE_DIR") or str(HOME / "build" / "docker-engine")
+    mark = hashlib.sha256(store.encode()).hexdigest()[:8]
+    return [*found, Path(f"/run/cami-engine-{mark}/docker.sock")]
+
+
+@contextmanager
+def told(doing: str) -> Iterator[None]:
+    """Turn what the engine refuses into `Trouble`: ``doing`` says what was tried."""
+    try:
+        yield
+    except APIError as error:
+        reason = (error.explanation or str(error)).strip().splitlines()[0]
+        if "no space left" in reason:
+            raise Trouble(f"{doing}: no space left", "free some space where Docker keeps its data") from error
+        raise Trouble(f"{doing}: {reason}", "see the log of the Docker engine") from error
+    except (DockerException, RequestException) as error:
+        raise Trouble(f"{doing}: the Docker engine does not answer", "see whether it still runs") from error
