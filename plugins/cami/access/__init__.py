@@ -7,18 +7,23 @@ import. Public names:
 
 * `Role`, `Action`, `allowed`: the policy;
 * `Identity`, `Accounts`, `Directory`, `hash_password`: people; `Sessions`, `SignIn`, `SignedIn`, `Refusal`, `Reason`;
-* `Authenticator`: headers to `Identity`.
+* `Authenticator`: headers to `Identity`;
+* `Gate`: may this HTTP request go on; `Visibility`: scoped searches; `overrides`: our answers to Orthanc's routes.
 """
 
 from cami.access.accounts import Accounts, Reason, Refusal
 from cami.access.authenticator import Authenticator
 from cami.access.directory import AccountRecord, Directory
+from cami.access.gate import Gate
 from cami.access.identity import Identity
+from cami.access.overrides import overrides
+from cami.access.owners import owner_label
 from cami.access.passwords import Passwords, hash_password
 from cami.access.policy import allowed
 from cami.access.roles import Action, Role
 from cami.access.sessions import ABSOLUTE_LIMIT, COOKIE, IDLE_LIMIT, Sessions
 from cami.access.signin import SignedIn, SignIn
+from cami.access.visibility import Visibility
 
 __all__ = [
     "ABSOLUTE_LIMIT",
@@ -29,6 +34,7 @@ __all__ = [
     "Action",
     "Authenticator",
     "Directory",
+    "Gate",
     "Identity",
     "Passwords",
     "Reason",
@@ -37,6 +43,9 @@ __all__ = [
     "Sessions",
     "SignIn",
     "SignedIn",
+    "Visibility",
     "allowed",
     "hash_password",
+    "overrides",
+    "owner_label",
 ]

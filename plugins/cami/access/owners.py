@@ -1,0 +1,151 @@
+"""Whose a study is, and so who may see it: the table ``study`` at the centre, the whole archive at a proxy.
+
+The label ``mo-<code>`` on a study only mirrors ownership, so that the core can filter; it is never the truth here.
+Grants (consultations, orders, break-glass) will widen `CentralOwners`, and nothing else.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from enum import Enum, auto
+from typing import Protocol
+
+from sqlalchemy import ColumnElement, Engine, select, true
+
+from cami.access.identity import Identity
+from cami.access.policy import allowed
+from cami.access.roles import Action
+from cami.db.tables import study
+from cami.settings import Role as ServerRole
+
+_CHUNK = 500
+
+
+class Reach(Enum):
+    """How far somebody's sight goes in this archive."""
+
+    NOTHING = auto()
+    OWN = auto()
+    """Studies of the own МО, among those of others."""
+    ARCHIVE = auto()
+    """All studies, since all are of the own МО: people at their proxy."""
+    TECHNICAL = auto()
+    """Everything, as the core answers it: the region administrator."""
+
+
+class StudyOwners(Protocol):
+    """Answers whose studies are, for one server."""
+
+    def reach(self, identity: Identity | None) -> Reach:
+        """Return how far somebody sees at all."""
+        ...
+
+    def labels(self, identity: Identity) -> list[str]:
+        """Return the labels of the studies that somebody with the reach OWN sees; may be empty, then there are none."""
+        ...
+
+    def visible(self, identity: Identity, study_ids: Collection[str]) -> frozenset[str]:
+        """Return those of `study_ids` that somebody sees. The ids must be those of studies that are here."""
+        ...
+
+    def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:
+        """Return the ids of the studies that somebody with the reach OWN sees, newest first.
+
+        Parameters
+        ----------
+        study_uids
+            Only studies with one of these Study Instance UIDs.
+        """
+        ...
+
+
+def owner_label(mo: str) -> str:
+    """Return the label that mirrors ownership on a study."""
+    return f"mo-{mo}"
+
+
+def _reach(identity: Identity | None, server_role: ServerRole, own: Reach) -> Reach:
+    if identity is None or not allowed(identity.role, Action.STUDIES_READ, server_role):
+        return Reach.NOTHING
+    if allowed(identity.role, Action.ARCHIVE_INSPECT, server_role):
+        return Reach.TECHNICAL
+    return own if identity.mo else Reach.NOTHING
+
+
+class CentralOwners:
+    """The centre: studies of many МО, each with its owner in the table ``study``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._reader = engine.execution_options(cami_readonly=True)
+
+    def reach(self, identity: Identity | None) -> Reach:
+        """Return how far somebody sees at all."""
+        return _reach(identity, "central", Reach.OWN)
+
+    def labels(self, identity: Identity) -> list[str]:
+        """Return the label of the own МО."""
+        return [owner_label(identity.mo)] if self.reach(identity) is Reach.OWN else []
+
+    def visible(self, identity: Identity, study_ids: Collection[str]) -> frozenset[str]:
+        """Return those of `study_ids` that the own МО owns, by the table."""
+        reach = self.reach(identity)
+        if reach is Reach.NOTHING or not study_ids:
+            return frozenset()
+        if reach is Reach.TECHNICAL:
+            return frozenset(study_ids)
+        found: set[str] = set()
+        for ids in _chunks(study_ids):
+            found.update(self._ids(identity, study.c.study_id.in_(ids)))
+        return frozenset(found)
+
+    def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:
+        """Return the ids of the own МО's studies, newest first."""
+        if self.reach(identity) is not Reach.OWN:
+            return []
+        if study_uids is None:
+            return self._ids(identity, true())
+        return [key for uids in _chunks(study_uids) for key in self._ids(identity, study.c.study_uid.in_(uids))]
+
+    def _ids(self, identity: Identity, condition: ColumnElement[bool]) -> list[str]:
+        query = (
+            select(study.c.study_id)
+            .where(study.c.owner == identity.mo, condition)
+            .order_by(study.c.claimed_at.desc(), study.c.study_id)
+        )
+        with self._reader.connect() as connection:
+            return list(connection.scalars(query))
+
+
+class ProxyOwners:
+    """A proxy: its archive holds what the МО's own devices made, and only people of that МО see it."""
+
+    def __init__(self, mo: str) -> None:
+        self._mo = mo
+
+    def reach(self, identity: Identity | None) -> Reach:
+        """Return how far somebody sees at all."""
+        reach = _reach(identity, "proxy", Reach.ARCHIVE)
+        if reach is Reach.ARCHIVE and (identity is None or identity.mo != self._mo):
+            return Reach.NOTHING
+        return reach
+
+    def labels(self, identity: Identity) -> list[str]:  # noqa: ARG002
+        """Return nothing: nobody's reach is OWN here."""
+        return []
+
+    def visible(self, identity: Identity, study_ids: Collection[str]) -> frozenset[str]:
+        """Return all of `study_ids` to people of the МО."""
+        return frozenset() if self.reach(identity) is Reach.NOTHING else frozenset(study_ids)
+
+    def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:  # noqa: ARG002
+        """Return nothing: nobody's reach is OWN here."""
+        return []
+
+
+def study_owners(server_role: ServerRole, mo: str, engine: Engine) -> StudyOwners:
+    """Return the owners of a server of that kind; `mo` is the proxy's."""
+    return CentralOwners(engine) if server_role == "central" else ProxyOwners(mo)
+
+
+def _chunks(values: Collection[str]) -> Iterator[list[str]]:
+    ordered = list(values)
+    for start in range(0, len(ordered), _CHUNK):
+        yield ordered[start : start + _CHUNK]

@@ -1,0 +1,151 @@
+"""A question to ``/tools/find``, read strictly: what is not understood is not asked.
+
+DICOMweb 1.20 and 1.24 and Orthanc Explorer ask ``Level``, ``Query``, ``Expand``, ``Full``, ``Limit``, ``Since``,
+``RequestedTags`` and ``ResponseContent``; tags come as keywords, ``0020,000d``, ``0020-000d`` or ``0020000D``.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from cami.archive import Level
+from cami.errors import Invalid
+
+_LEVELS: Mapping[str, Level] = {
+    "PATIENT": "patients",
+    "PATIENTS": "patients",
+    "STUDY": "studies",
+    "STUDIES": "studies",
+    "SERIES": "series",
+    "INSTANCE": "instances",
+    "INSTANCES": "instances",
+    "IMAGE": "instances",
+    "IMAGES": "instances",
+}
+CORE_LEVELS: Mapping[Level, str] = {
+    "patients": "Patient",
+    "studies": "Study",
+    "series": "Series",
+    "instances": "Instance",
+}
+_TAG = re.compile(r"([0-9a-fA-F]{4})[,-]?([0-9a-fA-F]{4})")
+_UID = re.compile(r"[0-9.]{1,64}")
+_UID_TAGS = {
+    "StudyInstanceUID": "0020000d",
+    "SeriesInstanceUID": "0020000e",
+    "SOPInstanceUID": "00080018",
+}
+#: How many studies, series, instances the *patient* has: in all МО together.
+_PATIENT_COUNTS = frozenset(
+    {
+        "00201200",
+        "00201202",
+        "00201204",
+        "NumberOfPatientRelatedStudies",
+        "NumberOfPatientRelatedSeries",
+        "NumberOfPatientRelatedInstances",
+    }
+)
+_FLAGS = ("CaseSensitive", "Expand", "Full", "Short")
+_PARENTS = ("ParentPatient", "ParentStudy", "ParentSeries")
+_RESPONSE_CONTENT = frozenset(
+    {"Children", "IsStable", "MainDicomTags", "Metadata", "Parent", "RequestedTags", "Status"}
+)
+_KNOWN = frozenset(
+    {"Level", "Query", "Limit", "Since", "RequestedTags", "ResponseContent", "Labels", "LabelsConstraint"}
+    | set(_FLAGS)
+    | set(_PARENTS)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person or the DICOMweb plugin wants to know."""
+
+    level: Level
+    query: Mapping[str, str]
+    since: int = 0
+    limit: int = 0
+    """0: no limit."""
+    parents: Mapping[str, str] = field(default_factory=dict)
+    rest: Mapping[str, Any] = field(default_factory=dict)
+    """Flags, requested tags and response content, cleaned."""
+    by_label: bool = False
+    """The client filters by label, which are ours and shown to nobody."""
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read a body of ``/tools/find``.
+
+        Raises
+        ------
+        cami.errors.Invalid
+            It is not one, or it uses what is not for people (ordering, metadata).
+        """
+        unknown = set(body) - _KNOWN
+        if unknown:
+            raise Invalid("not supported here: " + ", ".join(sorted(name for name in unknown if name.isalnum())))
+        level = _LEVELS.get(str(body.get("Level", "")).upper())
+        if level is None:
+            raise Invalid("Level must be Study, Series or Instance")
+        query = body.get("Query", {})
+        if not isinstance(query, Mapping) or not all(isinstance(value, str) for value in query.values()):
+            raise Invalid("Query must be an object of texts")
+        return cls(
+            level=level,
+            query={name: value for name, value in query.items() if tag_name(name) not in _PATIENT_COUNTS},
+            since=_natural(body, "Since"),
+            limit=_natural(body, "Limit"),
+            parents=_parents(body),
+            rest=_rest(body),
+            by_label=bool(body.get("Labels")),
+        )
+
+    def exact_uids(self, keyword: str) -> list[str] | None:
+        """Return the UIDs that the question names for `keyword`; None if it names none, or not exactly."""
+        values = [value for name, value in self.query.items() if tag_name(name) in (keyword, _UID_TAGS[keyword])]
+        if len(values) != 1:
+            return None
+        uids = [uid.strip(" \0") for uid in re.split(r"[\\,]", values[0])]
+        return uids if all(_UID.fullmatch(uid) for uid in uids) else None
+
+    def to_core(self, **more: Any) -> dict[str, Any]:
+        """Return the body for the core, without parents, since and limit; `more` is added."""
+        return {"Level": CORE_LEVELS[self.level], "Query": dict(self.query), **self.rest, **more}
+
+
+def tag_name(name: str) -> str:
+    """Write a tag as eight hexadecimal digits in lower case; a keyword stays."""
+    found = _TAG.fullmatch(name.strip())
+    return (found.group(1) + found.group(2)).lower() if found else name.strip()
+
+
+def _natural(body: Mapping[str, Any], name: str) -> int:
+    value = body.get(name, 0)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise Invalid(f"{name} must be a natural number")
+    return value
+
+
+def _parents(body: Mapping[str, Any]) -> dict[str, str]:
+    parents = {name: body[name] for name in _PARENTS if name in body}
+    if not all(isinstance(value, str) for value in parents.values()):
+        raise Invalid("ParentPatient, ParentStudy and ParentSeries must be texts")
+    return parents
+
+
+def _rest(body: Mapping[str, Any]) -> dict[str, Any]:
+    rest: dict[str, Any] = {name: bool(body[name]) for name in _FLAGS if name in body}
+    if "RequestedTags" in body:
+        rest["RequestedTags"] = [tag for tag in _texts(body, "RequestedTags") if tag_name(tag) not in _PATIENT_COUNTS]
+    if "ResponseContent" in body:
+        rest["ResponseContent"] = [part for part in _texts(body, "ResponseContent") if part in _RESPONSE_CONTENT]
+    return rest
+
+
+def _texts(body: Mapping[str, Any], name: str) -> list[str]:
+    values = body[name]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise Invalid(f"{name} must be a list of texts")
+    return values

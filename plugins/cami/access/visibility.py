@@ -1,0 +1,184 @@
+"""Answers to ``/tools/find`` that hold visible studies only. All of DICOMweb rests on this.
+
+Nothing foreign leaves even if a label is wrong, late or forged: labels only help the core to find fast, and each
+answer is held against the table of owners before it is handed out.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Engine
+
+from cami.access.identity import Identity
+from cami.access.owners import Reach, study_owners
+from cami.access.question import CORE_LEVELS, Question, tag_name
+from cami.access.redaction import redact
+from cami.access.sight import Sight
+from cami.archive import Archive, Level
+from cami.errors import NotFound
+from cami.settings import Role as ServerRole
+
+#: Tags that the core keeps with the study: with them, a question about series is first asked of studies.
+_STUDY_TAGS = frozenset(
+    {
+        "AccessionNumber", "00080050",
+        "InstitutionName", "00080080",
+        "ModalitiesInStudy", "00080061",
+        "PatientBirthDate", "00100030",
+        "PatientID", "00100020",
+        "PatientName", "00100010",
+        "PatientSex", "00100040",
+        "ReferringPhysicianName", "00080090",
+        "StudyDate", "00080020",
+        "StudyDescription", "00081030",
+        "StudyID", "00200010",
+        "StudyInstanceUID", "0020000d",
+        "StudyTime", "00080030",
+    }
+)  # fmt: skip
+
+
+class Visibility:
+    """Searches the archive for a person. Thread-safe."""
+
+    def __init__(self, role: ServerRole, mo: str, archive: Archive, engine: Engine) -> None:
+        self._archive = archive
+        self._owners = study_owners(role, mo, engine)
+        self.sight = Sight(self._owners, archive)
+
+    def find(self, identity: Identity | None, query: Mapping[str, Any]) -> list[Any]:
+        """Answer a body of ``/tools/find`` for somebody; ``[]`` for a stranger.
+
+        Raises
+        ------
+        cami.errors.Invalid
+            The question is malformed, or uses what is not for people.
+        """
+        reach = self._owners.reach(identity)
+        if identity is None or reach is Reach.NOTHING:
+            return []
+        if reach is Reach.TECHNICAL:
+            return self._archive.find(query)
+        question = Question.parse(query)
+        if question.level == "patients" or question.by_label:
+            # Orthanc's patient is the hash of PatientID alone: it mixes several МО, and people of the same number.
+            return []
+        if reach is Reach.ARCHIVE:
+            answers = self._archive.find(question.to_core(**_page(question)))
+        elif question.level == "studies":
+            answers = self._find_studies(identity, question)
+        else:
+            answers = self._find_below(identity, question)
+        return [redact(answer) for answer in answers]
+
+    def count(self, identity: Identity | None, query: Mapping[str, Any]) -> int:
+        """Answer a body of ``/tools/count-resources`` for somebody.
+
+        Raises
+        ------
+        cami.errors.Invalid
+            The question is malformed, or uses what is not for people.
+        """
+        dropped = ("ResponseContent", "RequestedTags", "Since", "Limit")
+        only_ids = {name: value for name, value in query.items() if name not in dropped}
+        return len(self.find(identity, {**only_ids, "Expand": False}))
+
+    def sees(self, identity: Identity | None, level: Level, resource: str) -> bool:
+        """Say whether somebody sees one study, series or instance."""
+        return self.sight.sees(identity, level, resource)
+
+    def reach(self, identity: Identity | None) -> Reach:
+        """Return how far somebody sees at all."""
+        return self._owners.reach(identity)
+
+    def _find_studies(self, identity: Identity, question: Question) -> list[Any]:
+        labels = self._owners.labels(identity)
+        if not labels:  # the core would take an empty list for "no constraint" and answer with everything
+            return []
+        answers = self._archive.find(question.to_core(**_page(question), Labels=labels, LabelsConstraint="Any"))
+        visible = self._owners.visible(identity, [_resource_id(answer) for answer in answers])
+        return [answer for answer in answers if _resource_id(answer) in visible]
+
+    def _find_below(self, identity: Identity, question: Question) -> list[Any]:
+        """Find series or instances: study by study, newest first, since the core can filter by one parent only."""
+        wanted = question.since + question.limit if question.limit else 0
+        series = {name: question.parents[name] for name in ("ParentSeries",) if name in question.parents}
+        found: list[Any] = []
+        for study_id in self._candidates(identity, question):
+            left = wanted - len(found) if wanted else 0
+            found.extend(self._archive.find(question.to_core(Limit=left, **(series or {"ParentStudy": study_id}))))
+            if wanted and len(found) >= wanted:
+                break
+        return found[question.since :]
+
+    def _candidates(self, identity: Identity, question: Question) -> Iterable[str]:
+        """Return visible studies that may hold what is asked for, newest first."""
+        uids = question.exact_uids("StudyInstanceUID")
+        if uids is not None and not question.parents:
+            return self._owners.newest(identity, uids)
+        named = self._named_studies(question)
+        if named is None:
+            ids = self._matching(identity, question, self._owners.newest(identity))
+        else:
+            ids = sorted(self._owners.visible(identity, named))
+        patient = question.parents.get("ParentPatient")
+        return ids if patient is None else self._of_patient(ids, patient)
+
+    def _named_studies(self, question: Question) -> frozenset[str] | None:
+        """Return the studies of what the question names exactly, whosever they are; None if it names nothing."""
+        named: list[frozenset[str]] = []
+        if "ParentStudy" in question.parents:
+            named.append(self._studies_of("studies", [question.parents["ParentStudy"]]))
+        if "ParentSeries" in question.parents:
+            named.append(self._studies_of("series", [question.parents["ParentSeries"]]))
+        uids = question.exact_uids("SOPInstanceUID") if question.level == "instances" else None
+        if uids is not None:
+            named.append(self._studies_with("instances", "SOPInstanceUID", uids))
+        elif (uids := question.exact_uids("SeriesInstanceUID")) is not None:
+            named.append(self._studies_with("series", "SeriesInstanceUID", uids))
+        return frozenset.intersection(*named) if named else None
+
+    def _studies_with(self, level: Level, keyword: str, uids: Iterable[str]) -> frozenset[str]:
+        body = {"Level": CORE_LEVELS[level], "Query": {keyword: "\\".join(uids)}, "Expand": False}
+        return self._studies_of(level, self._archive.find(body))
+
+    def _studies_of(self, level: Level, resources: Iterable[str]) -> frozenset[str]:
+        found = (self.sight.study_of(level, resource) for resource in resources)
+        return frozenset(study_id for study_id in found if study_id is not None)
+
+    def _matching(self, identity: Identity, question: Question, ids: Iterable[str]) -> Iterable[str]:
+        """Leave out studies that the study part of the question rules out: one question instead of many."""
+        study_query = {name: value for name, value in question.query.items() if tag_name(name) in _STUDY_TAGS}
+        if not study_query:
+            return ids
+        labels = self._owners.labels(identity)
+        if not labels:
+            return []
+        body = {
+            "Level": "Study",
+            "Query": study_query,
+            "Expand": False,
+            "Labels": labels,
+            "LabelsConstraint": "Any",
+            **{name: value for name, value in question.rest.items() if name == "CaseSensitive"},
+        }
+        matching = frozenset(self._archive.find(body))
+        return (study_id for study_id in ids if study_id in matching)
+
+    def _of_patient(self, ids: Iterable[str], patient: str) -> Iterator[str]:
+        for study_id in ids:
+            try:
+                study = self._archive.get(f"/studies/{study_id}")
+            except NotFound:
+                continue
+            if study["ParentPatient"] == patient:
+                yield study_id
+
+
+def _page(question: Question) -> dict[str, Any]:
+    return {"Since": question.since, "Limit": question.limit, **question.parents}
+
+
+def _resource_id(answer: Any) -> str:
+    """Return the id of an answer, which is the id itself or the expanded resource."""
+    return str(answer["ID"]) if isinstance(answer, Mapping) else str(answer)
