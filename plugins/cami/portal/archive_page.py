@@ -1,0 +1,147 @@
+"""The archive page: the studies that somebody may see, and how far each has come."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from cami.access import Action, Identity, allowed
+from cami.portal import dicom_text, local_path, wording
+from cami.portal.forms import fields
+from cami.portal.headers import came_from_us
+from cami.portal.pages import Pages, Reader
+from cami.portal.ports import ProgressReader, StudyFinder, StudyProgress
+from cami.portal.search import Search, from_fields, remember_search, search_of
+from cami.settings import Role as ServerRole
+from cami.web import Request, Response, redirect
+
+#: Rows of one page.
+PAGE_ROWS = 50
+#: The newest so many studies are looked through for a name. Beyond that the page says so and asks for a date.
+SCANNED = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A study as the page shows it. Texts that are message ids are translated by the template."""
+
+    study_id: str
+    patient: str
+    birth_date: str
+    sex: str
+    card: str
+    moment: str
+    modalities: tuple[str, ...]
+    description: str
+    organization: str
+    received: int
+    expected: int | None
+    state: str
+    mark: str
+    viewer: str
+    """Address that opens the images."""
+
+
+class ArchivePage:
+    """Handlers of ``/cami/``."""
+
+    def __init__(self, pages: Pages, studies: StudyFinder, progress: ProgressReader, server: ServerRole) -> None:
+        self._pages = pages
+        self._studies = studies
+        self._progress = progress
+        self._server = server
+
+    def answer(self, request: Request, reader: Reader, identity: Identity) -> Response:
+        """Show the list, or take a new search."""
+        if request.method == "POST":
+            return _take_search(request)
+        if not allowed(identity.role, Action.STUDIES_READ, self._server):
+            return self._pages.page("no_images.html", reader)
+        search = search_of(request)
+        found = self._find(identity, search)
+        cut = len(found) > SCANNED
+        hits = [study for study in found[:SCANNED] if _hit(study, search)]
+        number, last = _page_number(request, len(hits))
+        shown = hits[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
+        known = self._progress.progress([study["ID"] for study in shown])
+        rows = [self._row(study, known.get(study["ID"])) for study in shown]
+        return self._pages.page(
+            "archive.html", reader, rows=rows, search=search, total=len(hits), cut=cut, number=number, last=last
+        )
+
+    def _find(self, identity: Identity, search: Search) -> list[Any]:
+        """Ask for the newest visible studies of the wanted days; names are compared here.
+
+        Orthanc compares Cyrillic letters by case only in part, and knows nothing of ё: `dicom_text.matches` does.
+        """
+        query = {"StudyDate": search.dicom_range} if search.dicom_range else {}
+        return self._studies.find(
+            identity,
+            {
+                "Level": "Study",
+                "Query": query,
+                "Expand": True,
+                "Limit": SCANNED + 1,
+                "RequestedTags": ["ModalitiesInStudy", "NumberOfStudyRelatedInstances"],
+                "OrderBy": [
+                    {"Type": "DicomTag", "Key": "StudyDate", "Direction": "DESC"},
+                    {"Type": "DicomTag", "Key": "StudyTime", "Direction": "DESC"},
+                ],
+            },
+        )
+
+    def _row(self, study: Mapping[str, Any], progress: StudyProgress | None) -> Row:
+        tags, patient = study["MainDicomTags"], study["PatientMainDicomTags"]
+        requested = study.get("RequestedTags", {})
+        held = _number(requested.get("NumberOfStudyRelatedInstances", ""))
+        state, mark = wording.STATES.get(progress.state if progress else "", ("", ""))
+        owner = progress.owner if progress else ""
+        return Row(
+            study_id=study["ID"],
+            patient=dicom_text.person_name(patient.get("PatientName", "")),
+            birth_date=dicom_text.date(patient.get("PatientBirthDate", "")),
+            sex=wording.SEXES.get(patient.get("PatientSex", ""), ""),
+            card=patient.get("PatientID", ""),
+            moment=dicom_text.moment(tags.get("StudyDate", ""), tags.get("StudyTime", "")),
+            modalities=_modalities(requested.get("ModalitiesInStudy", "")),
+            description=tags.get("StudyDescription", ""),
+            organization=self._pages.organization(owner) if owner else "",
+            received=progress.received if progress else held,
+            expected=progress.expected if progress else None,
+            state=state,
+            mark=mark,
+            viewer="/ohif/viewer?" + urlencode({"StudyInstanceUIDs": tags.get("StudyInstanceUID", "")}),
+        )
+
+
+def _take_search(request: Request) -> Response:
+    """Keep what the form asks for, then show the page."""
+    answer = redirect(local_path.HOME)
+    if came_from_us(request):
+        form = fields(request)
+        search = from_fields(form.get("words", ""), form.get("since", ""), form.get("until", ""))
+        answer.headers.append(("Set-Cookie", remember_search(Search() if "reset" in form else search)))
+    return answer
+
+
+def _hit(study: Mapping[str, Any], search: Search) -> bool:
+    """Return whether a study is one of those that are searched for by name or number."""
+    patient, tags = study["PatientMainDicomTags"], study["MainDicomTags"]
+    values = (patient.get("PatientName", ""), patient.get("PatientID", ""), tags.get("AccessionNumber", ""))
+    return not search.words or dicom_text.matches(search.words, values)
+
+
+def _page_number(request: Request, total: int) -> tuple[int, int]:
+    last = max(1, -(-total // PAGE_ROWS))
+    return min(max(_number(request.query.get("page", "")), 1), last), last
+
+
+def _modalities(value: str) -> tuple[str, ...]:
+    """Return the words for codes that a backslash parts, each once; a code without a word stands for itself."""
+    codes = [code.strip() for code in value.split("\\") if code.strip()]
+    images = [code for code in codes if code not in ("SR", "PR", "KO", "SEG", "DOC")] or codes
+    return tuple(dict.fromkeys(wording.MODALITIES.get(code, code) for code in images))
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

@@ -1,0 +1,73 @@
+"""The way into the portal: who is sent to sign in, what language is spoken, which page answers."""
+
+from sqlalchemy import Engine
+
+from cami.access import Sessions, SignIn
+from cami.portal import local_path, static_files
+from cami.portal.archive_page import ArchivePage
+from cami.portal.pages import Pages, Reader
+from cami.portal.ports import Identifier, StudyFinder
+from cami.portal.sign_in import SignInPages
+from cami.portal.study_progress import RecordedProgress
+from cami.portal.texts import language_cookie, language_of
+from cami.portal.viewer import Viewer
+from cami.region import Region
+from cami.settings import Settings
+from cami.web import Endpoint, Request, Response, redirect
+
+
+def portal_endpoints(
+    *,
+    settings: Settings,
+    region: Region,
+    engine: Engine,
+    authenticator: Identifier,
+    sign_in: SignIn,
+    sessions: Sessions,
+    visibility: StudyFinder,
+) -> list[Endpoint]:
+    """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
+
+    It takes no path of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``).
+    """
+    pages = Pages(settings, region)
+    archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), settings.role)
+    desk = _Desk(pages, authenticator, archive)
+    return [
+        *SignInPages(pages, authenticator, sign_in, sessions, cookie_secure=settings.cookie_secure).endpoints(),
+        static_files.ENDPOINT,
+        *Viewer(settings.ohif, authenticator, pages).endpoints(),
+        Endpoint(r"/", desk.root),
+        Endpoint(r"/cami", desk.archive),
+        Endpoint(r"/cami/(?!api/|wire/|health$|static/).*", desk.unknown),
+    ]
+
+
+class _Desk:
+    def __init__(self, pages: Pages, who: Identifier, archive: ArchivePage) -> None:
+        self._pages = pages
+        self._who = who
+        self._archive = archive
+
+    def root(self, _request: Request) -> Response:
+        """Lead from the bare host to the portal."""
+        return redirect(local_path.HOME)
+
+    def archive(self, request: Request) -> Response:
+        """Answer ``/cami/``."""
+        identity = self._who.identify(request.headers)
+        if identity is None:
+            return redirect(local_path.LOGIN)
+        language = request.query.get("language")
+        if language in ("ru", "en"):
+            answer = redirect(local_path.HOME)
+            answer.headers.append(("Set-Cookie", language_cookie("en" if language == "en" else "ru")))
+            return answer
+        return self._archive.answer(request, Reader(language_of(request), identity), identity)
+
+    def unknown(self, request: Request) -> Response:
+        """Answer an address that is no page: in words to whoever is signed in, by the sign-in page to strangers."""
+        identity = self._who.identify(request.headers)
+        if identity is None:
+            return redirect(local_path.LOGIN)
+        return self._pages.page("not_found.html", Reader(language_of(request), identity))

@@ -1,0 +1,18 @@
+"""Forms as browsers send them: ``application/x-www-form-urlencoded``, small."""
+
+from urllib.parse import parse_qs
+
+from cami.web import Request
+
+_LONGEST = 10_000
+
+
+def fields(request: Request) -> dict[str, str]:
+    """Read a form, the first value of each field; what is no such form has no fields."""
+    if len(request.body) > _LONGEST:
+        return {}
+    try:
+        parsed = parse_qs(request.body.decode("utf-8"), keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in parsed.items()}

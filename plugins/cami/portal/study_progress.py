@@ -1,0 +1,61 @@
+"""How far studies have come, read from what `cami.watch` counts in the database."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from cami.portal.ports import StudyProgress
+from cami.settings import Settings
+from cami.watch.progress import CentralProgress, DeliveryProgress, central_progress, delivery_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One study, as the archive page shows it (`cami.portal.ports.StudyProgress`)."""
+
+    owner: str
+    received: int
+    expected: int | None
+    state: str
+
+
+class RecordedProgress:
+    """Reads the progress of the studies of one page, in one query."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+
+    def progress(self, study_ids: Sequence[str]) -> Mapping[str, StudyProgress]:
+        """Return what is known, by Orthanc id."""
+        if not study_ids:
+            return {}
+        count = len(study_ids)
+        if self._settings.role == "central":
+            arrived = central_progress(self._engine, study_ids=study_ids, limit=count)
+            return {study.study_id: at_centre(study) for study in arrived}
+        leaving = delivery_progress(self._engine, study_ids=study_ids, limit=count)
+        return {study.study_id: at_proxy(study, self._settings.mo) for study in leaving}
+
+
+def at_centre(study: CentralProgress) -> Progress:
+    """Judge a study at the centre: complete when the proxy's last manifest agreed."""
+    whole = study.confirmed_at is not None and study.expected is not None and study.instances >= study.expected
+    return Progress(study.owner, study.instances, study.expected, "complete" if whole else "receiving")
+
+
+def at_proxy(study: DeliveryProgress, mo: str) -> Progress:
+    """Judge a study at a proxy by the instances that are furthest behind; one in quarantine outweighs all."""
+    arrived = study.stored + study.confirmed
+    if study.quarantined:
+        state = "quarantined"
+    elif study.confirmed == study.instances:
+        state = "confirmed"
+    elif arrived == study.instances:
+        state = "stored"
+    elif arrived or study.sending:
+        state = "sending"
+    else:
+        state = "queued"
+    return Progress(mo, arrived, study.instances, state)

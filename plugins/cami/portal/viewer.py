@@ -1,0 +1,159 @@
+"""OHIF under ``/ohif/``: its files, its configuration, and its index page for whoever is signed in.
+
+The files are public (they are OHIF's, the same everywhere) and stand in the folder that ``scripts/cami runtime``
+prepared (`cami_cli.ohif`). Orthanc itself would compress a script anew with each request, and one that is compressed
+already a second time; it recognises what it compresses by the content type, case and all, so ``Text/javascript``
+passes it by, and browsers do not mind (RFC 9110 §8.3.1: media types are case-insensitive).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from cami.portal import local_path
+from cami.portal.headers import secured
+from cami.portal.pages import Pages, Reader
+from cami.portal.ports import Identifier
+from cami.portal.texts import language_of
+from cami.web import Endpoint, Request, Response, answer_text, redirect
+
+_TYPES: Mapping[str, str] = {
+    ".css": "Text/css; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "Text/javascript; charset=utf-8",
+    ".json": "Application/json",
+    ".png": "image/png",
+    ".svg": "Image/svg+xml",
+    ".txt": "Text/plain; charset=utf-8",
+    ".wasm": "Application/wasm",
+    ".woff2": "font/woff2",
+}
+
+_ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
+
+#: OHIF sets styles from its scripts and decodes images in workers, with wasm; it needs nothing of another host.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+
+_FOREVER = "public, max-age=31536000, immutable"
+_ASK_EACH_TIME = "no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """What was prepared, read once: only what stood there at the start is ever served."""
+
+    recipe: str
+    base: str
+    index: bytes
+    assets: Mapping[str, Path]
+
+
+class Viewer:
+    """Answers everything under ``/ohif``."""
+
+    def __init__(self, folder: Path, who: Identifier, pages: Pages) -> None:
+        self._who = who
+        self._pages = pages
+        self._build = _read_build(folder)
+        self._config = files("cami.portal").joinpath("app-config.js").read_bytes()
+
+    def endpoints(self) -> list[Endpoint]:
+        """Return what has to be registered."""
+        return [Endpoint(r"/ohif(?:/(.*))?", self.answer)]
+
+    def answer(self, request: Request) -> Response:
+        """Answer a GET for a file, the configuration, or an address within OHIF."""
+        if request.method != "GET":
+            return answer_text(405, "GET only")
+        if self._build is None:
+            return self._pages.page("no_viewer.html", Reader(language_of(request)))
+        name = request.path.removeprefix("/ohif").strip("/")
+        if name == "app-config.js":
+            return _revalidated(request, self._config, _TYPES[".js"])
+        if name.startswith("build-"):
+            build, _, asset = name.partition("/")
+            return self._asset(request, self._build, asset, current=f"/ohif/{build}/" == self._build.base)
+        if "." in name.rpartition("/")[2]:
+            return answer_text(404, "no such file")
+        return self._page(request, self._build, name)
+
+    def _page(self, request: Request, build: _Build, name: str) -> Response:
+        """Answer OHIF's one page, which finds its way by the address; OHIF's own study list is ours."""
+        if self._who.identify(request.headers) is None:
+            return redirect(local_path.sign_in_then(local_path.here(request)))
+        if not name:
+            return redirect(local_path.HOME)
+        page = Response(200, build.index, "text/html; charset=utf-8", [("Cache-Control", "no-store")])
+        return secured(page, POLICY)
+
+    def _asset(self, request: Request, build: _Build, name: str, *, current: bool) -> Response:
+        """Answer a file. A tab that was open while we were updated asks at its old address: it gets today's file."""
+        file = build.assets.get(name)
+        if file is None:
+            return answer_text(404, "no such file")
+        caching = _FOREVER if current else _ASK_EACH_TIME
+        encoding, source = _variant(request, build.assets, name)
+        tag = f'"{build.recipe}{encoding and "-" + encoding}"'
+        headers = [("Cache-Control", caching), ("ETag", tag), ("Vary", "Accept-Encoding")]
+        if _same(request, tag):
+            return Response(304, headers=headers)
+        if encoding:
+            headers.append(("Content-Encoding", encoding))
+        kind = _TYPES.get(file.suffix, "application/octet-stream")
+        return secured(Response(200, source.read_bytes(), kind, headers), POLICY)
+
+
+def _read_build(folder: Path) -> _Build | None:
+    """Read the index of a prepared folder; None where nothing was prepared."""
+    about = folder / "build.json"
+    if not about.is_file():
+        return None
+    build = json.loads(about.read_text("utf-8"))
+    root = folder / "assets"
+    assets = {
+        file.relative_to(root).as_posix(): file
+        for file in root.rglob("*")
+        if file.is_file() and not file.is_symlink()
+    }  # fmt: skip
+    return _Build(build["recipe"], build["base"], (folder / "index.html").read_bytes(), assets)
+
+
+def _variant(request: Request, assets: Mapping[str, Path], name: str) -> tuple[str, Path]:
+    """Choose the best of the prepared encodings that the browser takes; no encoding at all if there is none."""
+    accepted = _accepted(request.headers.get("accept-encoding", ""))
+    for encoding, suffix in _ENCODINGS:
+        if encoding in accepted and name + suffix in assets:
+            return encoding, assets[name + suffix]
+    return "", assets[name]
+
+
+def _accepted(header: str) -> set[str]:
+    """Return the codings of ``Accept-Encoding`` that are not refused by ``q=0`` (RFC 9110 §12.5.3)."""
+    accepted = set()
+    for part in header.lower().split(","):
+        coding, _, weight = part.partition(";")
+        if weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000"):
+            accepted.add(coding.strip())
+    return accepted
+
+
+def _revalidated(request: Request, body: bytes, kind: str) -> Response:
+    """Answer something whose address does not change with its content."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+    headers = [("Cache-Control", _ASK_EACH_TIME), ("ETag", tag)]
+    if _same(request, tag):
+        return Response(304, headers=headers)
+    return secured(Response(200, body, kind, headers), POLICY)
+
+
+def _same(request: Request, tag: str) -> bool:
+    """Return whether the browser has this very content (RFC 9110 §13.1.2, weak comparison)."""
+    known = {entry.strip().removeprefix("W/") for entry in request.headers.get("if-none-match", "").split(",")}
+    return tag in known or "*" in known

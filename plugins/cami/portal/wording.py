@@ -1,0 +1,66 @@
+"""Words of our field for the codes that DICOM and our own tables use. Message ids are the Russian words themselves."""
+
+from collections.abc import Mapping
+
+from cami.access import Reason, Role
+
+
+def _(message: str) -> str:
+    """Mark a text for the catalogue; it is translated where it is shown."""
+    return message
+
+
+#: Defined terms of DICOM Modality (0008,0060), as radiologists of the region call them.
+MODALITIES: Mapping[str, str] = {
+    "CR": _("Рентген"),
+    "CT": _("КТ"),
+    "DX": _("Рентген"),
+    "ES": _("Эндоскопия"),
+    "IO": _("Дентальный снимок"),
+    "MG": _("Маммография"),
+    "MR": _("МРТ"),
+    "NM": _("Сцинтиграфия"),
+    "OT": _("Прочее"),
+    "PT": _("ПЭТ"),
+    "PX": _("Ортопантомограмма"),
+    "RF": _("Рентгеноскопия"),
+    "SC": _("Прочее"),
+    "SR": _("Протокол"),
+    "US": _("УЗИ"),
+    "XA": _("Ангиография"),
+}
+
+#: Patient's Sex (0010,0040).
+SEXES: Mapping[str, str] = {"M": _("муж."), "F": _("жен."), "O": _("пол другой")}
+
+#: How far a study has come, and how the page marks it. The first two are of the centre, the others of a proxy.
+STATES: Mapping[str, tuple[str, str]] = {
+    "receiving": (_("Поступает"), "moving"),
+    "complete": (_("Получено полностью"), "done"),
+    "queued": (_("В очереди на передачу"), "waiting"),
+    "sending": (_("Передаётся в центр"), "moving"),
+    "stored": (_("Передано, ждёт подтверждения"), "moving"),
+    "confirmed": (_("Подтверждено центром"), "done"),
+    "quarantined": (_("В карантине: нужен оператор"), "trouble"),
+}
+
+ROLES: Mapping[Role, str] = {
+    Role.AUDITOR: _("Аудитор"),
+    Role.CLINICIAN: _("Лечащий врач"),
+    Role.CONSULTANT: _("Консультант"),
+    Role.DISPATCHER: _("Диспетчер"),
+    Role.MIS: _("Медицинская информационная система"),
+    Role.MO_ADMIN: _("Администратор МО"),
+    Role.OPERATOR: _("Оператор"),
+    Role.RADIOLOGIST: _("Врач-рентгенолог"),
+    Role.REGION_ADMIN: _("Администратор ЦАМИ"),
+    Role.TECHNOLOGIST: _("Рентгенолаборант"),
+}
+
+#: Why somebody was not let in, and what to do. A wrong login and a wrong password read the same on purpose.
+REFUSALS: Mapping[Reason, str] = {
+    Reason.WRONG: _("Неверный логин или пароль. Проверьте раскладку клавиатуры и Caps Lock."),
+    Reason.LOCKED: _("Слишком много неверных паролей подряд. Подождите несколько минут и попробуйте снова."),
+    Reason.DISABLED: _("Учётная запись отключена. Обратитесь к администратору своей МО."),
+    Reason.BUSY: _("Сейчас входит слишком много людей. Подождите несколько секунд и попробуйте снова."),
+}
