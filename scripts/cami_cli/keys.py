@@ -1,0 +1,85 @@
+"""Secrets of a development region, made once and kept in its state folder: link keys, passwords, their hashes."""
+
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from cami.region import Account, Region
+
+#: Letters and digits that nobody mistakes for one another, on paper or by ear.
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+#: The account of the medical information system; its password is the client's secret.
+MIS = Account(login="mis", name="МИАС «КУЗДРАВ»", role="mis")
+
+
+def write_private(file: Path, content: str | bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    data = content.encode() if isinstance(content, str) else content
+    handle, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # made with mode 0600
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        Path(part).replace(file)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def new_password() -> str:
+    """Return a random password of 79 bits, in groups that can be read out: ``kxmp-7rwd-hn4c-t9qs``."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
+
+
+def ensure_link_key(private: Path, public: Path) -> None:
+    """Make the Ed25519 key with which a proxy signs its tokens, and give the centre its public half."""
+    if private.exists():
+        key = load_pem_private_key(private.read_bytes(), None)
+    else:
+        key = Ed25519PrivateKey.generate()
+        write_private(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_private(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+
+def all_accounts(region: Region) -> list[Account]:
+    """Return the region's people and its one machine, the MIS."""
+    own = [account for account in region.accounts if account.role == MIS.role]
+    return [*region.accounts, *([] if own else [MIS])]
+
+
+def ensure_passwords(region: Region, kept: Mapping[str, str]) -> dict[str, str]:
+    """Return a password for each account: the kept one, or a new one."""
+    return {account.login: kept.get(account.login) or new_password() for account in all_accounts(region)}
+
+
+def write_accounts(file: Path, region: Region, passwords: Mapping[str, str]) -> None:
+    """Write ``accounts.json`` for the centre: hashes, never passwords. A hash that is there stays."""
+    from cami.access.passwords import hash_password  # noqa: PLC0415 - brings the database library with it
+
+    hashes: dict[str, str] = {}
+    if file.exists():
+        hashes = {entry["login"]: entry["password_hash"] for entry in json.loads(file.read_text("utf-8"))}
+    entries: list[dict[str, Any]] = [
+        {
+            "login": account.login,
+            "name": account.name,
+            "role": account.role,
+            "mo": account.mo,
+            "password_hash": hashes.get(account.login) or hash_password(passwords[account.login]),
+        }
+        for account in all_accounts(region)
+    ]
+    write_private(file, json.dumps(entries, ensure_ascii=False, indent=1))

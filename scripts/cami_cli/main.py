@@ -1,0 +1,110 @@
+"""The commands of ``scripts/cami``. What a command needs beyond the region is imported when it is run."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from cami import __version__
+from cami.errors import CamiError
+from cami_cli import region_commands
+from cami_cli.errors import Trouble
+from cami_cli.options import DEFAULT_REGISTRY, DEFAULT_STATE, RegistryOption, RuntimeOption, StateOption, SuiteOption
+from cami_cli.progress import Progress
+from cami_cli.runtime.choose import choose_kind, make_runtime, warn_of
+
+app = typer.Typer(
+    name="cami",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="ЦАМИ: the central archive of medical images. Prepares Orthanc, runs regions, sends and demonstrates.",
+)
+app.add_typer(region_commands.app, name="region")
+config_app = typer.Typer(no_args_is_help=True, help="The registry of a region.")
+app.add_typer(config_app, name="config")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cami {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    _print_version(wanted=True)
+
+
+@app.command()
+def runtime(runtime: RuntimeOption = "auto", suite: SuiteOption = None) -> None:
+    """Prepare Orthanc, its Python packages and OHIF; what is there already is kept."""
+    steps = Progress()
+    chosen = suite or "forky"
+    warn_of(chosen, steps)
+    prepared = make_runtime(choose_kind(runtime), chosen)
+    prepared.prepare(steps)
+    steps.note(f"✓ {prepared.kind} runtime: Orthanc {prepared.orthanc_version()} ({chosen})")
+
+
+@config_app.command()
+def check(
+    registry: RegistryOption = DEFAULT_REGISTRY,
+) -> None:
+    """Check a registry: every mistake with its file, line and field."""
+    from cami.region import load_region  # noqa: PLC0415
+
+    region = load_region(registry)
+    typer.echo(f"✓ {registry}: {len(region.organizations)} МО, {len(region.with_proxy)} proxies")
+
+
+@app.command()
+def send(
+    folder: Annotated[Path, typer.Argument(help="A folder of DICOM files, searched to its depth.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", help="Code of the МО whose proxy gets them.")],
+    calling: Annotated[str, typer.Option("--as", help="AE title to call from; else a device of that modality.")] = "",
+    state: StateOption = DEFAULT_STATE,
+) -> None:
+    """Store a folder of DICOM files to a proxy, as its devices would."""
+    from cami_cli.send import send as store  # noqa: PLC0415 - DICOM libraries are slow to import
+
+    raise typer.Exit(store(folder, to=to, state=state, calling=calling))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def bench(context: typer.Context) -> None:
+    """Measure ours against its peers: a table, and build/bench/NAME.json (bench --help)."""
+    from cami_cli.bench.command import app as benchmarks  # noqa: PLC0415 - numpy is slow to import
+
+    raise typer.Exit(benchmarks(args=context.args, prog_name="scripts/cami bench", standalone_mode=False) or 0)
+
+
+def main() -> NoReturn:
+    """Run the command line; what stands in the way is told in a few lines, never as a traceback."""
+    try:
+        app(prog_name="scripts/cami")
+    except Trouble as trouble:
+        _tell(trouble.problem, trouble.remedy)
+    except CamiError as error:
+        _tell(str(error), "")
+    except OSError as error:
+        _tell(f"{error.filename or 'this host'}: {error.strerror or error}", "")
+    sys.exit(0)
+
+
+def _tell(problem: str, remedy: str) -> NoReturn:
+    typer.echo(f"✗ {problem}", err=True)
+    if remedy:
+        typer.echo(f"  → {remedy}", err=True)
+    sys.exit(1)
