@@ -13,6 +13,7 @@ from sqlalchemy import Engine, func, insert, select
 
 from cami.archive import ObjectIdentity
 from cami.clock import Clock
+from cami.db import reading
 from cami.db.tables import quarantined_object
 
 
@@ -36,6 +37,7 @@ class Quarantine:
     def __init__(self, folder: Path, engine: Engine, clock: Clock) -> None:
         self._folder = folder
         self._engine = engine
+        self._reader = reading(engine)
         self._clock = clock
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -67,7 +69,7 @@ class Quarantine:
 
     def count(self) -> int:
         """Return how many objects are kept apart."""
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             return connection.scalar(select(func.count()).select_from(quarantined_object)) or 0
 
     def read(self, sha256: str) -> bytes:

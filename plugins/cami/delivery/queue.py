@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, delete, exists, func, insert, select,
 
 from cami.archive import InstanceIdentity
 from cami.clock import Clock
+from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item
 from cami.delivery.states import Command, State, after, states_before
 
@@ -39,11 +40,12 @@ class DeliveryQueue:
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
+        self._reader = reading(engine)
         self._clock = clock
 
     def cursor(self) -> int:
         """Return how far the change log has been read (0 at first)."""
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             found = connection.scalar(select(change_cursor.c.seq).where(change_cursor.c.reader == READER))
         return found or 0
 
@@ -156,7 +158,7 @@ class DeliveryQueue:
     def due_manifests(self, quiet: timedelta) -> list[str]:
         """List studies (Orthanc ids) of which all is stored, something is unconfirmed, and nothing came for `quiet`."""
         waiting = delivery_item.alias()
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             return list(
                 connection.scalars(
                     select(delivery_item.c.study_id)
@@ -175,7 +177,7 @@ class DeliveryQueue:
 
     def manifest(self, study_id: str) -> Manifest:
         """Return what the centre should hold of a study, by what it answered."""
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             rows = connection.execute(
                 select(delivery_item.c.instance_id, delivery_item.c.study_uid, delivery_item.c.sha256).where(
                     delivery_item.c.study_id == study_id,

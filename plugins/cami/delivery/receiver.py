@@ -9,8 +9,10 @@ from typing import Literal
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
+from cami.access import owner_label
 from cami.archive import Archive, ObjectIdentity
 from cami.clock import Clock
+from cami.db import reading
 from cami.db.tables import received_instance, study, study_claim
 from cami.delivery.ownership import Decision, KnownInstance, decide
 from cami.delivery.quarantine import OTHER_CONTENT, Quarantine, Reason
@@ -20,11 +22,6 @@ log = logging.getLogger(__name__)
 
 #: Name of the study metadata that carries the owner's code (``UserMetadata`` of the Orthanc configuration).
 OWNER_METADATA = "CamiOwner"
-
-
-def owner_label(mo: str) -> str:
-    """Return the label that mirrors ownership on a study."""
-    return f"mo-{mo}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,7 @@ class Receiver:
     def __init__(self, archive: Archive, engine: Engine, quarantine: Quarantine, clock: Clock) -> None:
         self._archive = archive
         self._engine = engine
+        self._reader = reading(engine)
         self._quarantine = quarantine
         self._clock = clock
         self._labelling = threading.Lock()
@@ -92,7 +90,7 @@ class Receiver:
         instances
             Orthanc instance id → SHA-256 as delivered.
         """
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             rows = connection.execute(
                 select(received_instance.c.instance_id, received_instance.c.sha256)
                 .join(study)
@@ -118,7 +116,7 @@ class Receiver:
 
         Until then nobody but the region administrator sees them in stock tools, so waiting is safe.
         """
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             rows = connection.execute(select(study.c.study_id, study.c.owner).where(~study.c.labelled)).all()
         done = 0
         for row in rows:
@@ -193,7 +191,7 @@ class Receiver:
 
     def _label(self, study_id: str, owner: str) -> None:
         with self._labelling:
-            with self._engine.connect() as connection:
+            with self._reader.connect() as connection:
                 if connection.scalar(select(study.c.labelled).where(study.c.study_id == study_id)):
                     return
             self._archive.put_label(study_id, owner_label(owner))

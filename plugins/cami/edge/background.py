@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from cami.edge.logs import describe
-from cami.errors import Transient
+from cami.errors import CamiError
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Worker:
             try:
                 wait = self._step()
                 self._trouble("")
-            except Transient as error:
+            except CamiError as error:
                 self._trouble(str(error))
                 wait = 1.0
             except Exception as error:  # noqa: BLE001 - a thread that dies would stop delivery for good

@@ -30,8 +30,9 @@ def register_gate(gate: GateLike) -> None:
     """Put `gate` before every request from outside. A gate that fails refuses."""
 
     @guarded("http_gate", verdict=False)
-    def decide(uri: str, method: int, _ip: str, headers: dict[str, str], get: dict[str, str]) -> bool:
-        return gate.allows(_METHODS.get(method, ""), uri, get, headers)
+    def decide(uri: str, method: int, **request: Any) -> bool:
+        # Orthanc passes ip, headers and, for GET only, get by name.
+        return gate.allows(_METHODS.get(method, ""), uri, request.get("get", {}), request.get("headers", {}))
 
     sdk.on_http_request(decide)
 

@@ -3,11 +3,11 @@
 Orthanc answers "success" to an object whose identifiers it has already and drops it, whatever its content
 (``OverwriteInstances`` off; version 1.13 does so before its C-STORE filter). To the device that object was accepted,
 so it must not vanish: one with other content goes to the quarantine. This runs under a lock that holds up every
-reception, so the usual case costs one look at the index.
+reception, so the usual case costs one look at the index. What Orthanc cannot file (no Patient ID, Study, Series or SOP
+Instance UID) it refuses itself, with status A700 and a line in its log that names what is missing.
 """
 
 import hashlib
-import json
 import logging
 
 from cami.archive import Archive
@@ -17,8 +17,7 @@ from cami.edge.guard import guarded
 
 log = logging.getLogger(__name__)
 
-#: DIMSE statuses (PS3.4 B.2.3): "cannot understand", and "refused: not authorised" (PS3.7 C.5.21).
-CANNOT_UNDERSTAND = 0xC000
+#: DIMSE status "refused: not authorised" (PS3.7 C.5.21).
 NOT_AUTHORIZED = 0x0124
 
 _Verdict = tuple[sdk.ReceivedInstanceAction, bytes | None]
@@ -43,16 +42,7 @@ def receive_at_proxy(archive: Archive, quarantine: Quarantine) -> None:
         log.error("an object with known identifiers and other content is kept in quarantine")
         return _DISCARD
 
-    @guarded("cstore", verdict=CANNOT_UNDERSTAND)
-    def filter_cstore(instance: sdk.DicomInstance) -> int:
-        missing = _missing(json.loads(instance.GetInstanceSimplifiedJson()))
-        if missing:
-            log.error("C-STORE from %s refused (C000): the object has no %s", instance.GetInstanceRemoteAet(), missing)
-            return CANNOT_UNDERSTAND
-        return 0
-
     sdk.on_received_instance(received)
-    sdk.on_cstore(filter_cstore)
 
 
 def refuse_at_centre() -> None:
@@ -79,11 +69,3 @@ def _seen(dicom: bytes) -> bool:
         return bool(sdk.lookup_instance(uid))
     except sdk.OrthancException:
         return False
-
-
-def _missing(tags: dict[str, object]) -> str:
-    """Name the first UID without which Orthanc cannot file an object (PS3.3 C.7, C.12), or return an empty text."""
-    for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
-        if not tags.get(name):
-            return name
-    return ""

@@ -6,12 +6,12 @@ installation must do.
 
 import json
 import logging
-import os
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from cami.access import Accounts, Authenticator, Directory, Gate, Sessions, SignIn, Visibility, overrides
+from cami.boot.ready import announce_ready
 from cami.clock import SystemClock
 from cami.db import open_engine
 from cami.delivery import (
@@ -57,14 +57,14 @@ def start(role: Role) -> None:
     """
     logs.install()
     configuration = json.loads(sdk.get_configuration())
-    refuse_unsafe(configuration)
+    refuse_unsafe(configuration, role=role)
     settings = read_settings(configuration)
     if settings.role != role:
         raise Misconfigured(f'"Cami.Role" is "{settings.role}", but the script is that of a {role}')
     engine = open_engine(settings.database)
     workers = _Server(settings, engine).register()
     _follow_orthanc(workers)
-    _announce_ready()
+    announce_ready()
 
 
 class _Server:
@@ -170,10 +170,3 @@ def _follow_orthanc(workers: list[Worker]) -> None:
             by_name["feed"].wake()
 
     sdk.on_change(changed)
-
-
-def _announce_ready() -> None:
-    """Tell `cami.boot` that every door is guarded."""
-    ready = os.environ.get("CAMI_READY_FILE")
-    if ready:
-        Path(ready).write_text("ready\n", "ascii")

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from cami.access import Action, Authenticator, Identity, allowed
 from cami.clock import iso
+from cami.db import reading
 from cami.settings import Settings
 from cami.watch.progress import central_progress, delivery_progress, queue_totals
 from cami.web import Endpoint, Request, Response, answer_json, answer_text
@@ -19,7 +20,7 @@ def watch_endpoints(settings: Settings, authenticator: Authenticator, engine: En
 
     def health(_request: Request) -> Response:
         # For anyone, a health check among them: says nothing more than that the plugin and its database answer.
-        with engine.connect() as connection:
+        with reading(engine).connect() as connection:
             connection.exec_driver_sql("SELECT 1")
         return answer_json({"status": "ok", "role": settings.role})
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, Select, case, func, select
 
+from cami.db import reading
 from cami.db.tables import delivery_item, received_instance, study
 from cami.delivery.states import State
 
@@ -86,7 +87,7 @@ def delivery_progress(
     )
     if study_ids is not None:
         query = query.where(delivery_item.c.study_id.in_(study_ids))
-    with engine.connect() as connection:
+    with reading(engine).connect() as connection:
         rows = connection.execute(query).mappings().all()
     found = []
     for row in rows:
@@ -99,8 +100,10 @@ def delivery_progress(
 
 def queue_totals(engine: Engine) -> QueueTotals:
     """Count the queue of this proxy."""
-    with engine.connect() as connection:
-        rows = connection.execute(select(delivery_item.c.state, func.count().label("number")).group_by(delivery_item.c.state)).all()
+    with reading(engine).connect() as connection:
+        rows = connection.execute(
+            select(delivery_item.c.state, func.count().label("number")).group_by(delivery_item.c.state)
+        ).all()
     counts: dict[str, int] = {row.state: row.number for row in rows}
     return QueueTotals(**{state.value: counts.get(state.value, 0) for state in State})
 
@@ -109,7 +112,7 @@ def central_progress(
     engine: Engine, *, owner: str | None = None, study_ids: Sequence[str] | None = None, limit: int = 500
 ) -> list[CentralProgress]:
     """List studies at the centre, newest first: of one `owner` (None: of all), or those of `study_ids`."""
-    with engine.connect() as connection:
+    with reading(engine).connect() as connection:
         rows = connection.execute(_central(owner, study_ids).limit(limit)).mappings().all()
     return [CentralProgress(**row) for row in rows]
 
