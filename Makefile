@@ -7,11 +7,9 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 # What people may set: make demo ONCE=1 RUNTIME=docker SUITE=trixie; make test-unit ARGS='-k queue'
+# RUNTIME and SUITE reach scripts/cami through the environment; without them it keeps what a region was made with.
 ONCE ?=
 ARGS ?=
-RUNTIME ?= auto
-SUITE ?= forky
-export RUNTIME SUITE
 
 CAMI := scripts/cami
 PYTEST := .venv/bin/pytest

@@ -7,12 +7,12 @@ each round beginning with another one, so that a machine that grows slower does 
 
 import json
 import shutil
-import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,18 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from cami.orthanc_config import render
 from cami.region import load_region
+from cami_cli.answering import healthy, http
 from cami_cli.bench.report import Report, Row, compare
 from cami_cli.errors import Trouble
+from cami_cli.keys import ensure_link_key
 from cami_cli.phantoms import ct, people
 from cami_cli.phantoms.study import Device, Study
 from cami_cli.places import HOME
+from cami_cli.ports import choose_free
 from cami_cli.progress import Progress
 from cami_cli.runtime.base import BOOT, CONFIGURATION, Server, Suite
 from cami_cli.runtime.native import NativeRuntime
+from cami_cli.servers import url
 
 _MO = "42001"
 _AET = "CT42001"
@@ -147,9 +151,10 @@ def _server(runtime: NativeRuntime, variant: Variant, work: Path) -> Iterator[Se
     """Run an empty server and leave its data behind, for `_stored`."""
     for folder in (work / "data", work / "etc"):
         shutil.rmtree(folder, ignore_errors=True)
+    for folder in (work / "data", work / "etc" / "secrets"):
         folder.mkdir(parents=True)
-    http, dicom = _free_ports(2)
-    server = Server(f"proxy-{_MO}", work / "etc", work / "data", work / f"{variant.name}.log", http, dicom)
+    http_port, dicom_port = choose_free(2)
+    server = Server(f"proxy-{_MO}", work / "etc", work / "data", work / f"{variant.name}.log", http_port, dicom_port)
     server.log.unlink(missing_ok=True)
     _configure(server, plugin=variant.plugin)
     runtime.start(server)
@@ -178,16 +183,23 @@ def _configure(server: Server, *, plugin: bool) -> None:
         configuration["Plugins"] = []
     (server.configuration / "orthanc.json").write_text(json.dumps(configuration), encoding="utf-8")
     shutil.copy(registry, server.configuration / "region.yaml")
+    ensure_link_key(server.configuration / "secrets" / "link.key", server.configuration / "link.pem")
 
 
 def _answers(runtime: NativeRuntime, server: Server, *, plugin: bool) -> bool:
     """Tell whether a server takes part in HTTP and in DICOM."""
-    try:
-        path = "cami/health" if plugin else "system"
-        requests.get(f"http://127.0.0.1:{server.http_port}/{path}", timeout=5).raise_for_status()
-    except requests.RequestException:
+    if not (healthy(server) if plugin else _system(server)):
         return False
     return runtime.tool(_dcmtk("echoscu", server=server)).returncode == 0
+
+
+def _system(server: Server) -> bool:
+    """Tell whether a plain Orthanc answers."""
+    try:
+        with http() as client:
+            return client.get(f"{url(server)}/system", timeout=5).status_code == HTTPStatus.OK
+    except requests.RequestException:
+        return False
 
 
 def _until(ready: Callable[[], bool], runtime: NativeRuntime, server: Server) -> None:
@@ -234,15 +246,3 @@ def _images(folder: Path, slices: int) -> Path:
 def _nodelay(*, on: bool) -> Sequence[str]:
     """Return what stands before a program so that it has the variable or not; the sandbox sets it."""
     return () if on else ("env", "--unset=TCP_NODELAY")
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that are free now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
