@@ -20,16 +20,24 @@ def runtime_folder() -> Path:
     return Path(os.environ.get("CAMI_RUNTIME_DIR") or HOME / ".runtime").absolute()
 
 
-def make_folder(folder: Path, *, mode: int = 0o755) -> Path:
-    """Make `folder` and return it.
+def make_folder(folder: Path, *, private: bool = False) -> Path:
+    """Make `folder`, and those above it that are missing, and return it.
+
+    Parameters
+    ----------
+    private
+        Only its owner may look into what is made.
 
     Raises
     ------
     cami_cli.errors.Trouble
         It cannot be made.
     """
+    mode = 0o700 if private else 0o755
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=mode)
+        # Path.mkdir(parents=True) gives the mode to the last one only.
+        for missing in reversed([above for above in (folder, *folder.parents) if not above.exists()]):
+            missing.mkdir(exist_ok=True, mode=mode)
     except OSError as error:
         raise Trouble(f"{folder} cannot be made: {error.strerror}", "choose a folder that you may write") from error
     return folder

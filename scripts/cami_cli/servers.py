@@ -53,19 +53,19 @@ class Configurations:
     def write(self, server: Server) -> None:
         """Write the configuration of a server, its secrets included; what was made once stays."""
         for folder in (server.configuration, server.data, server.configuration / "secrets"):
-            make_folder(folder, mode=0o700)
+            make_folder(folder, private=True)
         write_private(server.configuration / "region.yaml", self._registry)
         write_private(server.configuration / "orthanc.json", self._rendered(server))
         if server.name == CENTRAL:
             self._write_central(server)
 
     def _write_central(self, server: Server) -> None:
-        keys = make_folder(server.configuration / "keys", mode=0o700)
+        keys = make_folder(server.configuration / "keys", private=True)
         write_accounts(server.configuration / "secrets" / "accounts.json", self._region, self._kept.passwords)
         wanted = {organization.code for organization in self._region.with_proxy}
         for mo in wanted:
             proxy = self._state.server(_PROXY + mo, self._kept.ports[_PROXY + mo])
-            secrets = make_folder(proxy.configuration / "secrets", mode=0o700)
+            secrets = make_folder(proxy.configuration / "secrets", private=True)
             ensure_link_key(secrets / "link.key", keys / f"{mo}.pem")
         for key in keys.glob("*.pem"):
             if key.stem not in wanted:  # the МО has left the registry, so its proxy may not send any more

@@ -52,7 +52,7 @@ class StateFolder:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Let one command at a time change this region."""
-        make_folder(self.folder, mode=0o700)
+        make_folder(self.folder, private=True)
         with locked(self.folder / ".lock"):
             yield
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from cami_cli.errors import Trouble
 from cami_cli.places import PLUGINS as HOST_PLUGINS
@@ -67,7 +67,7 @@ class NativeRuntime:
                 writable={server.data.absolute(): DATA},
                 hosts_fd=hosts,
             )
-            with server.log.open("ab") as log:
+            with _open_log(server.log) as log:
                 before = log.tell()
                 process = subprocess.Popen(
                     [bubblewrap(), "--info-fd", str(told), "--as-pid-1", *options, "--", *self._command],
@@ -77,6 +77,7 @@ class NativeRuntime:
                     stderr=subprocess.STDOUT,
                     pass_fds=(hosts, told),
                     start_new_session=True,
+                    umask=0o077,
                 )
         finally:
             os.close(hosts)
@@ -135,3 +136,7 @@ class NativeRuntime:
         with server.log.open("rb") as log:
             log.seek(before)
             return refused(log.read(4096).decode("utf-8", "replace"))
+
+
+def _open_log(file: Path) -> BinaryIO:
+    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
