@@ -9,13 +9,14 @@ import os
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
 import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
-from docker.types import LogConfig, Mount, Ulimit
+from docker.types import LogConfig, Mount
 
 from cami_cli.errors import Trouble
 from cami_cli.progress import Progress
@@ -79,9 +80,12 @@ class DockerRuntime:
         """End all processes of a server at once: the kernel ends those of a container with its first one."""
         container = self._container(server)
         if container is not None:
-            with suppress(APIError), told(f"killing {server.name}"):
-                container.kill("SIGKILL")
-            with told(f"waiting for the end of {server.name}"), suppress(NotFound):
+            with told(f"killing {server.name}"), suppress(NotFound):
+                try:
+                    container.kill("SIGKILL")
+                except APIError as error:
+                    if error.status_code != HTTPStatus.CONFLICT:  # it has ended already
+                        raise
                 container.wait(timeout=STOP_SECONDS)
         self._unfollow(server)
 
@@ -142,7 +146,6 @@ class DockerRuntime:
                 Mount(target=CONFIGURATION, source=f"{name}-config", type="volume", read_only=True),
                 Mount(target=DATA, source=f"{name}-data", type="volume"),
             ],
-            ulimits=[Ulimit(name="nofile", soft=65536, hard=65536)],
             log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"}),
             **_CLOSED,
         )

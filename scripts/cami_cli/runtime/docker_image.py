@@ -100,15 +100,18 @@ def _base(client: docker.DockerClient, suite: Suite, steps: Progress) -> str:
         with told(f"looking for the image {name}"), suppress(ImageNotFound):
             client.images.get(name)
             return name
-    try:
-        with steps.step(f"Base image {given or official}: pull"):
+    with steps.step(f"Base image {given or official}: pull") as step:
+        try:
             client.images.pull(given or official)
-    except DockerException as error:
-        if given:
-            raise Trouble(f"the image {given} cannot be pulled", "check CAMI_BASE_IMAGE and the registry") from error
-        steps.note("  no image can be pulled here: making the base from Debian's packages")
-        return _make_base(client, suite, own, steps)
-    return given or official
+        except DockerException as error:
+            if given:
+                raise Trouble(
+                    f"the image {given} cannot be pulled", "check CAMI_BASE_IMAGE and the registry"
+                ) from error
+            step.show("not possible here, so it is made from Debian's packages")
+        else:
+            return given or official
+    return _make_base(client, suite, own, steps)
 
 
 def _make_base(client: docker.DockerClient, suite: Suite, name: str, steps: Progress) -> str:
