@@ -39,7 +39,7 @@ class NativeRuntime:
         require_tools(("bwrap",))
         root = ensure_root(self._suite, steps)
         self._packages = ensure_packages(root, steps)
-        self._ohif = prepare_ohif(runtime_folder() / "ohif", steps)
+        self._ohif = prepare_ohif(runtime_folder(), steps)
 
     def orthanc_version(self) -> str:
         """Return the version of Orthanc in the root."""
