@@ -8,6 +8,7 @@ from typing import Any
 
 from cami.region.marks import Document, Place
 from cami.region.model import MO_ROLES, REGION_ROLES
+from cami.region.terms import TIME
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -100,8 +101,8 @@ def _timetable(document: Document, place: Place, timetable: Any) -> None:
 def _bounds(window: Any) -> tuple[str, str]:
     if not isinstance(window, dict):
         return "", ""
-    start, end = window.get("from"), window.get("to")
-    return (start, end) if isinstance(start, str) and isinstance(end, str) else ("", "")
+    bounds = (str(window.get("from")), str(window.get("to")))
+    return bounds if all(TIME.fullmatch(bound) for bound in bounds) else ("", "")
 
 
 def _days(window: dict[str, Any]) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """The registry as typed, frozen values."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from cami.errors import NotFound
 from cami.region.terms import (
@@ -42,6 +42,15 @@ REGION_ROLES: frozenset[Role] = frozenset(ROLES) - MO_ROLES
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
+_Item = TypeVar("_Item")
+
+
+def _not_empty(items: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    if not items:
+        raise ValueError("is an empty list: write at least one entry")
+    return items
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +58,7 @@ class _Entry(BaseModel):
 class RateWindow(_Entry):
     """Hours in which a link may be used at another rate than usual, in the time zone of the region."""
 
-    days: Annotated[tuple[Weekday, ...], Field(min_length=1)] = get_args(Weekday)
+    days: Annotated[tuple[Weekday, ...], AfterValidator(_not_empty)] = get_args(Weekday)
     start: Annotated[TimeOfDay, Field(alias="from")]
     end: Annotated[TimeOfDay, Field(alias="to")]
     mbit_s: MegabitsPerSecond
@@ -131,7 +140,7 @@ class Region(_Entry):
     name: Title
     time_zone: TimeZone
     centre: Centre
-    organizations: Annotated[tuple[Organization, ...], Field(min_length=1)]
+    organizations: Annotated[tuple[Organization, ...], AfterValidator(_not_empty)]
     accounts: tuple[Account, ...] = ()
 
     def organization(self, code: str) -> Organization:

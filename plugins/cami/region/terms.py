@@ -37,7 +37,8 @@ _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 _AE_TITLE = re.compile(r"[\x21-\x5b\x5d-\x7e]([\x20-\x5b\x5d-\x7e]*[\x21-\x5b\x5d-\x7e])?")
 _CODE = re.compile(r"[0-9a-z-]{1,16}")
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
+#: Hours and minutes; as texts they compare as times do.
+TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 
 
 def _oid(value: str) -> str:
@@ -110,7 +111,7 @@ def _time_zone(value: str) -> str:
 
 
 def _time_of_day(value: str) -> str:
-    if not _TIME.fullmatch(value):
+    if not TIME.fullmatch(value):
         raise ValueError(f'"{value}" is no time of day: write hours and minutes, as "08:00"; a day ends at "24:00"')
     return value
 
