@@ -1,4 +1,4 @@
-"""The container's health check: does this server answer ``/cami/health`` as the role that it was configured for?
+"""The container's health check: the server answers ``/cami/health`` as the role that it was configured for.
 
 Runs inside the image with the standard library only, every ten seconds, so it imports little. An answer of another
 program, which took the port on the host's network, is no health.

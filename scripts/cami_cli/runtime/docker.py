@@ -77,7 +77,10 @@ class DockerRuntime:
         self._remove(server)
 
     def kill(self, server: Server) -> None:
-        """End all processes of a server at once: the kernel ends those of a container with its first one."""
+        """End all processes of a server at once: the kernel ends those of a container with its first one.
+
+        What remains is the volume with its data, as after `stop`: no container, no copy of its secrets.
+        """
         container = self._container(server)
         if container is not None:
             with told(f"killing {server.name}"), suppress(NotFound):
@@ -87,7 +90,7 @@ class DockerRuntime:
                     if error.status_code != HTTPStatus.CONFLICT:  # it has ended already
                         raise
                 container.wait(timeout=STOP_SECONDS)
-        self._unfollow(server)
+        self._remove(server)
 
     def running(self, server: Server) -> bool:
         """Return whether the container's first process lives."""
@@ -97,7 +100,6 @@ class DockerRuntime:
     def discard(self, server: Server) -> None:
         """End a server and remove all that it keeps outside the host's folders: its data too."""
         self.kill(server)
-        self._remove(server)
         docker_volumes.remove(self._client, f"{name_of(server)}-data")
 
     def tool(self, argv: Sequence[str], *, binds: Sequence[Path] = ()) -> subprocess.CompletedProcess[str]:
