@@ -1,14 +1,14 @@
 """The archive page: the studies that somebody may see, and how far each has come."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from cami.access import Action, Identity, allowed
+from cami.access.hygiene import forged
 from cami.portal import dicom_text, local_path, wording
 from cami.portal.forms import fields
-from cami.portal.headers import came_from_us
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import ProgressReader, StudyFinder, StudyProgress
 from cami.portal.search import Search, from_fields, remember_search, search_of
@@ -64,36 +64,42 @@ class ArchivePage:
         number, last = _page_number(request, len(hits))
         shown = hits[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
         known = self._progress.progress([study["ID"] for study in shown])
-        rows = [self._row(study, known.get(study["ID"])) for study in shown]
+        contents = self._contents(identity, shown)
+        rows = [self._row(study, contents.get(study["ID"], {}), known.get(study["ID"])) for study in shown]
         return self._pages.page(
             "archive.html", reader, rows=rows, search=search, total=len(hits), cut=cut, number=number, last=last
         )
 
     def _find(self, identity: Identity, search: Search) -> list[Any]:
-        """Ask for the newest visible studies of the wanted days; names are compared here.
+        """Ask for the visible studies of the wanted days, newest first; names are compared here.
 
         Orthanc compares Cyrillic letters by case only in part, and knows nothing of ё: `dicom_text.matches` does.
         """
         query = {"StudyDate": search.dicom_range} if search.dicom_range else {}
-        return self._studies.find(
+        found = self._studies.find(
+            identity, {"Level": "Study", "Query": query, "Expand": True, "ResponseContent": ["MainDicomTags"]}
+        )
+        return sorted(found, key=_recorded, reverse=True)
+
+    def _contents(self, identity: Identity, studies: Sequence[Any]) -> Mapping[str, Mapping[str, str]]:
+        """Return what Orthanc has to count for: modalities and instances, for the rows of one page only."""
+        if not studies:
+            return {}
+        uids = "\\".join(study["MainDicomTags"]["StudyInstanceUID"] for study in studies)
+        asked = self._studies.find(
             identity,
             {
                 "Level": "Study",
-                "Query": query,
+                "Query": {"StudyInstanceUID": uids},
                 "Expand": True,
-                "Limit": SCANNED + 1,
+                "ResponseContent": ["RequestedTags"],
                 "RequestedTags": ["ModalitiesInStudy", "NumberOfStudyRelatedInstances"],
-                "OrderBy": [
-                    {"Type": "DicomTag", "Key": "StudyDate", "Direction": "DESC"},
-                    {"Type": "DicomTag", "Key": "StudyTime", "Direction": "DESC"},
-                ],
             },
         )
+        return {study["ID"]: study.get("RequestedTags", {}) for study in asked}
 
-    def _row(self, study: Mapping[str, Any], progress: StudyProgress | None) -> Row:
+    def _row(self, study: Mapping[str, Any], contents: Mapping[str, str], progress: StudyProgress | None) -> Row:
         tags, patient = study["MainDicomTags"], study["PatientMainDicomTags"]
-        requested = study.get("RequestedTags", {})
-        held = _number(requested.get("NumberOfStudyRelatedInstances", ""))
         state, mark = wording.STATES.get(progress.state if progress else "", ("", ""))
         owner = progress.owner if progress else ""
         return Row(
@@ -103,10 +109,10 @@ class ArchivePage:
             sex=wording.SEXES.get(patient.get("PatientSex", ""), ""),
             card=patient.get("PatientID", ""),
             moment=dicom_text.moment(tags.get("StudyDate", ""), tags.get("StudyTime", "")),
-            modalities=_modalities(requested.get("ModalitiesInStudy", "")),
+            modalities=_modalities(contents.get("ModalitiesInStudy", "")),
             description=tags.get("StudyDescription", ""),
             organization=self._pages.organization(owner) if owner else "",
-            received=progress.received if progress else held,
+            received=progress.received if progress else _number(contents.get("NumberOfStudyRelatedInstances", "")),
             expected=progress.expected if progress else None,
             state=state,
             mark=mark,
@@ -117,11 +123,16 @@ class ArchivePage:
 def _take_search(request: Request) -> Response:
     """Keep what the form asks for, then show the page."""
     answer = redirect(local_path.HOME)
-    if came_from_us(request):
+    if not forged(request.method, request.headers):
         form = fields(request)
         search = from_fields(form.get("words", ""), form.get("since", ""), form.get("until", ""))
         answer.headers.append(("Set-Cookie", remember_search(Search() if "reset" in form else search)))
     return answer
+
+
+def _recorded(study: Mapping[str, Any]) -> tuple[str, str, str]:
+    tags = study["MainDicomTags"]
+    return tags.get("StudyDate", ""), tags.get("StudyTime", ""), study["ID"]
 
 
 def _hit(study: Mapping[str, Any], search: Search) -> bool:

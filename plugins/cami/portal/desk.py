@@ -32,7 +32,7 @@ def portal_endpoints(
     """
     pages = Pages(settings, region)
     archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), settings.role)
-    desk = _Desk(pages, authenticator, archive)
+    desk = Desk(pages, authenticator, archive)
     return [
         *SignInPages(pages, authenticator, sign_in, sessions, cookie_secure=settings.cookie_secure).endpoints(),
         static_files.ENDPOINT,
@@ -43,7 +43,9 @@ def portal_endpoints(
     ]
 
 
-class _Desk:
+class Desk:
+    """Receives everybody who comes to ``/cami/``."""
+
     def __init__(self, pages: Pages, who: Identifier, archive: ArchivePage) -> None:
         self._pages = pages
         self._who = who

@@ -1,9 +1,9 @@
 """The pages for signing in and out, and ``/cami/whoami``."""
 
 from cami.access import COOKIE, Reason, Sessions, SignedIn, SignIn
+from cami.access.hygiene import forged
 from cami.portal import local_path, wording
 from cami.portal.forms import fields
-from cami.portal.headers import came_from_us
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import Identifier
 from cami.portal.search import forget_search
@@ -56,7 +56,7 @@ class SignInPages:
     def logout(self, request: Request) -> Response:
         """Close the session. Only by a form of ours: nobody else's page signs people out."""
         answer = redirect(local_path.LOGIN)
-        if request.method == "POST" and came_from_us(request):
+        if request.method == "POST" and not forged(request.method, request.headers):
             token = request.cookie(COOKIE)
             if token:
                 self._sessions.close(token)
@@ -77,7 +77,7 @@ class SignInPages:
         form = fields(request)
         wanted = local_path.safe(form.get("next", local_path.HOME))
         login = form.get("login", "").strip()
-        if not came_from_us(request):
+        if forged(request.method, request.headers):
             return self._form(request, wanted, error=_FOREIGN_FORM)
         password = form.get("password", "")
         if not login or not password:

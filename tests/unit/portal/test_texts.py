@@ -1,0 +1,119 @@
+"""Every text has an English one, and the Russian pages hold no English."""
+
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+from cami.access import Reason, Role
+from cami.portal import wording
+from tests.unit.portal.conftest import COOKIE, OPERATOR, Services, get, make_portal, post, progress, settings, study
+
+#: Names that stay as they are in a Russian text.
+NAMES = {"Orthanc", "Explorer", "Caps", "Lock", "English"}
+CYRILLIC = re.compile("[А-Яа-яЁё]")
+
+
+def extracted():
+    found = {}
+    methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
+    options = {"templates/**.html": {"silent": "false"}}
+    for name, line, message, *_ in extract_from_dir(str(files("cami.portal")), methods, options):
+        found[message if isinstance(message, str) else message[0]] = f"{name}:{line}"
+    return found
+
+
+def catalogue():
+    source = files("cami.portal").joinpath("locale/en/LC_MESSAGES/cami.po").read_bytes()
+    return {entry.id: entry.string for entry in read_po(BytesIO(source), locale="en") if entry.id}
+
+
+def test_each_text_has_an_english_one_and_no_other_is_kept():
+    texts, english = extracted(), catalogue()
+    assert len(texts) > 60
+    assert {text: place for text, place in texts.items() if not english.get(text)} == {}
+    assert set(english) - set(texts) == set()
+    assert [text for text in english.values() if CYRILLIC.search(text)] == []
+
+
+def test_placeholders_survive_translation():
+    for russian, english in catalogue().items():
+        assert sorted(re.findall(r"%\(\w+\)s", russian)) == sorted(re.findall(r"%\(\w+\)s", english))
+
+
+def test_codes_have_words():
+    assert set(wording.ROLES) == set(Role)
+    assert set(wording.REFUSALS) == set(Reason)
+
+
+class Words(HTMLParser):
+    """Collects what people read and what screen readers say."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+        self._foreign = 0
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.found += [values[name] for name in ("aria-label", "title", "alt", "placeholder") if values.get(name)]
+
+    def handle_data(self, data):
+        self.found.append(data)
+
+
+def pages(language):
+    services = Services(studies=[study(), study("Сидоров^Сидор", "1.2.4")], known={"id-1.2.3": progress()})
+    cookie = {"cookie": f"cami_session=right; i18next={language}"}
+    central, proxy = make_portal(services, settings()), make_portal(services, settings("proxy"))
+    yield central.desk.archive(get("/cami", cookie))
+    for state in wording.STATES:
+        services.known = {"id-1.2.3": progress(state, 5)}
+        yield proxy.desk.archive(get("/cami", cookie))
+    services.studies = []
+    yield central.desk.archive(get("/cami", cookie))
+    yield proxy.desk.archive(get("/cami", cookie))
+    yield central.desk.unknown(get("/cami/x", cookie))
+    yield central.viewer.answer(get("/ohif/viewer", cookie))
+    yield central.sign_in.login(get("/cami/login", {"cookie": f"i18next={language}"}, next="/ohif/viewer"))
+    yield central.sign_in.login(post("/cami/login", {"cookie": f"i18next={language}"}))
+    services.person = OPERATOR
+    yield central.desk.archive(get("/cami", cookie))
+
+
+def words(page):
+    parser = Words()
+    parser.feed(page.body.decode())
+    return " ".join(parser.found)
+
+
+def test_russian_pages_hold_no_english():
+    for page in pages("ru"):
+        assert page.status == 200
+        assert set(re.findall(r"[A-Za-z]{2,}", words(page))) - NAMES == set()
+
+
+def test_english_pages_hold_russian_names_only():
+    names = r"ЁЛКИН Пётр Ильич|Сидоров Сидор|К-17|ОГК|Смирнова Анна Олеговна|Кузьмин Пётр|ГБ № \d|Русский"
+    for page in pages("en-US"):
+        assert page.status == 200
+        assert CYRILLIC.findall(re.sub(names, "", words(page))) == []
+
+
+def test_every_template_is_rendered_by_these_tests():
+    rendered = Path(str(files("cami.portal").joinpath("templates")))
+    known = {"base.html", "message.html", "archive.html", "login.html", "no_images.html", "no_viewer.html",
+             "not_found.html"}  # fmt: skip
+    assert {path.name for path in rendered.iterdir()} == known
+
+
+@pytest.mark.parametrize("cookie", [{}, COOKIE])
+def test_russian_is_what_people_get_who_chose_nothing(cookie):
+    portal = make_portal(Services(), settings())
+    page = portal.sign_in.login(get("/cami/login", {})) if not cookie else portal.desk.archive(get("/cami", cookie))
+    assert '<html lang="ru">' in page.body.decode()

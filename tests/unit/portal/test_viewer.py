@@ -1,0 +1,90 @@
+import pytest
+
+from tests.unit.portal.conftest import COOKIE, get, header, make_portal, settings
+
+
+@pytest.fixture
+def viewer(services, ohif):
+    return make_portal(services, settings(ohif=ohif)).viewer
+
+
+@pytest.mark.parametrize("path", ["/ohif/viewer", "/ohif/notfoundstudy", "/ohif/a/b"])
+def test_the_page_is_for_who_is_signed_in(viewer, path):
+    page = viewer.answer(get(path, COOKIE))
+    assert (page.status, page.content_type) == (200, "text/html; charset=utf-8")
+    assert header(page, "Cache-Control") == ["no-store"]
+    stranger = viewer.answer(get(path, StudyInstanceUIDs="1.2"))
+    assert stranger.status == 303
+    assert header(stranger, "Location")[0].startswith("/cami/login?next=%2Fohif%2F")
+
+
+def test_the_list_of_ohif_is_ours(viewer):
+    assert header(viewer.answer(get("/ohif", COOKIE)), "Location") == ["/cami/"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding", "body"),
+    [
+        ("gzip, deflate, br", ["br"], b"brotli"),
+        ("gzip;q=1.0, br;q=0", ["gzip"], b"gzip"),
+        ("identity", [], b"plain"),
+        ("", [], b"plain"),
+    ],
+)
+def test_the_best_encoding_is_sent_and_orthanc_will_not_encode_again(viewer, accepted, encoding, body):
+    answer = viewer.answer(get("/ohif/build-abc/app.js", {"accept-encoding": accepted}))
+    assert (answer.status, answer.body) == (200, body)
+    assert header(answer, "Content-Encoding") == encoding
+    assert answer.content_type == "Text/javascript; charset=utf-8"
+    assert header(answer, "Vary") == ["Accept-Encoding"]
+    assert "immutable" in header(answer, "Cache-Control")[0]
+
+
+def test_who_has_the_file_is_told_so(viewer):
+    headers = {"accept-encoding": "br"}
+    tag = header(viewer.answer(get("/ohif/build-abc/app.js", headers)), "ETag")[0]
+    again = viewer.answer(get("/ohif/build-abc/app.js", {**headers, "if-none-match": f'"x", W/{tag}'}))
+    assert (again.status, again.body) == (304, b"")
+    assert header(again, "ETag") == [tag]
+    other = viewer.answer(get("/ohif/build-abc/app.js", {"accept-encoding": "gzip", "if-none-match": tag}))
+    assert other.status == 200
+
+
+def test_an_old_tab_gets_todays_file_but_must_not_keep_it(viewer):
+    answer = viewer.answer(get("/ohif/build-old/app.js"))
+    assert (answer.status, header(answer, "Cache-Control")) == (200, ["no-cache"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ohif/build-abc/missing.js",
+        "/ohif/build-abc/../build.json",
+        "/ohif/build-abc/../index.html",
+        "/ohif/build-abc//etc/passwd",
+        "/ohif/build-abc/deep/../../../secret.js",
+        "/ohif/build-abc/link.js",
+        "/ohif/build-abc",
+        "/ohif/build-abc/deep",
+        "/ohif/secret.js",
+    ],
+)
+def test_nothing_outside_the_folder_is_served(viewer, path):
+    assert viewer.answer(get(path, COOKIE)).status == 404
+
+
+def test_wasm_has_its_type(viewer):
+    assert viewer.answer(get("/ohif/build-abc/deep/x.wasm")).content_type == "Application/wasm"
+
+
+def test_the_configuration_is_asked_for_each_time(viewer):
+    answer = viewer.answer(get("/ohif/app-config.js"))
+    assert header(answer, "Cache-Control") == ["no-cache"]
+    assert b"qidoRoot: '/dicom-web'" in answer.body
+    tag = header(answer, "ETag")[0]
+    assert viewer.answer(get("/ohif/app-config.js", {"if-none-match": tag})).status == 304
+
+
+def test_where_nothing_was_prepared_people_are_told(services, tmp_path):
+    viewer = make_portal(services, settings(ohif=tmp_path)).viewer
+    assert "Просмотр снимков недоступен" in viewer.answer(get("/ohif/viewer", COOKIE)).body.decode()
