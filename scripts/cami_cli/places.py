@@ -62,6 +62,6 @@ def require_space(folder: Path, gigabytes: float) -> None:
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Let one process at a time do what follows; others wait. The lock ends with the process, however it ends."""
-    with file.open("w") as handle:
+    with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

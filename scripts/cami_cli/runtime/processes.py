@@ -36,7 +36,8 @@ def mark_of(pid: int) -> ProcessMark | None:
 def write_mark(file: Path, mark: ProcessMark) -> None:
     """Keep `mark` in `file`, whole or not at all."""
     part = file.with_name(file.name + ".part")
-    part.write_text(json.dumps(asdict(mark)))
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        json.dump(asdict(mark), stream)
     part.replace(file)
 
 
