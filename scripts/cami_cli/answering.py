@@ -8,7 +8,7 @@ from pathlib import Path
 import requests
 
 from cami_cli.errors import Trouble
-from cami_cli.runtime.base import Runtime, Server
+from cami_cli.runtime.base import START_OF_LOG, Runtime, Server
 from cami_cli.servers import mo_of, url
 
 #: A slow machine that starts all servers at once needs half a minute.
@@ -97,7 +97,7 @@ def _see(log: Path) -> str:
 
 
 def tail(log: Path) -> str:
-    """Return the last lines of a log, fit for a terminal: no control characters, no endless lines.
+    """Return the last lines that a server has logged since its last start, fit for a terminal: no control characters, no endless lines.
 
     Servers write no patient data and no secrets into their logs (``DeidentifyLogs``, `cami.edge.logs`).
     """
@@ -107,5 +107,6 @@ def tail(log: Path) -> str:
             text = stream.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return "    (nothing)"
-    lines = [line for line in text.splitlines() if line.strip()][-_LOG_LINES:]
+    latest = text.rpartition(START_OF_LOG)[2]
+    lines = [line for line in latest.splitlines() if line.strip()][-_LOG_LINES:]
     return "\n".join("    " + "".join(sign if sign.isprintable() else " " for sign in line)[:200] for line in lines)

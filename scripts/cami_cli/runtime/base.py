@@ -38,6 +38,10 @@ ENVIRONMENT = {
 STOP_SECONDS = 15.0
 
 
+#: Begins the line that a runtime may write into a server's log before each start, to tell one start from the next.
+START_OF_LOG = "=== start of "
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """One Orthanc of a region."""
@@ -51,6 +55,7 @@ class Server:
     log: Path
     """Host file that gets stdout and stderr, appended."""
     http_port: int
+    """It listens there on the host's loopback, whatever the runtime: clients, and proxies for the centre, call it so."""
     dicom_port: int
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -13,7 +14,18 @@ from cami_cli.places import PLUGINS as HOST_PLUGINS
 from cami_cli.places import runtime_folder
 from cami_cli.progress import Progress
 from cami_cli.runtime import processes
-from cami_cli.runtime.base import BOOT, CONFIGURATION, DATA, OHIF, PLUGINS, SITE_PACKAGES, STOP_SECONDS, Server, Suite
+from cami_cli.runtime.base import (
+    BOOT,
+    CONFIGURATION,
+    DATA,
+    OHIF,
+    PLUGINS,
+    SITE_PACKAGES,
+    START_OF_LOG,
+    STOP_SECONDS,
+    Server,
+    Suite,
+)
 from cami_cli.runtime.debian_root import DebianRoot, ensure_root, find_root
 from cami_cli.runtime.host_tools import require_tools, tool_environment
 from cami_cli.runtime.packages import ensure_packages
@@ -68,6 +80,8 @@ class NativeRuntime:
                 hosts_fd=hosts,
             )
             with _open_log(server.log) as log:
+                log.write(f"{START_OF_LOG}{server.name} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode())
+                log.flush()
                 before = log.tell()
                 process = subprocess.Popen(
                     [bubblewrap(), "--info-fd", str(told), "--as-pid-1", *options, "--", *self._command],
