@@ -154,12 +154,11 @@ class Accounts:
             for login in present.keys() - coming.keys():
                 _forget_sessions(connection, login)
                 connection.execute(delete(account).where(account.c.login == login))
-            for login, record in coming.items():
-                if login in present:
-                    _replace(connection, present[login], record, self._clock.now())
-                else:
-                    _insert(connection, record, self._clock.now())
-        self.generation += 1
+            changed = [record for login, record in coming.items() if _differs(present.get(login), record)]
+            for record in changed:
+                _put(connection, present.get(record.login), record, self._clock.now())
+        if changed or present.keys() - coming.keys():
+            self.generation += 1
 
     def _row(self, login: str) -> Row[Any] | None:
         if not is_login(login):
@@ -224,30 +223,34 @@ def _identity(row: Row[Any]) -> Identity:
     return Identity(row.login, row.name, Role(row.role), row.mo)
 
 
-def _values(record: AccountRecord, now: datetime) -> dict[str, Any]:
-    changed_at = datetime.fromisoformat(record.changed_at) if record.changed_at else now
+def _values(record: AccountRecord) -> dict[str, Any]:
     return {
         "name": record.name,
         "role": record.role,
         "mo": record.mo,
         "password_hash": record.password_hash,
         "disabled": False,
-        "changed_at": changed_at,
-    }
+    } | ({"changed_at": datetime.fromisoformat(record.changed_at)} if record.changed_at else {})
 
 
 def _insert(connection: Connection, record: AccountRecord, now: datetime) -> None:
-    connection.execute(insert(account).values(login=record.login, failures=0, **_values(record, now)))
+    values = {"changed_at": now, "failures": 0} | _values(record)
+    connection.execute(insert(account).values(login=record.login, **values))
 
 
-def _replace(connection: Connection, row: Row[Any], record: AccountRecord, now: datetime) -> None:
-    values = _values(record, now)
-    if all(getattr(row, name) == value for name, value in values.items()):
+def _differs(row: Row[Any] | None, record: AccountRecord) -> bool:
+    return row is None or any(getattr(row, name) != value for name, value in _values(record).items())
+
+
+def _put(connection: Connection, row: Row[Any] | None, record: AccountRecord, now: datetime) -> None:
+    if row is None:
+        _insert(connection, record, now)
         return
+    values = _values(record)
     # A hash may be made anew with other parameters (same password): that alone signs nobody out.
-    if any(getattr(row, name) != values[name] for name in ("role", "mo", "changed_at", "disabled")):
+    if any(getattr(row, name) != values[name] for name in ("role", "mo", "changed_at", "disabled") if name in values):
         _forget_sessions(connection, row.login)
-        values.update(failures=0, locked_until=None)
+        values |= {"failures": 0, "locked_until": None}
     connection.execute(update(account).where(account.c.login == row.login).values(**values))
 
 

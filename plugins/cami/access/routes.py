@@ -73,7 +73,7 @@ def _route(
 
 
 def _resource(level: Level, tail: str, arguments: frozenset[str]) -> Route:
-    return _route("GET", f"/{level}/{_ID}{tail}", Rule.RESOURCE, level, arguments)
+    return _route("GET", f"/{level}/{_ID}(?:{tail})", Rule.RESOURCE, level, arguments)
 
 
 #: Read from the top; the first row whose pattern matches the whole path decides, also about the methods.
@@ -108,14 +108,14 @@ ROUTES: tuple[Route, ...] = (
         Rule.SCOPED,
     ),
     # One resource by its Orthanc id. The patient level is not here: it mixes several МО.
-    _resource("studies", "(?:/series)?", _PLAIN),
+    _resource("studies", "|/series", _PLAIN),
     _resource("studies", "/archive", frozenset()),
-    _resource("series", "(?:/instances)?", _PLAIN),
+    _resource("series", "|/instances", _PLAIN),
     _resource("series", "/archive", frozenset()),
     _resource("instances", "", _PLAIN),
-    _resource("instances", "/(?:tags|header)", _PLAIN | {"simplify"}),
+    _resource("instances", "/tags|/header", _PLAIN | {"simplify"}),
     _resource("instances", "/metadata", _PLAIN),
-    _resource("instances", "/(?:file|pdf|frames)", frozenset({"_"})),
+    _resource("instances", "/file|/pdf|/frames", frozenset({"_"})),
     _resource("instances", "/preview|/frames/[0-9]+/preview", _IMAGE),
 )
 

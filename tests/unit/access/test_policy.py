@@ -1,0 +1,38 @@
+"""The policy, held against the words of the issue and not against its own table."""
+
+import pytest
+
+from cami.access import Action, Role, allowed
+from cami.access.policy import TABLE
+
+
+def test_every_role_has_a_row():
+    assert set(TABLE) == set(Role)
+
+
+@pytest.mark.parametrize("server", ["central", "proxy"])
+def test_images_are_for_those_who_treat(server):
+    seeing = {role for role in Role if allowed(role, Action.STUDIES_READ, server)}
+    assert seeing == {Role.RADIOLOGIST, Role.CLINICIAN, Role.TECHNOLOGIST, Role.REGION_ADMIN}
+
+
+@pytest.mark.parametrize("server", ["central", "proxy"])
+def test_delivery_is_followed_by_six_roles(server):
+    following = {role for role in Role if allowed(role, Action.DELIVERY_READ, server)}
+    assert following == {
+        Role.TECHNOLOGIST,
+        Role.RADIOLOGIST,
+        Role.CLINICIAN,
+        Role.MO_ADMIN,
+        Role.OPERATOR,
+        Role.REGION_ADMIN,
+    }
+
+
+def test_only_the_region_administrator_inspects():
+    assert [role for role in Role if allowed(role, Action.ARCHIVE_INSPECT, "central")] == [Role.REGION_ADMIN]
+
+
+def test_members_stand_in_order_of_the_alphabet():
+    assert list(Role) == sorted(Role)
+    assert list(Action) == sorted(Action)
