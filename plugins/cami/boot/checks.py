@@ -75,10 +75,15 @@ def _missing_files(configuration: Mapping[str, Any], settings: Settings) -> Iter
 
 
 def _unwritable(configuration: Mapping[str, Any], settings: Settings) -> Iterator[str]:
-    for folder in {Path(configuration["StorageDirectory"]), settings.quarantine}:
-        nearest = next((parent for parent in (folder, *folder.parents) if parent.exists()), Path("/"))
+    folders = (Path(configuration["StorageDirectory"]), settings.quarantine)
+    for nearest in dict.fromkeys(_nearest(folder) for folder in folders):
         if not nearest.is_dir() or not os.access(nearest, os.W_OK):
             yield f"{nearest} is not writable: give it to the user that runs the server (uid {os.getuid()})"
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder itself, or the first one above it that is there."""
+    return next((parent for parent in (folder, *folder.parents) if parent.exists()), Path("/"))
 
 
 def warnings(hosts: Path = Path("/etc/hosts")) -> Iterator[str]:

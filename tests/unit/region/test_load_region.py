@@ -152,7 +152,7 @@ def test_unquoted_values_are_texts(tmp_path):
         ("login: rad,", "login: operator,", "26 accounts[1].login", "taken in line 25"),
         ("login: rad,", "login: Врач,", "25 accounts[0].login", "no login"),
         ("    short_name: ГБ\n", "", "8 organizations[0].short_name", "is missing"),
-        ("    short_name: ГБ", "    short_name: ГБ\n    shortname: Б", "12 organizations[0].shortname", "no such field"),
+        ("    short_name: ГБ", "    short_name: ГБ\n    shortname: Б", "12 organizations[0].shortname", "no such"),
         ("name: Кузбасс\n", "name: Кузбасс\nname: Алтай\n", "2 name", "twice, first in line 1"),
         ("aet: CT42001", "aet: CT42001\n        aet: CT2", "20 organizations[0].devices[0].aet", "first in line 19"),
         ("name: Томограф", "name: *x", "20 no anchors and aliases here", "write"),

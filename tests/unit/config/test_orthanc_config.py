@@ -1,0 +1,130 @@
+"""The rendered configuration: what follows from the registry, and that nothing unsafe can be rendered."""
+
+import json
+import shutil
+
+import pytest
+
+from cami.errors import Invalid, Misconfigured, NotFound
+from cami.orthanc_config import TEMPLATES, render
+from cami.region import load_region
+from cami.selfcheck import violations
+from cami.settings import read_settings
+
+REGION = load_region(TEMPLATES / "region.yaml")
+
+
+def proxy(**changes):
+    arguments = {"mo": "42001", "http_port": 8043, "dicom_port": 4243, "central_url": "http://127.0.0.1:8042/"}
+    return render(REGION, "proxy", **arguments | changes)
+
+
+def central(**changes):
+    return render(REGION, "central", **{"http_port": 8042, "dicom_port": 4242} | changes)
+
+
+def test_proxy():
+    configuration = proxy()
+    assert configuration["DicomAet"] == "PROXY42001"
+    assert (configuration["HttpPort"], configuration["DicomPort"]) == (8043, 4243)
+    assert configuration["Python"] == {"AllowThreads": True, "Verbose": False, "Path": "/opt/cami/plugins/proxy.py"}
+    assert configuration["UnknownSopClassAccepted"] is True
+    assert read_settings(configuration, {}).central_url == "http://127.0.0.1:8042"
+    assert read_settings(configuration, {}).mo == "42001"
+
+
+def test_proxy_knows_the_devices_of_its_mo_only():
+    devices = proxy()["DicomModalities"]
+    assert set(devices) == {device.aet for device in REGION.organization("42001").devices}
+    assert devices["CT42001"] == {
+        "AET": "CT42001",
+        "Host": "127.0.0.1",
+        "Port": 104,
+        "AllowEcho": True,
+        "AllowStore": True,
+        "AllowFind": False,
+        "AllowFindWorklist": False,
+        "AllowMove": False,
+        "AllowGet": False,
+        "AllowStorageCommitment": False,
+        "AllowTranscoding": False,
+    }
+
+
+def test_central_knows_no_device():
+    configuration = central()
+    assert configuration["DicomModalities"] == {}
+    assert configuration["DicomAet"] == "CAMI"
+    assert configuration["DicomServerEnabled"] is True  # the development region asks for the open port
+    closed = REGION.model_copy(update={"centre": REGION.centre.model_copy(update={"dicom_port_open": False})})
+    assert render(closed, "central", http_port=1, dicom_port=2)["DicomServerEnabled"] is False
+    settings = read_settings(configuration, {})
+    assert (settings.role, settings.mo, settings.central_url) == ("central", "", "")
+
+
+def test_role_lies_over_base():
+    base = json.loads((TEMPLATES / "base.json").read_text("utf-8"))
+    assert central()["HttpThreadsCount"] != base["HttpThreadsCount"]
+    assert central()["DicomWeb"] == base["DicomWeb"] | {"WadoRsLoaderThreadsCount": 4}
+
+
+@pytest.mark.parametrize("render_one", [proxy, central])
+@pytest.mark.parametrize("suite", ["forky", "trixie"])
+def test_rendered_is_safe_and_json(render_one, suite):
+    configuration = render_one(suite=suite)
+    assert violations(configuration, role=configuration["Cami"]["Role"]) == []
+    assert json.loads(json.dumps(configuration)) == configuration
+
+
+def test_http_is_bound_to_the_loopback():
+    assert central()["HttpBindAddresses"] == ["127.0.0.1"]
+    assert central()["RemoteAccessAllowed"] is False
+    exposed = central(http_exposed=True)
+    assert exposed["RemoteAccessAllowed"] is True
+    assert exposed["Cami"]["HttpExposed"] is True
+
+
+def test_trixie_gets_no_option_that_it_does_not_know():
+    assert set(proxy()) - set(proxy(suite="trixie")) == {
+        "DicomParserCacheSize",
+        "DicomParserMemoryCapacity",
+        "HttpBindAddresses",
+        "MaximumRequestBodySizeMB",
+        "PatientLevelEnabled",
+        "StorageMemoryCapacity",
+        "TranscoderCacheSize",
+        "TranscoderMemoryCapacity",
+    }
+    assert proxy(suite="trixie")["RemoteAccessAllowed"] is False
+
+
+def test_nothing_is_shared_between_two_renderings():
+    first = proxy()
+    first["DicomWeb"]["Servers"]["x"] = 1
+    first["Plugins"].append("x")
+    assert proxy()["DicomWeb"]["Servers"] == {}
+    assert len(proxy()["Plugins"]) == 2
+
+
+def test_refused_arguments():
+    with pytest.raises(NotFound):
+        proxy(mo="42009")
+    with pytest.raises(Invalid, match="has no proxy"):
+        proxy(mo="42900")
+    with pytest.raises(Invalid, match="address of the centre"):
+        proxy(central_url="")
+
+
+def test_changed_templates_cannot_make_it_unsafe(tmp_path):
+    for name in ("base.json", "central.json"):
+        shutil.copy(TEMPLATES / name, tmp_path)
+    changed = json.loads((tmp_path / "central.json").read_text("utf-8")) | {"WebDavEnabled": True}
+    (tmp_path / "central.json").write_text(json.dumps(changed))
+    with pytest.raises(Misconfigured, match="WebDavEnabled"):
+        central(templates=tmp_path)
+    (tmp_path / "central.json").write_text("[]")
+    with pytest.raises(Invalid, match=r"central\.json"):
+        central(templates=tmp_path)
+    (tmp_path / "central.json").unlink()
+    with pytest.raises(Invalid, match=r"central\.json"):
+        central(templates=tmp_path)
