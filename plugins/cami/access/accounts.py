@@ -16,6 +16,7 @@ from cami.access.identity import Identity
 from cami.access.passwords import Passwords
 from cami.access.roles import Role
 from cami.clock import Clock, iso
+from cami.db import reading
 from cami.db.tables import account, session
 
 #: So many wrong passwords in a row lock an account (приказ ФСТЭК № 21, УПД.6) …
@@ -66,7 +67,7 @@ class Accounts:
         self, engine: Engine, clock: Clock, *, passwords: Passwords | None = None, mirror: bool = False
     ) -> None:
         self._engine = engine
-        self._reader = engine.execution_options(cami_readonly=True)
+        self._reader = reading(engine)
         self._clock = clock
         self._passwords = passwords or Passwords()
         self._mirror = mirror

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Engine, select, true
 from cami.access.identity import Identity
 from cami.access.policy import allowed
 from cami.access.roles import Action
+from cami.db import reading
 from cami.db.tables import study
 from cami.settings import Role as ServerRole
 
@@ -74,7 +75,7 @@ class CentralOwners:
     """The centre: studies of many МО, each with its owner in the table ``study``."""
 
     def __init__(self, engine: Engine) -> None:
-        self._reader = engine.execution_options(cami_readonly=True)
+        self._reader = reading(engine)
 
     def reach(self, identity: Identity | None) -> Reach:
         """Return how far somebody sees at all."""

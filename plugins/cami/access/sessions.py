@@ -10,6 +10,7 @@ from cami.access.accounts import normal_login
 from cami.access.identity import Identity
 from cami.access.roles import Role
 from cami.clock import Clock
+from cami.db import reading
 from cami.db.tables import account, session
 
 #: Name of the cookie that carries the token.
@@ -28,7 +29,7 @@ class Sessions:
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
-        self._reader = engine.execution_options(cami_readonly=True)
+        self._reader = reading(engine)
         self._clock = clock
         self.generation = 0
         """Grows when this process closes sessions, so that caches of theirs know at once."""
