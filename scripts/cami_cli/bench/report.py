@@ -56,14 +56,14 @@ class Report:
         return path
 
     def table(self) -> Table:
-        """Return the rows for people."""
+        """Return the rows for people, narrow enough for a terminal of 80 columns."""
         table = Table(title=f"{self.name}: {', '.join(f'{name} {value}' for name, value in self.versions.items())}")
-        for title in ("metric", "ours", "peer", "peer's", "unit", "ratio", "target", "met"):
-            table.add_column(title, justify="left" if title in ("metric", "peer", "unit") else "right", overflow="fold")
+        for title in ("ours against the peer", "ours", "peer", "ratio", "target", "met"):
+            table.add_column(title, justify="left" if title == "ours against the peer" else "right")
         for row in self.rows:
-            figures = (_figure(row.ours), row.peer, _figure(row.peer_value), row.unit, _figure(row.ratio))
-            metric = f"{row.metric}\n({row.note})" if row.note else row.metric
-            table.add_row(metric, *figures, f"≥ {row.target:g}", "yes" if row.met else "NO")
+            what = f"{row.metric}, {row.unit}\n  against {row.peer}" + (f"\n  {row.note}" if row.note else "")
+            figures = (_figure(row.ours), _figure(row.peer_value), _figure(row.ratio))
+            table.add_row(what, *figures, f"≥ {row.target:g}", "yes" if row.met else "NO", end_section=True)
         return table
 
 
@@ -74,7 +74,7 @@ def compare(
     if not ours or not peers:
         return Row(metric, None, peer, None, unit, None, target, note or "not measured")
     ratios = sorted(mine / theirs for mine, theirs in zip(ours, peers, strict=True))
-    spread = f"ratio of single pairs {ratios[0]:.2f}–{ratios[-1]:.2f}, n={len(ratios)}"
+    spread = f"{len(ratios)} pairs: {ratios[0]:.2f}–{ratios[-1]:.2f}"
     return Row(
         metric=metric,
         ours=round(median(ours), 2),

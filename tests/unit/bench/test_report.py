@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from rich.console import Console
 
 from cami_cli.bench.cstore import BOTH, OURS, PACKAGED, SERVER, rows
 from cami_cli.bench.report import Report, Row, compare
@@ -14,7 +15,7 @@ def test_the_ratio_is_the_median_of_the_pairs_not_the_ratio_of_the_medians():
     row = compare("m", [10.0, 40.0, 90.0], "peer", [10.0, 20.0, 10.0], unit="1/s", target=2.0)
     assert (row.ours, row.peer_value, row.ratio) == (40.0, 10.0, 2.0)
     assert row.met
-    assert row.note == "ratio of single pairs 1.00–9.00, n=3"
+    assert row.note == "3 pairs: 1.00–9.00"
 
 
 @pytest.mark.parametrize(("ratio", "met"), [(0.95, True), (0.949, False), (None, False)])
@@ -50,3 +51,12 @@ def test_what_is_written_is_the_contract(tmp_path):
     first = written["rows"][0]
     assert {"metric", "ours", "peer", "peer_value", "unit", "ratio", "target", "met"} <= first.keys()
     assert first["met"] is True
+
+
+def test_the_table_fits_a_terminal():
+    console = Console(width=80, record=True)
+    console.print(Report("cstore", {"Orthanc": "1.13.0"}, rows(RATES, {OURS.name: "did not start"})).table())
+    shown = console.export_text()
+    assert "TCP_NODELAY at both ends" in shown
+    assert "did not start" in shown
+    assert "NO" in shown
