@@ -4,6 +4,8 @@ The log is written in the transaction that stores the instance, and survives eve
 do not (design §2). An entry whose instance is gone already (deleted before it was read) is passed over.
 """
 
+from collections.abc import Callable
+
 from cami.archive import Archive, InstanceIdentity
 from cami.delivery.queue import DeliveryQueue
 
@@ -13,9 +15,11 @@ PAGE = 500
 class ChangeFeed:
     """Moves what arrived at the local archive into the delivery queue."""
 
-    def __init__(self, archive: Archive, queue: DeliveryQueue) -> None:
+    def __init__(self, archive: Archive, queue: DeliveryQueue, on_arrival: Callable[[], None] = lambda: None) -> None:
+        """Make a feed that calls `on_arrival` when it has put something into the queue."""
         self._archive = archive
         self._queue = queue
+        self._on_arrival = on_arrival
 
     def advance(self) -> bool:
         """Read one page of the change log; return whether there may be more to read now."""
@@ -31,8 +35,8 @@ class ChangeFeed:
                 identity = self._archive.identify(change.resource)
                 if identity is not None:
                     arrivals.append((change.seq, identity))
-        if page.last != since:
-            self._queue.record(arrivals, page.last)
+        if page.last != since and self._queue.record(arrivals, page.last):
+            self._on_arrival()
         return not page.done
 
     def rescan(self) -> int:
@@ -45,4 +49,6 @@ class ChangeFeed:
             new += self._queue.record([(cursor, identity) for identity in found if identity is not None], cursor)
         if offset == 0:
             self._queue.record([], cursor)
+        if new:
+            self._on_arrival()
         return new

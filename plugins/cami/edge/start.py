@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 SENDERS = 3
 #: Seconds between looks at the change log when nothing wakes the feed.
 FEED_INTERVAL = 2.0
+#: Seconds between looks at the queue when nothing wakes a sender: what waits out a failed try must not wait longer.
+SEND_INTERVAL = 0.5
 #: Seconds between two fetches of the МО's accounts from the centre.
 DIRECTORY_INTERVAL = 15.0
 
@@ -116,19 +118,24 @@ class _Server:
     def _proxy(self) -> tuple[list[Endpoint], list[Worker]]:
         settings = self.settings
         queue = DeliveryQueue(self.engine, self.clock)
-        feed = ChangeFeed(self.archive, queue)
         link = CentralLink(settings.central_url, TokenIssuer(settings.mo, settings.secrets / "link.key", self.clock))
         courier = Courier(self.archive, queue, link, self.clock)
         queue.recover()
         ingest.receive_at_proxy(self.archive, self.quarantine)
 
-        def read_changes() -> float:
-            if feed.advance():
-                return 0.0
-            return FEED_INTERVAL
-
         def send() -> float:
-            return 0.0 if courier.send_next() else 0.5
+            return 0.0 if courier.send_next() else SEND_INTERVAL
+
+        senders = [Worker(f"sender-{number}", send) for number in range(1, SENDERS + 1)]
+
+        def wake_senders() -> None:
+            for sender in senders:
+                sender.wake()
+
+        feed = ChangeFeed(self.archive, queue, wake_senders)
+
+        def read_changes() -> float:
+            return 0.0 if feed.advance() else FEED_INTERVAL
 
         def confirm() -> float:
             courier.confirm_due()
@@ -138,7 +145,6 @@ class _Server:
             self.accounts.replace_directory(Directory.parse(link.directory()))
             return DIRECTORY_INTERVAL
 
-        senders = [Worker(f"sender-{number}", send) for number in range(1, SENDERS + 1)]
         others = [Worker("confirm", confirm), Worker("directory", fetch_people)]
         return [], [Worker("feed", read_changes), *senders, *others]
 
