@@ -1,8 +1,9 @@
 """OHIF, the viewer: fetched as its makers built it, put under ``/ohif/``, in Russian, compressed in advance.
 
-``prepare`` makes one folder that `cami.portal.viewer` serves: ``index.html``, ``build.json`` (which version, and the
-address of the assets) and ``assets/``. The folder's name holds a digest of all that it is made of, so that a changed
-recipe makes a new folder and, since the digest stands in the assets' address, no browser keeps an old copy.
+``prepare`` makes one folder that `cami.portal.viewer` serves: ``index.html``, ``build.json`` (which version, the
+address of the assets, which of them are workers) and ``assets/``. The folder's name holds a digest of all that it is
+made of, so that a changed recipe makes a new folder and, since the digest stands in the assets' address, no browser
+keeps an old copy.
 """
 
 import gzip
@@ -72,13 +73,13 @@ def prepare(runtime_dir: Path, steps: Progress) -> Path:
         base = f"/ohif/build-{identity}/"
         with steps.step("OHIF: unpack, move to /ohif/, Russian") as step:
             _unpack(archive, folder / "assets")
-            _change(folder, base)
+            workers = _change(folder, base)
             step.show(human_size(size_of(folder)))
         _minify(folder / "assets", packer, steps)
         with steps.step("OHIF: compress in advance") as step:
             compress(folder)
             step.show(human_size(sum(file.stat().st_size for file in folder.rglob("*.br"))) + " to send")
-        build = {"version": ohif_recipe.VERSION, "recipe": identity, "base": base}
+        build = {"version": ohif_recipe.VERSION, "recipe": identity, "base": base, "workers": workers}
         (folder / "build.json").write_text(json.dumps(build), "utf-8")
         _publish(folder, target)
     return target
@@ -119,8 +120,8 @@ def _unpack(archive: Path, folder: Path) -> None:
                 package.extract(member, folder, filter="data")
 
 
-def _change(folder: Path, base: str) -> None:
-    """Apply the recipe to the unpacked build."""
+def _change(folder: Path, base: str) -> list[str]:
+    """Apply the recipe to the unpacked build; return the scripts of its workers."""
     assets = folder / "assets"
     dictionary = ohif_recipe.read_dictionary()
     patches = [*ohif_recipe.RELOCATION, *ohif_recipe.RUSSIAN, *ohif_recipe.literal_patches(dictionary)]
@@ -129,6 +130,7 @@ def _change(folder: Path, base: str) -> None:
     (folder / "index.html").write_text(ohif_recipe.index_page(upstream.read_text("utf-8"), base), "utf-8")
     upstream.unlink()
     (assets / "cami-start.js").write_text(ohif_recipe.start_script(dictionary), "utf-8")
+    return ohif_recipe.worker_scripts(assets)
 
 
 def _minify(assets: Path, packer: Path | None, steps: Progress) -> None:

@@ -53,6 +53,9 @@ class Patch:
     """How often `old` must be found in all files together."""
 
 
+#: Each entry point of the build (the page's script, and that of each worker) says where it loads the rest from.
+_ENTRY = "__webpack_require__.p = "
+
 #: OHIF's build expects to stand at the root of its host.
 RELOCATION = (
     Patch("chunks, workers and wasm load from here", "*.js", '__webpack_require__.p = "/"',
@@ -115,6 +118,24 @@ def apply(patches: Sequence[Patch], folder: Path, base: str) -> None:
             )
 
 
+def worker_scripts(folder: Path) -> list[str]:
+    """Return the scripts that OHIF starts as web workers: entry points of the build other than the page's own.
+
+    Raises
+    ------
+    Trouble
+        There are none: nothing could be decoded.
+    """
+    entries = [file.name for file in sorted(folder.glob("*.js")) if _ENTRY in file.read_text("utf-8")]
+    workers = [name for name in entries if not name.startswith("app.bundle.")]
+    if not workers:
+        raise Trouble(
+            f"OHIF {VERSION} is not as expected: it has no workers",
+            "the recipe in scripts/cami_cli/ohif_recipe.py has to follow what OHIF has changed",
+        )
+    return workers
+
+
 def index_page(upstream: str, base: str) -> str:
     """Write our index page, with the entry points that OHIF's own names.
 
@@ -153,6 +174,7 @@ def index_page(upstream: str, base: str) -> str:
 #: Runs before OHIF: its public address, its language, and the Russian texts.
 _START = """\
 window.PUBLIC_URL = '/ohif/';
+console.time('scriptToView');
 window.browserImportFunction = module => import(module);
 {
   const cookie = /(?:^|;\\s*)i18next=([^;]*)/.exec(document.cookie);

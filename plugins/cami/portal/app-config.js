@@ -10,6 +10,8 @@ window.config = {
   showWarningMessageForCrossOrigin: false,
   showCPUFallbackMessage: true,
   showLoadingIndicator: true,
+  // Whose images these are is always on the screen.
+  showPatientInfo: 'visibleReadOnly',
   showErrorDetails: 'production',
   strictZSpacingForVolumeViewport: true,
   maxNumberOfWebWorkers: 3,
@@ -20,8 +22,10 @@ window.config = {
   investigationalUseDialog: { option: 'always' },
   whiteLabeling: {
     createLogoComponentFn: React =>
-      React.createElement('a', { href: '/cami/', style: { fontSize: '20px', fontWeight: 600 } }, 'ЦАМИ'),
+      React.createElement('a', { href: '/cami/', style: { color: '#fff', fontSize: '20px', fontWeight: 600 } }, 'ЦАМИ'),
   },
+  // Called for each image that fails to load; sessions that have ended are noticed below, by status.
+  httpErrorHandler: error => console.warn('image not loaded', error && error.status),
   defaultDataSourceName: 'cami',
   dataSources: [
     {

@@ -41,6 +41,11 @@ POLICY = (
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
 
+#: The decoders of JPEG-LS and JPEG 2000 (CharLS and OpenJPEG, built with Emscripten's embind) make functions out of
+#: texts, and die without ``unsafe-eval``. They run in workers, which have a policy of their own: no page, no cookie is
+#: within their reach, and the page itself does without.
+WORKER_POLICY = "default-src 'none'; script-src 'self' 'unsafe-eval'; connect-src 'self'"
+
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK_EACH_TIME = "no-cache"
 
@@ -52,6 +57,8 @@ class _Build:
     recipe: str
     base: str
     index: bytes
+    workers: frozenset[str]
+    """Names of the assets that are started as web workers."""
     assets: Mapping[str, Path]
 
 
@@ -107,7 +114,8 @@ class Viewer:
         if encoding:
             headers.append(("Content-Encoding", encoding))
         kind = _TYPES.get(file.suffix, "application/octet-stream")
-        return secured(Response(200, source.read_bytes(), kind, headers), POLICY)
+        policy = WORKER_POLICY if name in build.workers else POLICY
+        return secured(Response(200, source.read_bytes(), kind, headers), policy)
 
 
 def _read_build(folder: Path) -> _Build | None:
@@ -122,7 +130,9 @@ def _read_build(folder: Path) -> _Build | None:
         for file in root.rglob("*")
         if file.is_file() and not file.is_symlink()
     }  # fmt: skip
-    return _Build(build["recipe"], build["base"], (folder / "index.html").read_bytes(), assets)
+    return _Build(
+        build["recipe"], build["base"], (folder / "index.html").read_bytes(), frozenset(build["workers"]), assets
+    )
 
 
 def _variant(request: Request, assets: Mapping[str, Path], name: str) -> tuple[str, Path]:

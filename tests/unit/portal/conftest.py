@@ -102,7 +102,9 @@ def ohif(tmp_path):
     folder = tmp_path / "ohif"
     (folder / "assets/deep").mkdir(parents=True)
     (folder / "index.html").write_text("<div id='root'></div>", "utf-8")
-    (folder / "build.json").write_text(json.dumps({"version": "1", "recipe": "abc", "base": "/ohif/build-abc/"}))
+    build = {"version": "1", "recipe": "abc", "base": "/ohif/build-abc/", "workers": ["worker.js"]}
+    (folder / "build.json").write_text(json.dumps(build))
+    (folder / "assets/worker.js").write_bytes(b"decode()")
     (folder / "assets/app.js").write_bytes(b"plain")
     (folder / "assets/app.js.br").write_bytes(b"brotli")
     (folder / "assets/app.js.gz").write_bytes(b"gzip")

@@ -67,12 +67,19 @@ def test_the_start_script_carries_every_russian_text():
         assert "window.camiText(" in entry["new"]
 
 
+def test_an_ohif_without_workers_is_refused(tmp_path):
+    (tmp_path / "app.bundle.1.js").write_text('__webpack_require__.p = "/";', "utf-8")
+    with pytest.raises(Trouble, match="no workers"):
+        ohif_recipe.worker_scripts(tmp_path)
+
+
 def tiny_package(path, *more):
     files = {
         "package/LICENSE": "MIT",
         "package/dist/index.html": INDEX,
         "package/dist/app.bundle.0123456789abcdef.js": "var answer = 42;\n" * 200,
         "package/dist/sw.js": "x",
+        "package/dist/8097.bundle.1.js": '__webpack_require__.p = "/";',
         **dict.fromkeys(more, "x"),
     }
     with tarfile.open(path, "w:gz") as archive:
@@ -110,6 +117,7 @@ def test_a_prepared_folder_serves(tmp_path, monkeypatch):
     build = json.loads((folder / "build.json").read_text("utf-8"))
     assert folder.name == f"3.13.2-{build['recipe']}"
     assert build["base"] == f"/ohif/build-{build['recipe']}/"
+    assert build["workers"] == ["8097.bundle.1.js"]
     names = {path.name for path in (folder / "assets").iterdir()}
     assert {"app.bundle.0123456789abcdef.js", "app.bundle.0123456789abcdef.js.br", "LICENSE.txt"} <= names
     assert "index.html" not in names

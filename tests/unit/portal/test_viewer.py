@@ -88,3 +88,13 @@ def test_the_configuration_is_asked_for_each_time(viewer):
 def test_where_nothing_was_prepared_people_are_told(services, tmp_path):
     viewer = make_portal(services, settings(ohif=tmp_path)).viewer
     assert "Просмотр снимков недоступен" in viewer.answer(get("/ohif/viewer", COOKIE)).body.decode()
+
+
+def test_only_workers_may_make_functions_out_of_texts(viewer):
+    def policy(path):
+        return header(viewer.answer(get(path, COOKIE)), "Content-Security-Policy")[0]
+
+    assert "'unsafe-eval'" in policy("/ohif/build-abc/worker.js")
+    for path in ("/ohif/viewer", "/ohif/build-abc/app.js", "/ohif/app-config.js"):
+        assert "'unsafe-eval'" not in policy(path)
+        assert "'unsafe-inline'" not in policy(path).partition("style-src")[0]
