@@ -97,7 +97,9 @@ def _see(log: Path) -> str:
 
 
 def tail(log: Path) -> str:
-    """Return the last lines that a server has logged since its last start, fit for a terminal: no control characters, no endless lines.
+    """Return the last lines that a server has logged since its last start, fit for a terminal.
+
+    That is without control characters and endless lines.
 
     Servers write no patient data and no secrets into their logs (``DeidentifyLogs``, `cami.edge.logs`).
     """

@@ -55,7 +55,7 @@ class Server:
     log: Path
     """Host file that gets stdout and stderr, appended."""
     http_port: int
-    """It listens there on the host's loopback, whatever the runtime: clients, and proxies for the centre, call it so."""
+    """It listens there on the host's loopback, whatever the runtime; the proxies call the centre there too."""
     dicom_port: int
 
 

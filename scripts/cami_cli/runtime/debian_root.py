@@ -139,7 +139,7 @@ def _unpack(suite: Suite, folder: Path, log: Path, step: Step) -> None:
         for line in process.stderr or ():
             record.write(line)
             told.append(line.strip())
-            if line.startswith("I: "):
+            if line.startswith("I: ") and "signal" not in line:
                 step.show(line[3:].strip().rstrip("."))
     if process.returncode != 0:
         raise explain_failure(told, log)
