@@ -19,6 +19,7 @@ from cami_cli.runtime.debian_root import DebianRoot
 from cami_cli.runtime.sandbox import run_inside
 
 _NETWORK = re.compile(r"dns|connect|timed out|network|unreachable|error sending request", re.IGNORECASE)
+_CERTIFICATE = re.compile(r"certificate|unknownissuer", re.IGNORECASE)
 
 
 def ensure_packages(root: DebianRoot, steps: Progress, lock: Path = REQUIREMENTS / "runtime.lock") -> Path:
@@ -73,6 +74,11 @@ def install(lock: Path, python: str, folder: Path, log: Path) -> None:
     text = result.stderr.strip()
     if "No space left" in text:
         raise Trouble("no space left for the Python packages", "free 1 GB and run the command again")
+    if _CERTIFICATE.search(text):
+        raise Trouble(
+            "the package server's certificate is not trusted: something between intercepts TLS",
+            f"put its CA into /usr/local/share/ca-certificates and run update-ca-certificates; details: {log}",
+        )
     if _NETWORK.search(text):
         raise Trouble(
             "no network: the Python packages could not be fetched",
