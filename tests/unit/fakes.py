@@ -147,6 +147,8 @@ class MemoryArchive:
 
 
 def _matches(tags, name, value):
-    key = name.replace(",", "").replace("-", "").lower()
-    own = tags.get(_KEYWORD.get(key, name), "")
+    keyword = _KEYWORD.get(name.replace(",", "").replace("-", "").lower(), name)
+    if keyword.endswith("UID") and ("*" in value or "?" in value):
+        raise Transient("Orthanc cannot answer (Parameter out of range)")
+    own = tags.get(keyword, "")
     return any(fnmatchcase(own.upper(), pattern.upper()) for pattern in value.split("\\"))

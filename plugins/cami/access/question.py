@@ -71,8 +71,8 @@ class Question:
     parents: Mapping[str, str] = field(default_factory=dict)
     rest: Mapping[str, Any] = field(default_factory=dict)
     """Flags, requested tags and response content, cleaned."""
-    by_label: bool = False
-    """The client filters by label, which are ours and shown to nobody."""
+    hopeless: bool = False
+    """Nothing can match: a UID that is none, or a label (they are ours and shown to nobody)."""
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -89,26 +89,23 @@ class Question:
         level = _LEVELS.get(str(body.get("Level", "")).upper())
         if level is None:
             raise Invalid("Level must be Study, Series or Instance")
-        query = body.get("Query", {})
-        if not isinstance(query, Mapping) or not all(isinstance(value, str) for value in query.values()):
-            raise Invalid("Query must be an object of texts")
+        query = _query(body)
         return cls(
             level=level,
-            query={name: value for name, value in query.items() if tag_name(name) not in _PATIENT_COUNTS},
+            query=query,
             since=_natural(body, "Since"),
             limit=_natural(body, "Limit"),
-            parents=_parents(body),
+            parents=_parents(body, level),
             rest=_rest(body),
-            by_label=bool(body.get("Labels")),
+            hopeless=bool(body.get("Labels")) or not all(_uids(query[name]) for name in query if _is_uid(name)),
         )
 
     def exact_uids(self, keyword: str) -> list[str] | None:
-        """Return the UIDs that the question names for `keyword`; None if it names none, or not exactly."""
+        """Return the UIDs that the question names for `keyword`; None if it names none, or in two ways."""
         values = [value for name, value in self.query.items() if tag_name(name) in (keyword, _UID_TAGS[keyword])]
         if len(values) != 1:
             return None
-        uids = [uid.strip(" \0") for uid in re.split(r"[\\,]", values[0])]
-        return uids if all(_UID.fullmatch(uid) for uid in uids) else None
+        return _uids(values[0]) or None
 
     def to_core(self, **more: Any) -> dict[str, Any]:
         """Return the body for the core, without parents, since and limit; `more` is added."""
@@ -121,6 +118,28 @@ def tag_name(name: str) -> str:
     return (found.group(1) + found.group(2)).lower() if found else name.strip()
 
 
+def _is_uid(name: str) -> bool:
+    return tag_name(name) in _UID_TAGS or tag_name(name) in _UID_TAGS.values()
+
+
+def _uids(value: str) -> list[str]:
+    """Return the UIDs of a list; empty if one of them is none, so that nothing can match."""
+    uids = [uid.strip(" \0") for uid in re.split(r"[\\,]", value)]
+    return uids if all(_UID.fullmatch(uid) for uid in uids) else []
+
+
+def _query(body: Mapping[str, Any]) -> dict[str, str]:
+    query = body.get("Query", {})
+    if not isinstance(query, Mapping) or not all(isinstance(value, str) for value in query.values()):
+        raise Invalid("Query must be an object of texts")
+    # ``*`` and nothing match everything (PS3.4 C.2.2.2.3); the core takes no wildcard for a UID.
+    return {
+        name: value
+        for name, value in query.items()
+        if tag_name(name) not in _PATIENT_COUNTS and not (_is_uid(name) and value in ("", "*"))
+    }
+
+
 def _natural(body: Mapping[str, Any], name: str) -> int:
     value = body.get(name, 0)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -128,10 +147,12 @@ def _natural(body: Mapping[str, Any], name: str) -> int:
     return value
 
 
-def _parents(body: Mapping[str, Any]) -> dict[str, str]:
+def _parents(body: Mapping[str, Any], level: Level) -> dict[str, str]:
     parents = {name: body[name] for name in _PARENTS if name in body}
     if not all(isinstance(value, str) for value in parents.values()):
         raise Invalid("ParentPatient, ParentStudy and ParentSeries must be texts")
+    if level == "studies" and "ParentSeries" in parents:
+        raise Invalid("a study has no ParentSeries")
     return parents
 
 

@@ -19,7 +19,8 @@ _METADATA = frozenset(
         "TransferSyntax",
     }
 )
-_DROPPED = frozenset({"AnonymizedFrom", "Attachments", "ModifiedFrom"})
+#: Links to other resources, and where the file lies on the disk.
+_DROPPED = frozenset({"AnonymizedFrom", "Attachments", "FileUuid", "ModifiedFrom"})
 
 
 def redact(answer: Any) -> Any:

@@ -60,7 +60,7 @@ class Visibility:
         if reach is Reach.TECHNICAL:
             return self._archive.find(query)
         question = Question.parse(query)
-        if question.level == "patients" or question.by_label:
+        if question.level == "patients" or question.hopeless:
             # Orthanc's patient is the hash of PatientID alone: it mixes several МО, and people of the same number.
             return []
         if reach is Reach.ARCHIVE:
