@@ -22,7 +22,7 @@ from cami_cli.errors import Trouble
 from cami_cli.progress import Progress
 from cami_cli.runtime import docker_image, docker_logs, docker_volumes
 from cami_cli.runtime.base import BOOT, CONFIGURATION, DATA, STOP_SECONDS, Server, Suite
-from cami_cli.runtime.docker_engine import connect, told
+from cami_cli.runtime.docker_engine import connect, run_once, told
 from cami_cli.runtime.docker_image import LABEL
 
 #: For archives that Orthanc packs and uploads that it receives; the only place beside the data that can be written.
@@ -60,13 +60,13 @@ class DockerRuntime:
             docker_volumes.fill(self._client, f"{name}-config", image, server.configuration, labels)
             with told(f"starting {server.name}"):
                 container = self._create(server, image, labels)
+                self._followers[server.log] = docker_logs.follow(container, server.log)
                 container.start()
         except Trouble as trouble:
             self._remove(server)
             if isinstance(trouble.__cause__, ImageNotFound):
                 raise Trouble("the Docker image is gone", "RUNTIME=docker scripts/cami runtime") from trouble
             raise
-        self._followers[server.log] = docker_logs.follow(str(container.id), server.log)
 
     def stop(self, server: Server) -> None:
         """End a server in order, by force if it takes too long; what remains is the volume with its data."""
@@ -106,10 +106,10 @@ class DockerRuntime:
         """Run a program of the image as the user of this host, who may read what `binds` hold."""
         paths = [str(path.absolute()) for path in binds]
         with told(f"running {argv[0]}"):
-            container = self._client.containers.create(
+            return run_once(
+                self._client,
                 docker_image.find(self._suite).reference,
-                entrypoint=[argv[0]],
-                command=list(argv[1:]),
+                argv,
                 labels={LABEL: "tool"},
                 healthcheck={"test": ["NONE"]},
                 mounts=[Mount(target=path, source=path, type="bind", read_only=True) for path in paths],
@@ -118,15 +118,6 @@ class DockerRuntime:
                 cap_add=["DAC_READ_SEARCH"] if os.getuid() == 0 else [],
                 **_CLOSED,
             )
-            try:
-                container.start()
-                code = int(container.wait()["StatusCode"])
-                told_out, told_err = (
-                    container.logs(stdout=out, stderr=not out).decode("utf-8", "replace") for out in (True, False)
-                )
-            finally:
-                container.remove(v=True, force=True)
-        return subprocess.CompletedProcess(list(argv), code, told_out, told_err)
 
     @property
     def _client(self) -> docker.DockerClient:

@@ -2,9 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException
@@ -84,3 +86,22 @@ def told(doing: str) -> Iterator[None]:
         raise Trouble(f"{doing}: {reason}", "see the log of the Docker engine") from error
     except (DockerException, RequestException) as error:
         raise Trouble(f"{doing}: the Docker engine does not answer", "see whether it still runs") from error
+
+
+def run_once(
+    client: docker.DockerClient, image: str, argv: Sequence[str], **settings: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in a container of its own to its end, with its output captured as text.
+
+    Unlike the SDK's ``run`` it never pulls an image, and it reads the output when all of it is there.
+    """
+    container = client.containers.create(image, entrypoint=[argv[0]], command=list(argv[1:]), **settings)
+    try:
+        container.start()
+        code = int(container.wait()["StatusCode"])
+        output, errors = (
+            container.logs(stdout=out, stderr=not out).decode("utf-8", "replace") for out in (True, False)
+        )
+    finally:
+        container.remove(v=True, force=True)
+    return subprocess.CompletedProcess(list(argv), code, output, errors)

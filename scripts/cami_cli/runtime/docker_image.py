@@ -20,7 +20,7 @@ from cami_cli.places import HOME, locked, make_folder, require_space
 from cami_cli.progress import Progress, Step, human_size
 from cami_cli.runtime import docker_payload
 from cami_cli.runtime.base import Suite
-from cami_cli.runtime.docker_engine import told
+from cami_cli.runtime.docker_engine import run_once, told
 from cami_cli.runtime.host_tools import require_tools, tool_environment
 
 #: On every image, container and volume of ours; `docker ps --filter label=…` finds them.
@@ -151,10 +151,13 @@ def _system(client: docker.DockerClient, suite: Suite, base: str, steps: Progres
 
 def _versions(client: docker.DockerClient, image: Image) -> tuple[str, str]:
     with told("asking the image for its versions"):
-        answer = client.containers.run(
-            str(image.id), entrypoint=["python3", "-c", _ASK], remove=True, network_mode="none", labels={LABEL: "tool"}
-        )
-    python, orthanc = answer.decode().split()
+        answer = run_once(
+            client, str(image.id), ["python3", "-c", _ASK], network_mode="none", labels={LABEL: "tool"}
+        )  # fmt: skip
+    if answer.returncode != 0:
+        reason = (answer.stderr.strip().splitlines() or ["no message"])[-1]
+        raise Trouble(f"the image's Orthanc does not run: {reason}", "report this, with the suite that you used")
+    python, orthanc = answer.stdout.split()
     return python, orthanc
 
 
@@ -177,7 +180,6 @@ def _build(
     """Build from a context that is only what `names` say; the whole output goes to a log."""
     log = HOME / "build" / "docker" / f"{tag.replace(':', '-')}.log"
     with told(f"building {tag}"):
-        before = {image.id for image in client.images.list(name=tag)}
         with docker_payload.archive(names) as context, log.open("w", encoding="utf-8") as record:
             # On the host's network: the engine's own may reach no mirror, or there may be none (engine.sh).
             answer = client.api.build(
@@ -187,10 +189,8 @@ def _build(
             for piece in answer:
                 _follow(piece, record.write, step, log)
         image = client.images.get(tag)
-        # A replaced image lost its name; it goes unless a container uses it or the build stands on its layers.
-        for old in before - {image.id}:
-            with suppress(APIError):
-                client.images.remove(str(old))
+        # Images that lost their name to this one go, unless a container uses them.
+        client.images.prune(filters={"dangling": True, "label": LABEL})
     return image
 
 
