@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import DockerException, ImageNotFound
 from docker.models.images import Image
 
 from cami_cli.errors import Trouble
