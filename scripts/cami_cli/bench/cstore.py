@@ -11,9 +11,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import requests
@@ -22,6 +23,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from cami.orthanc_config import render
 from cami.region import load_region
 from cami_cli.answering import healthy, http
+from cami_cli.bench.cpu import seconds_of
 from cami_cli.bench.report import Report, Row, compare
 from cami_cli.errors import Trouble
 from cami_cli.keys import ensure_link_key
@@ -30,6 +32,7 @@ from cami_cli.phantoms.study import Device, Study
 from cami_cli.places import HOME
 from cami_cli.ports import choose_free
 from cami_cli.progress import Progress
+from cami_cli.runtime import processes
 from cami_cli.runtime.base import BOOT, CONFIGURATION, Server, Suite
 from cami_cli.runtime.native import NativeRuntime
 from cami_cli.servers import url
@@ -66,16 +69,29 @@ OURS = Variant("ours", "our proxy and storescu with TCP_NODELAY", server_nodelay
 VARIANTS = (PACKAGED, SERVER, BOTH, OURS)
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One storing of all slices."""
+
+    rate: float
+    """Instances a second."""
+    cpu_ms: float
+    """Processor time of the server, in milliseconds per instance."""
+
+
+Samples = Mapping[str, Sequence[Sample]]
+
+
 def measure(suite: Suite, *, slices: int, repeats: int, steps: Progress) -> Report:
     """Run the benchmark and return its report."""
     work = HOME / "build" / "bench" / "cstore"
     with steps.step(f"{slices} CT slices of 512×512×16 bit") as step:
         images = _images(work / "images", slices)
         step.show(f"{sum(path.stat().st_size for path in images.iterdir()) / 1e6:.0f} MB")
-    rates: dict[str, list[float]] = {variant.name: [] for variant in VARIANTS}
     runtimes = {variant.name: NativeRuntime(suite, command=variant.command) for variant in VARIANTS}
     for runtime in runtimes.values():
         runtime.prepare(steps)
+    samples: dict[str, list[Sample]] = {variant.name: [] for variant in VARIANTS}
     broken: dict[str, str] = {}
     for turn in range(repeats):
         first = turn % len(VARIANTS)
@@ -84,23 +100,28 @@ def measure(suite: Suite, *, slices: int, repeats: int, steps: Progress) -> Repo
                 continue
             try:
                 with steps.step(f"{turn + 1}/{repeats} {variant.title}") as step:
-                    rate = slices / _store(runtimes[variant.name], variant, work, images, slices)
-                    step.show(f"{rate:.0f} instances/s")
+                    sample = _store(runtimes[variant.name], variant, work, images)
+                    step.show(f"{sample.rate:.0f} instances/s, {sample.cpu_ms:.1f} ms CPU each")
             except Trouble as trouble:
                 broken[variant.name] = f"{trouble.problem}; {trouble.remedy}"
             else:
-                rates[variant.name].append(rate)
+                samples[variant.name].append(sample)
     version = next(iter(runtimes.values())).orthanc_version()
-    return Report("cstore", {"Orthanc": version, "suite": suite}, rows(rates, broken), {"instances/s": rates})
+    runs = {name: [asdict(sample) for sample in series] for name, series in samples.items()}
+    return Report("cstore", {"Orthanc": version, "suite": suite}, rows(samples, broken), runs)
 
 
-def rows(rates: Mapping[str, Sequence[float]], broken: Mapping[str, str]) -> list[Row]:
+def rows(samples: Samples, broken: Mapping[str, str]) -> list[Row]:
     """Compare the variants; one that broke at any time has no figure, but its reason."""
 
     def row(metric: str, ours: Variant, peer: Variant, target: float) -> Row:
+        unit = "instances/s"
         why = "; ".join(broken[one.name] for one in (ours, peer) if one.name in broken)
-        mine, theirs = ([], []) if why else (rates[ours.name], rates[peer.name])
-        return compare(metric, mine, peer.title, theirs, unit="instances/s", target=target, note=why)
+        if why:
+            return compare(metric, [], peer.title, [], unit=unit, target=target, note=why)
+        mine, theirs = samples[ours.name], samples[peer.name]
+        cpu = f"CPU {_cpu_ms(mine):.1f} against {_cpu_ms(theirs):.1f} ms each"
+        return compare(metric, _rates(mine), peer.title, _rates(theirs), unit=unit, target=target, note=cpu)
 
     return [
         row("TCP_NODELAY at both ends", BOTH, PACKAGED, 1.0),
@@ -109,25 +130,35 @@ def rows(rates: Mapping[str, Sequence[float]], broken: Mapping[str, str]) -> lis
     ]
 
 
-def _store(runtime: NativeRuntime, variant: Variant, work: Path, images: Path, slices: int) -> float:
-    """Store the slices into an empty server of this variant; return the seconds that it took."""
+def _rates(samples: Sequence[Sample]) -> list[float]:
+    return [sample.rate for sample in samples]
+
+
+def _cpu_ms(samples: Sequence[Sample]) -> float:
+    return median(sample.cpu_ms for sample in samples)
+
+
+def _store(runtime: NativeRuntime, variant: Variant, work: Path, images: Path) -> Sample:
+    """Store the slices into an empty server of this variant."""
+    slices = len(list(images.iterdir()))
     with _server(runtime, variant, work) as server:
-        argv = [
-            "storescu",
-            "-aet",
-            _AET,
-            "-aec",
-            f"PROXY{_MO}",
-            "+sd",
-            "127.0.0.1",
-            str(server.dicom_port),
-            str(images),
-        ]
-        seconds = _timed(runtime, [*_nodelay(on=variant.client_nodelay), *argv], images)
+        process = _process(server)
+        before = seconds_of(process)
+        client = [*_nodelay(on=variant.client_nodelay), *_dcmtk("storescu", "+sd", server=server), str(images)]
+        seconds = _timed(runtime, client, images)
+        used = seconds_of(process) - before
     stored = _stored(server.data)
     if stored != slices:
         raise Trouble(f"{variant.title} holds {stored} of {slices} slices", f"see {server.log}")
-    return seconds
+    return Sample(rate=slices / seconds, cpu_ms=1000 * used / slices)
+
+
+def _process(server: Server) -> int:
+    """Return the first process of a server."""
+    mark = processes.read_mark(server.log.with_suffix(".pid"))
+    if mark is None:
+        raise Trouble(f"{server.name} has ended", f"see {server.log}")
+    return mark.pid
 
 
 def _timed(runtime: NativeRuntime, argv: Sequence[str], images: Path) -> float:

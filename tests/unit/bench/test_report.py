@@ -1,14 +1,23 @@
 """Reports of benchmarks: a figure is measured or it is not met."""
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 from rich.console import Console
 
-from cami_cli.bench.cstore import BOTH, OURS, PACKAGED, SERVER, rows
+from cami_cli.bench.cpu import seconds_of
+from cami_cli.bench.cstore import BOTH, OURS, PACKAGED, SERVER, Sample, rows
 from cami_cli.bench.report import Report, Row, compare
 
-RATES = {PACKAGED.name: [20.0, 10.0], SERVER.name: [60.0, 50.0], BOTH.name: [150.0, 100.0], OURS.name: [141.0, 97.0]}
+SAMPLES = {
+    PACKAGED.name: [Sample(20.0, 5.0), Sample(10.0, 5.0)],
+    SERVER.name: [Sample(60.0, 5.0), Sample(50.0, 5.0)],
+    BOTH.name: [Sample(150.0, 5.0), Sample(100.0, 5.0)],
+    OURS.name: [Sample(141.0, 5.5), Sample(97.0, 6.5)],
+}
 
 
 def test_the_ratio_is_the_median_of_the_pairs_not_the_ratio_of_the_medians():
@@ -30,21 +39,22 @@ def test_what_was_not_measured_is_not_met_and_says_why():
 
 
 def test_cstore_compares_like_with_like():
-    nodelay, server, ours = rows(RATES, {})
+    nodelay, server, ours = rows(SAMPLES, {})
     assert (nodelay.ratio, nodelay.met) == (8.75, True)
     assert (server.ratio, server.met) == (4.0, True)
     assert (ours.peer, ours.ratio, ours.target, ours.met) == (BOTH.title, 0.955, 0.95, True)
+    assert "CPU 6.0 against 5.0 ms each" in ours.note
 
 
 def test_a_variant_that_broke_once_has_no_figure():
-    nodelay, _server, ours = rows(RATES, {OURS.name: "it holds 199 of 200 slices; see ours.log"})
+    nodelay, _server, ours = rows(SAMPLES, {OURS.name: "it holds 199 of 200 slices; see ours.log"})
     assert nodelay.met
     assert (ours.ours, ours.ratio, ours.met) == (None, None, False)
     assert "199 of 200" in ours.note
 
 
 def test_what_is_written_is_the_contract(tmp_path):
-    report = Report("cstore", {"Orthanc": "1.13.0"}, rows(RATES, {}), {"instances/s": RATES})
+    report = Report("cstore", {"Orthanc": "1.13.0"}, rows(SAMPLES, {}))
     written = json.loads(report.write(tmp_path).read_text())
     assert written["versions"] == {"Orthanc": "1.13.0"}
     assert written["machine"]["processors"] > 0
@@ -55,8 +65,20 @@ def test_what_is_written_is_the_contract(tmp_path):
 
 def test_the_table_fits_a_terminal():
     console = Console(width=80, record=True)
-    console.print(Report("cstore", {"Orthanc": "1.13.0"}, rows(RATES, {OURS.name: "did not start"})).table())
+    console.print(Report("cstore", {"Orthanc": "1.13.0"}, rows(SAMPLES, {OURS.name: "did not start"})).table())
     shown = console.export_text()
     assert "TCP_NODELAY at both ends" in shown
     assert "did not start" in shown
     assert "NO" in shown
+
+
+def test_the_processor_time_of_a_server_is_that_of_its_children_too():
+    child = "import time\nwhile time.process_time() < 0.5: pass"
+    parent = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])\ninput()"
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE) as process:
+        until = time.monotonic() + 10
+        while (used := seconds_of(process.pid)) < 0.2 and time.monotonic() < until:
+            time.sleep(0.02)
+        process.communicate(b"\n")
+    assert used >= 0.2
+    assert seconds_of(process.pid) == 0
