@@ -162,3 +162,9 @@ def test_port_in_use():
         )
     assert "started" not in result.stdout
     assert "Misconfigured" in result.stderr
+
+
+def test_the_supervising_process_needs_the_standard_library_only():
+    """It stays as long as the server, beside a DICOM server: no package, no memory for one."""
+    code = f"import sys; sys.path.insert(0, {str(PLUGINS)!r}); import cami.boot.__main__, cami.boot.supervisor"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, timeout=30)
