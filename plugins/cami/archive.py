@@ -45,6 +45,10 @@ class InstanceIdentity:
     modality: str
     study_description: str
     size: int
+    image_type: str = ""
+    """(0008,0008), values joined by backslashes."""
+    slice_thickness: str = ""
+    """(0018,0050), mm, as written."""
 
 
 @dataclass(frozen=True, slots=True)

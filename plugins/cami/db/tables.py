@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -19,6 +20,7 @@ __all__ = [
     "account",
     "change_cursor",
     "delivery_item",
+    "delivery_study",
     "metadata",
     "quarantined_object",
     "received_instance",
@@ -65,8 +67,22 @@ delivery_item = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Column("stored_at", UtcDateTime, comment="when the centre answered that it has stored it"),
     Column("confirmed_at", UtcDateTime, comment="when the manifest of the study agreed"),
-    Index("ix_delivery_item_state_seq", "state", "seq"),
+    Column("lane", Integer, nullable=False, server_default="2", comment="0 and 1 go before all others"),
+    Column("turn", Float, nullable=False, server_default="0", comment="order within the lane (cami.delivery.order)"),
+    Index("ix_delivery_item_state_lane_turn", "state", "lane", "turn"),
     Index("ix_delivery_item_study_id_state", "study_id", "state"),
+)
+
+#: Proxy: the class of each study in the queue, and what its instances' turns are reckoned from.
+delivery_study = Table(
+    "delivery_study",
+    metadata,
+    Column("study_id", String(64), primary_key=True, comment="Orthanc id"),
+    Column("priority", Integer, nullable=False, comment="cami.delivery.order.Priority"),
+    Column("began_at", Float, nullable=False, comment="seconds since the epoch: arrival of the first instance"),
+    Column("leading_bytes", BigInteger, nullable=False, comment="arrived so far, by cami.delivery.order.Part"),
+    Column("main_bytes", BigInteger, nullable=False),
+    Column("thin_bytes", BigInteger, nullable=False),
 )
 
 #: Centre: which МО a Study Instance UID belongs to. The first claim stays, whatever study it is under.

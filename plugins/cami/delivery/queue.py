@@ -3,14 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, update
 
 from cami.archive import InstanceIdentity
 from cami.clock import Clock
 from cami.db import reading
-from cami.db.tables import change_cursor, delivery_item
+from cami.db.tables import change_cursor, delivery_item, delivery_study
+from cami.delivery.order import PATIENCE, Part, Priority, lane, offset, part_of
 from cami.delivery.states import Command, State, after, states_before
+
+_BYTES = {Part.LEADING: "leading_bytes", Part.MAIN: "main_bytes", Part.THIN: "thin_bytes"}
 
 #: Name of the row of ``change_cursor`` that delivery moves.
 READER = "delivery"
@@ -64,30 +68,36 @@ class DeliveryQueue:
         int
             How many instances were new.
         """
-        now = self._clock.now()
-        rows = [
-            {
-                "instance_id": identity.instance_id,
-                "study_id": identity.study_id,
-                "study_uid": identity.study_uid,
-                "sop_uid": identity.sop_uid,
-                "modality": identity.modality,
-                "description": identity.study_description,
-                "size": identity.size,
-                "seq": seq,
-                "state": State.QUEUED,
-                "received_at": now,
-            }
-            for seq, identity in arrivals
-        ]
         with self._engine.begin() as connection:
-            new = _enter(connection, rows)
+            new = self._enter(connection, {identity.instance_id: (seq, identity) for seq, identity in arrivals})
             moved = connection.execute(
                 update(change_cursor).where(change_cursor.c.reader == READER).values(seq=cursor)
             ).rowcount
             if not moved:
                 connection.execute(insert(change_cursor).values(reader=READER, seq=cursor))
         return new
+
+    def set_priority(self, study_id: str, priority: Priority) -> bool:
+        """Put a study into another class; what waits of it moves at once. Return whether the study is known."""
+        with self._engine.begin() as connection:
+            known = connection.execute(
+                select(delivery_study.c.priority).where(delivery_study.c.study_id == study_id)
+            ).first()
+            if known is None:
+                return False
+            shift = (PATIENCE[priority] - PATIENCE[Priority(known.priority)]).total_seconds()
+            connection.execute(
+                update(delivery_study).where(delivery_study.c.study_id == study_id).values(priority=priority)
+            )
+            connection.execute(
+                update(delivery_item)
+                .where(
+                    delivery_item.c.study_id == study_id,
+                    delivery_item.c.state.in_([State.QUEUED, State.SENDING]),
+                )
+                .values(lane=lane(priority), turn=delivery_item.c.turn + shift)
+            )
+        return True
 
     def forget(self, instance_id: str) -> None:
         """Drop an instance that the local archive no longer holds and that was never delivered."""
@@ -109,7 +119,7 @@ class DeliveryQueue:
             ).rowcount
 
     def take(self) -> Item | None:
-        """Take the instance that has waited longest and may be tried now, or None."""
+        """Take the instance whose turn it is (`cami.delivery.order`) and that may be tried now, or None."""
         with self._engine.begin() as connection:
             row = connection.execute(
                 select(delivery_item.c.instance_id, delivery_item.c.study_id, delivery_item.c.attempts)
@@ -117,7 +127,7 @@ class DeliveryQueue:
                     delivery_item.c.state == State.QUEUED,
                     (delivery_item.c.not_before.is_(None)) | (delivery_item.c.not_before <= self._clock.now()),
                 )
-                .order_by(delivery_item.c.seq)
+                .order_by(delivery_item.c.lane, delivery_item.c.turn)
                 .limit(1)
             ).first()
             if row is None:
@@ -198,6 +208,39 @@ class DeliveryQueue:
         with self._engine.begin() as connection:
             self._change(connection, Command.MISS, instance_ids, stored_at=None, confirmed_at=None, sha256=None)
 
+    def _enter(self, connection: Connection, arrivals: dict[str, tuple[int, InstanceIdentity]]) -> int:
+        for part in _parts(list(arrivals)):
+            for known in connection.scalars(
+                select(delivery_item.c.instance_id).where(delivery_item.c.instance_id.in_(part))
+            ).all():
+                del arrivals[known]
+        if not arrivals:
+            return 0
+        now = self._clock.now()
+        turns = _Turns(connection, now.timestamp())
+        rows = []
+        for seq, identity in arrivals.values():
+            place = turns.place(identity)
+            rows.append(
+                {
+                    "instance_id": identity.instance_id,
+                    "study_id": identity.study_id,
+                    "study_uid": identity.study_uid,
+                    "sop_uid": identity.sop_uid,
+                    "modality": identity.modality,
+                    "description": identity.study_description,
+                    "size": identity.size,
+                    "seq": seq,
+                    "state": State.QUEUED,
+                    "received_at": now,
+                    "lane": place.lane,
+                    "turn": place.turn,
+                }
+            )
+        connection.execute(insert(delivery_item), rows)
+        turns.save()
+        return len(rows)
+
     def _change(
         self,
         connection: Connection,
@@ -214,16 +257,52 @@ class DeliveryQueue:
                 )
 
 
-def _enter(connection: Connection, rows: Sequence[Mapping[str, object]]) -> int:
-    new: dict[object, Mapping[str, object]] = {row["instance_id"]: row for row in rows}
-    for part in _parts([str(key) for key in new]):
-        for known in connection.scalars(
-            select(delivery_item.c.instance_id).where(delivery_item.c.instance_id.in_(part))
-        ).all():
-            del new[known]
-    if new:
-        connection.execute(insert(delivery_item), list(new.values()))
-    return len(new)
+class _Place(NamedTuple):
+    lane: int
+    turn: float
+
+
+class _Turns:
+    """Gives instances their places, and keeps the account of each study that they are reckoned from."""
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        self._connection = connection
+        self._now = now
+        self._studies: dict[str, dict[str, Any]] = {}
+        self._known: set[str] = set()
+
+    def place(self, identity: InstanceIdentity) -> _Place:
+        study = self._study(identity.study_id)
+        part = part_of(identity.modality, identity.image_type, identity.slice_thickness)
+        before = sum(study[_BYTES[earlier]] for earlier in (Part.MAIN, Part.THIN) if earlier <= part)
+        study[_BYTES[part]] += identity.size
+        priority = Priority(study["priority"])
+        turn = study["began_at"] + offset(part, before) + PATIENCE[priority].total_seconds()
+        return _Place(lane(priority), turn)
+
+    def save(self) -> None:
+        for study_id, study in self._studies.items():
+            if study_id in self._known:
+                statement = update(delivery_study).where(delivery_study.c.study_id == study_id).values(**study)
+                self._connection.execute(statement)
+            else:
+                self._connection.execute(insert(delivery_study).values(study_id=study_id, **study))
+
+    def _study(self, study_id: str) -> dict[str, Any]:
+        if study_id not in self._studies:
+            row = (
+                self._connection.execute(select(delivery_study).where(delivery_study.c.study_id == study_id))
+                .mappings()
+                .first()
+            )
+            if row is None:
+                study: dict[str, Any] = dict.fromkeys(_BYTES.values(), 0)
+                study |= {"priority": Priority.PLANNED, "began_at": self._now}
+            else:
+                self._known.add(study_id)
+                study = {key: value for key, value in row.items() if key != "study_id"}
+            self._studies[study_id] = study
+        return self._studies[study_id]
 
 
 def _parts(items: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:

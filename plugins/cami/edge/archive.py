@@ -54,6 +54,9 @@ class OrthancArchive:
             modality=series["MainDicomTags"].get("Modality", "")[:16],
             study_description=study["MainDicomTags"].get("StudyDescription", ""),
             size=int(instance["FileSize"]),
+            # Not among Orthanc's own main tags: "ExtraMainDicomTags" in orthanc-config/base.json asks for them.
+            image_type=instance["MainDicomTags"].get("ImageType", ""),
+            slice_thickness=instance["MainDicomTags"].get("SliceThickness", ""),
         )
 
     def read(self, instance_id: str) -> bytes | None:
