@@ -19,9 +19,9 @@ from cami_cli.runtime.sandbox import bubblewrap
 
 #: Debian's stable suite: the browser gets security updates there.
 SUITE = "trixie"
-PACKAGES = ("chromium", "fonts-dejavu-core")
+PACKAGES = ("chromium", "chromium-l10n", "fonts-dejavu-core")
 
-#: What Chromium is started with: headless in a container-like sandbox, and calling nobody at home.
+#: What Chromium is started with: headless, calling nobody at home, in Russian as the hospitals have it.
 ARGUMENTS = (
     "--headless",
     "--no-sandbox",  # bubblewrap is the sandbox, and user namespaces do not nest everywhere
@@ -31,10 +31,11 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--lang=ru",
 )
 
 #: Raised when the wrapper changes.
-_LAYOUT = 1
+_LAYOUT = 2
 
 _WRAPPER = """\
 #!/bin/sh
@@ -47,7 +48,7 @@ exec {bubblewrap} --unshare-user --unshare-pid --unshare-ipc --die-with-parent \
   --ro-bind "$root/usr" /usr --ro-bind "$root/etc" /etc \\
   --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64 --symlink usr/sbin /sbin \\
   --proc /proc --dev /dev --tmpfs /dev/shm --tmpfs /run --tmpfs /var --tmpfs /tmp --bind "$tmp" "$tmp" \\
-  --tmpfs /home --setenv HOME /home --setenv XDG_RUNTIME_DIR /run --setenv LANG C.UTF-8 \\
+  --tmpfs /home --setenv HOME /home --setenv XDG_RUNTIME_DIR /run --setenv LANG C.UTF-8 --setenv LANGUAGE ru \\
   /usr/lib/chromium/chromium "$@"
 """
 
