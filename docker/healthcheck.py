@@ -17,8 +17,8 @@ def problem(configuration: Path) -> str | None:
     """Return why the server is not healthy, or None if it is."""
     try:
         settings = json.loads(configuration.read_text("utf-8"))
-        port, role = int(settings["HttpPort"]), settings["Cami"]["Role"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        port, role = int(settings.get("HttpPort", 8042)), settings["Cami"]["Role"]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         return f"{configuration} cannot be read: {type(error).__name__}"
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
