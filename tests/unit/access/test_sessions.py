@@ -66,6 +66,14 @@ def test_a_digest_out_of_the_table_is_no_token(sessions, engine):
     assert sessions.identify(rows(engine)[0].token_hash) is None
 
 
+def test_a_disabled_account_has_no_session(sessions, engine):
+    token, other = sessions.open("rad1"), sessions.open("rad2")
+    with engine.begin() as connection:
+        connection.execute(update(account).where(account.c.login == "rad1").values(disabled=True))
+    assert sessions.identify(token) is None
+    assert sessions.identify(other)
+
+
 def test_clock_set_back_ends_sessions(sessions, clock):
     token = sessions.open("rad1")
     clock.pass_(hours=-1)

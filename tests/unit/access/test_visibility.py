@@ -76,6 +76,13 @@ def test_the_core_is_never_asked_without_labels_or_parent(visibility, archive):
     assert all(question.get("Labels") or question.get("ParentStudy") for question in archive.questions)
 
 
+def test_who_has_no_label_is_not_asked_about(visibility, archive, monkeypatch):
+    monkeypatch.setattr(visibility._owners, "labels", lambda _: [])
+    assert visibility.find(ONE, STUDIES) == []
+    assert visibility.find(ONE, {"Level": "Series", "Query": {"PatientName": "*"}}) == []
+    assert archive.questions == []
+
+
 def test_a_forged_label_shows_nothing_foreign(visibility, archive, first, second, orphan):
     for study in (second, orphan):
         archive.resources[study.id]["Labels"].append("mo-42001")
