@@ -9,6 +9,7 @@ from cami.access.roles import Action, Role
 from cami.settings import Role as ServerRole
 
 _EVERYWHERE: frozenset[ServerRole] = frozenset({"central", "proxy"})
+_AT_PROXY: frozenset[ServerRole] = frozenset({"proxy"})
 
 #: The whole policy. МО administrators, operators, dispatchers, auditors and the MIS see no images: none of them treats
 #: the patient (152-ФЗ art. 10, 323-ФЗ art. 13). Consultants get theirs by grants, and there is no grant yet.
@@ -20,13 +21,21 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.MIS: {},
     Role.MO_ADMIN: {Action.DELIVERY_READ: _EVERYWHERE},
     Role.OPERATOR: {Action.DELIVERY_READ: _EVERYWHERE},
-    Role.RADIOLOGIST: {Action.DELIVERY_READ: _EVERYWHERE, Action.STUDIES_READ: _EVERYWHERE},
+    Role.RADIOLOGIST: {
+        Action.DELIVERY_PRIORITIZE: _AT_PROXY,
+        Action.DELIVERY_READ: _EVERYWHERE,
+        Action.STUDIES_READ: _EVERYWHERE,
+    },
     Role.REGION_ADMIN: {
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
-    Role.TECHNOLOGIST: {Action.DELIVERY_READ: _EVERYWHERE, Action.STUDIES_READ: _EVERYWHERE},
+    Role.TECHNOLOGIST: {
+        Action.DELIVERY_PRIORITIZE: _AT_PROXY,
+        Action.DELIVERY_READ: _EVERYWHERE,
+        Action.STUDIES_READ: _EVERYWHERE,
+    },
 }
 
 

@@ -33,6 +33,8 @@ class Action(StrEnum):
 
     ARCHIVE_INSPECT = "archive:inspect"
     """Read whatever a stock Orthanc answers to a GET, unscoped."""
+    DELIVERY_PRIORITIZE = "delivery:prioritize"
+    """Put a study into another class of the proxy's queue."""
     DELIVERY_READ = "delivery:read"
     """Follow studies on their way to the centre; no image, no patient."""
     STUDIES_READ = "studies:read"

@@ -5,6 +5,7 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 (`courier`, `receiver`). What must not be joined to the archive is kept apart with the reason (`quarantine`).
 """
 
+from cami.delivery.controls import control_endpoints
 from cami.delivery.courier import Courier
 from cami.delivery.feed import ChangeFeed
 from cami.delivery.link import CentralLink
@@ -23,5 +24,6 @@ __all__ = [
     "Receiver",
     "TokenIssuer",
     "TokenVerifier",
+    "control_endpoints",
     "wire_endpoints",
 ]

@@ -23,10 +23,11 @@ from cami.delivery import (
     Receiver,
     TokenIssuer,
     TokenVerifier,
+    control_endpoints,
     wire_endpoints,
 )
 from cami.delivery.tokens import read_public_keys
-from cami.edge import http, ingest, logs, sdk
+from cami.edge import http, ingest, logs, metrics, sdk
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.errors import Misconfigured
@@ -45,6 +46,8 @@ SENDERS = 3
 FEED_INTERVAL = 2.0
 #: Seconds between looks at the queue when nothing wakes a sender: what waits out a failed try must not wait longer.
 SEND_INTERVAL = 0.5
+#: Seconds between two measurements of the queue.
+METRICS_INTERVAL = 5.0
 #: Seconds between two fetches of the МО's accounts from the centre.
 DIRECTORY_INTERVAL = 15.0
 
@@ -145,8 +148,13 @@ class _Server:
             self.accounts.replace_directory(Directory.parse(link.directory()))
             return DIRECTORY_INTERVAL
 
-        others = [Worker("confirm", confirm), Worker("directory", fetch_people)]
-        return [], [Worker("feed", read_changes), *senders, *others]
+        def measure() -> float:
+            metrics.publish_queue(self.engine, self.clock)
+            return METRICS_INTERVAL
+
+        controls = control_endpoints(settings.mo, self.authenticator, queue)
+        others = [Worker("confirm", confirm), Worker("directory", fetch_people), Worker("metrics", measure)]
+        return controls, [Worker("feed", read_changes), *senders, *others]
 
     def _import_accounts(self, path: Path) -> None:
         try:

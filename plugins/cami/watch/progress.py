@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Engine, Select, case, func, select
 
 from cami.db import reading
-from cami.db.tables import delivery_item, received_instance, study
+from cami.db.tables import delivery_item, delivery_study, received_instance, study
+from cami.delivery.order import Priority
 from cami.delivery.states import State
 
 
@@ -32,6 +33,8 @@ class DeliveryProgress:
     """When the last instance was confirmed; None while any is not."""
     reason: str
     """Code of a failure or quarantine among the instances; empty when there is none."""
+    priority: int = Priority.PLANNED
+    """Class in the queue (`cami.delivery.order.Priority`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,9 @@ def delivery_progress(
             func.min(delivery_item.c.stored_at).label("first_stored_at"),
             func.max(delivery_item.c.confirmed_at).label("confirmed_at"),
             func.coalesce(func.max(delivery_item.c.reason), "").label("reason"),
+            func.coalesce(func.max(delivery_study.c.priority), Priority.PLANNED).label("priority"),
         )
+        .join_from(delivery_item, delivery_study, delivery_item.c.study_id == delivery_study.c.study_id, isouter=True)
         .group_by(delivery_item.c.study_id)
         .order_by(func.max(delivery_item.c.seq).desc())
         .limit(limit)
@@ -106,6 +111,35 @@ def queue_totals(engine: Engine) -> QueueTotals:
         ).all()
     counts: dict[str, int] = {row.state: row.number for row in rows}
     return QueueTotals(**{state.value: counts.get(state.value, 0) for state in State})
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in one class of a proxy's queue."""
+
+    priority: int
+    instances: int
+    size: int
+    """Bytes as stored at the proxy."""
+    oldest: datetime
+    """When the one that waits longest came in."""
+
+
+def waiting_by_class(engine: Engine) -> list[Waiting]:
+    """Return what waits to be sent, by class; a class with nothing is left out."""
+    query = (
+        select(
+            delivery_study.c.priority,
+            func.count().label("instances"),
+            func.sum(delivery_item.c.size).label("size"),
+            func.min(delivery_item.c.received_at).label("oldest"),
+        )
+        .join_from(delivery_item, delivery_study, delivery_item.c.study_id == delivery_study.c.study_id)
+        .where(delivery_item.c.state.in_([State.QUEUED, State.SENDING]))
+        .group_by(delivery_study.c.priority)
+    )
+    with reading(engine).connect() as connection:
+        return [Waiting(**row) for row in connection.execute(query).mappings()]
 
 
 def central_progress(
