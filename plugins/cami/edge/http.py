@@ -20,10 +20,16 @@ class GateLike(Protocol):
         ...
 
 
+#: Keeps what Orthanc calls alive to the end: its Python plugin crashes the server when, at its end, it drops the last
+#: reference to a REST callback itself.
+_KEPT: list[Callable[..., None]] = []
+
+
 def register(endpoints: Iterable[Endpoint]) -> None:
     """Register handlers with Orthanc. Ours go before the core's and, listed first, before other plugins'."""
     for endpoint in endpoints:
-        sdk.on_rest(endpoint.pattern, _adapt(endpoint))
+        _KEPT.append(_adapt(endpoint))
+        sdk.on_rest(endpoint.pattern, _KEPT[-1])
 
 
 def register_gate(gate: GateLike) -> None:
