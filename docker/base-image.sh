@@ -5,6 +5,7 @@
 #   docker/base-image.sh SUITE             import it into the Docker engine as cami-base:SUITE
 #   docker/base-image.sh SUITE FILE.tar    only write its files to FILE.tar (for `docker import`)
 #
+# CAMI_DEBIAN_MIRROR names another mirror than the usual one.
 # Then: docker build --build-arg BASE_IMAGE=cami-base:SUITE …
 set -eu
 
@@ -24,7 +25,7 @@ trap 'rm -rf "$folder"' EXIT
 trap 'exit 130' INT TERM
 
 # mmdebstrap leaves its host's name servers in the tree; an engine writes the ones that hold when a container starts.
-# The Release file of a suite in development can be older than its own validity (see docs/adr/0005).
+# The Release file of a suite in development can be older than its own validity (see docs/adr/0002).
 # shellcheck disable=SC2016  # mmdebstrap runs the hook in a shell of its own
 mmdebstrap --quiet --variant=minbase --format=tar \
     --aptopt='Acquire::Check-Valid-Until "false"' \
@@ -33,7 +34,7 @@ mmdebstrap --quiet --variant=minbase --format=tar \
     --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --customize-hook='rm -f "$1/etc/resolv.conf" "$1/etc/hostname"' \
-    "$suite" "$folder/base.tar"
+    "$suite" "$folder/base.tar" ${CAMI_DEBIAN_MIRROR:+"$CAMI_DEBIAN_MIRROR"}
 
 if [ -n "$tar" ]; then
     mv "$folder/base.tar" "$tar"

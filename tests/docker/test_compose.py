@@ -39,7 +39,7 @@ class Compose:
             if shutil.which("docker") else None  # fmt: skip
         if probe is None or probe.returncode:
             self._image, _ = engine.images.build(
-                fileobj=io.BytesIO(DOCKERFILE.encode()),
+                fileobj=io.BytesIO(DOCKERFILE.encode()), tag="cami-test-compose",
                 buildargs={"BASE": f"cami-system:{SUITE}"}, network_mode="host", rm=True, forcerm=True,
             )  # fmt: skip
 

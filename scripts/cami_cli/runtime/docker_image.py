@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.images import Image
 
 from cami_cli.errors import Trouble
@@ -23,8 +23,11 @@ from cami_cli.runtime.base import Suite
 from cami_cli.runtime.docker_engine import run_once, told
 from cami_cli.runtime.host_tools import require_tools, tool_environment
 
-#: On every image, container and volume of ours; `docker ps --filter label=…` finds them.
+#: On every container and volume of ours; `docker ps --filter label=…` finds them.
 LABEL = "ru.cami"
+
+#: How many images of a suite stay: one change more or less of the plugin makes another.
+_KEPT = 3
 
 #: Asks an image which Python Orthanc's plugin links, and which Orthanc it has: the packages have to fit the former.
 _ASK = """
@@ -76,17 +79,17 @@ def ensure(client: docker.DockerClient, suite: Suite, steps: Progress) -> BuiltI
         python, orthanc = _versions(client, system)
         docker_payload.stage(suite, python, steps)
         names = docker_payload.context(suite)
-        wanted = docker_payload.digest(names, str(system.id))
-        image = _labelled(client, f"{LABEL}.context={wanted}")
+        tag = f"{suite}-{docker_payload.digest(names, str(system.id))}"
+        image = _find(client, f"cami:{tag}")
         if image is None:
             require_space(folder, 1)
             with steps.step(f"Image cami:{suite}") as step:
                 image = _build(
-                    client, f"cami:{suite}", names, step,
+                    client, f"cami:{tag}", names, step,
                     buildargs={"BASE_IMAGE": base, "SUITE": suite, "VERSION": _version(), "REVISION": _revision()},
-                    labels={LABEL: "image", f"{LABEL}.context": wanted},
                 )  # fmt: skip
                 step.show(human_size(image.attrs["Size"]))
+        _name(client, image, "cami", suite)
         built = BuiltImage(str(image.id), orthanc, python)
         _record(suite).write_text(json.dumps(asdict(built)))
     return built
@@ -136,16 +139,16 @@ def _make_base(client: docker.DockerClient, suite: Suite, name: str, steps: Prog
 def _system(client: docker.DockerClient, suite: Suite, base: str, steps: Progress) -> Image:
     """Return Debian's part of the image."""
     with told(f"looking at the image {base}"):
-        wanted = docker_payload.digest(docker_payload.SYSTEM, str(client.images.get(base).id))
-    image = _labelled(client, f"{LABEL}.system={wanted}")
-    if image is not None:
-        return image
-    with steps.step(f"Image cami-system:{suite}: Orthanc and dcmtk from Debian") as step:
-        image = _build(
-            client, f"cami-system:{suite}", docker_payload.SYSTEM, step, target="system",
-            buildargs={"BASE_IMAGE": base}, labels={LABEL: "system", f"{LABEL}.system": wanted},
-        )  # fmt: skip
-        step.show(human_size(image.attrs["Size"]))
+        tag = f"{suite}-{docker_payload.digest(docker_payload.SYSTEM, str(client.images.get(base).id))}"
+    image = _find(client, f"cami-system:{tag}")
+    if image is None:
+        with steps.step(f"Image cami-system:{suite}: Orthanc and dcmtk from Debian") as step:
+            image = _build(
+                client, f"cami-system:{tag}", docker_payload.SYSTEM, step,
+                target="system", buildargs={"BASE_IMAGE": base},
+            )  # fmt: skip
+            step.show(human_size(image.attrs["Size"]))
+    _name(client, image, "cami-system", suite)
     return image
 
 
@@ -161,10 +164,24 @@ def _versions(client: docker.DockerClient, image: Image) -> tuple[str, str]:
     return python, orthanc
 
 
-def _labelled(client: docker.DockerClient, label: str) -> Image | None:
-    with told("looking for images"):
-        found = client.images.list(filters={"label": label})
-    return found[0] if found else None
+def _find(client: docker.DockerClient, name: str) -> Image | None:
+    """Return an image by the name that says what it was made from."""
+    with told(f"looking for the image {name}"), suppress(ImageNotFound):
+        return client.images.get(name)
+    return None
+
+
+def _name(client: docker.DockerClient, newest: Image, repository: str, suite: Suite) -> None:
+    """Give an image the name that people use, and remove the oldest of its kind, except those that run."""
+    with told(f"naming {repository}:{suite}"):
+        newest.tag(repository, suite)
+        images = [image for image in client.images.list(name=repository) if image.id != newest.id]
+        images.sort(key=lambda image: str(image.attrs["Created"]), reverse=True)
+        for old in images[_KEPT - 1 :]:
+            for tag in old.tags:
+                if tag.startswith(f"{repository}:{suite}-"):
+                    with suppress(APIError):
+                        client.images.remove(tag)
 
 
 def _build(
@@ -174,24 +191,20 @@ def _build(
     step: Step,
     *,
     buildargs: Mapping[str, str],
-    labels: Mapping[str, str],
     target: str | None = None,
 ) -> Image:
     """Build from a context that is only what `names` say; the whole output goes to a log."""
-    log = HOME / "build" / "docker" / f"{tag.replace(':', '-')}.log"
+    log = HOME / "build" / "docker" / f"{tag.partition(':')[0]}.log"
     with told(f"building {tag}"):
         with docker_payload.archive(names) as context, log.open("w", encoding="utf-8") as record:
             # On the host's network: the engine's own may reach no mirror, or there may be none (engine.sh).
             answer = client.api.build(
                 fileobj=context, custom_context=True, dockerfile="docker/Dockerfile", tag=tag, target=target,
-                buildargs=dict(buildargs), labels=dict(labels), network_mode="host", rm=True, forcerm=True, decode=True,
+                buildargs=dict(buildargs), network_mode="host", rm=True, forcerm=True, decode=True,
             )  # fmt: skip
             for piece in answer:
                 _follow(piece, record.write, step, log)
-        image = client.images.get(tag)
-        # Images that lost their name to this one go, unless a container uses them.
-        client.images.prune(filters={"dangling": True, "label": LABEL})
-    return image
+        return client.images.get(tag)
 
 
 def _follow(piece: Mapping[str, Any], write: Callable[[str], object], step: Step, log: Path) -> None:
