@@ -11,7 +11,8 @@ from cami.errors import CamiError
 from cami_cli import region_commands
 from cami_cli.errors import Trouble
 from cami_cli.options import DEFAULT_REGISTRY, DEFAULT_STATE, RegistryOption, RuntimeOption, StateOption, SuiteOption
-from cami_cli.progress import Progress
+from cami_cli.places import make_folder
+from cami_cli.progress import Progress, human_size
 from cami_cli.runtime.choose import choose_kind, make_runtime, warn_of
 
 app = typer.Typer(
@@ -80,6 +81,28 @@ def send(
     from cami_cli.send import send as store  # noqa: PLC0415 - DICOM libraries are slow to import
 
     raise typer.Exit(store(folder, to=to, state=state, calling=calling))
+
+
+@app.command()
+def phantoms(
+    folder: Annotated[Path, typer.Argument(help="Where to write them; made if missing.", show_default=False)],
+    small: Annotated[bool, typer.Option("--small", help="A few small images of each study, for tests.")] = False,
+    only: Annotated[list[str] | None, typer.Option("--only", help="CT, MR, DX, MG, US; can be repeated.")] = None,
+) -> None:
+    """Write synthetic studies of people who do not exist: folder/МО/STUDY/*.dcm."""
+    from cami_cli.phantoms import write_phantoms  # noqa: PLC0415 - numpy is slow to import
+
+    with Progress().step(f"phantoms into {folder}") as step:
+        try:
+            written = write_phantoms(
+                make_folder(folder),
+                only=only or (),
+                small=small,
+                on_study=lambda study: step.show(f"{study.mo} {study.modality}, {study.instances} instances"),
+            )
+        except ValueError as error:
+            raise Trouble(str(error), "choose among them with --only") from error
+        step.show(f"{len(written)} studies, {human_size(sum(study.size for study in written))}")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
