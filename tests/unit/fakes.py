@@ -125,6 +125,8 @@ class MemoryArchive:
         parts = path.strip("/").split("/")
         if parts == ["system"]:
             return {"Name": "ЦАМИ", "Version": "1.13.0", "DicomAet": "CAMI", "HasLabels": True}
+        if parts[0] == "patients":  # "PatientLevelEnabled": false
+            raise NotFound("no such resource")
         kind = _FOLDER[parts[0]]
         if len(parts) == 1:
             return [key for key, value in self.resources.items() if value["Type"] == kind]

@@ -113,16 +113,19 @@ class _Overrides:
             system = {name: system[name] for name in _SYSTEM if name in system} | {"HasLabels": False}
         return answer_json(system)
 
+    # Patients are put together from studies for the region administrator too: the core's own are switched off
+    # ("PatientLevelEnabled"), and Orthanc Explorer cannot show a study without its patient.
+
     def patients(self, request: Request, identity: Identity) -> Response:
-        return self._technical(request, identity) or answer_json(self._patients.listing(identity, request.query))
+        return self._blind(identity) or answer_json(self._patients.listing(identity, request.query))
 
     def patient(self, request: Request, identity: Identity) -> Response:
-        found = self._technical(request, identity)
-        return found or answer_json(self._patients.patient(identity, request.groups[0], request.query))
+        blind = self._blind(identity)
+        return blind or answer_json(self._patients.patient(identity, request.groups[0], request.query))
 
     def studies_of_patient(self, request: Request, identity: Identity) -> Response:
-        found = self._technical(request, identity)
-        return found or answer_json(self._patients.studies(identity, request.groups[0], request.query))
+        blind = self._blind(identity)
+        return blind or answer_json(self._patients.studies(identity, request.groups[0], request.query))
 
     def listing(self, request: Request, identity: Identity) -> Response:
         """Answer ``GET /studies`` and its like from a search."""
@@ -157,13 +160,13 @@ class _Overrides:
             raise NotFound
 
     def _technical(self, request: Request, identity: Identity) -> Response | None:
-        """Answer what the core answers, to the region administrator; None: it is somebody else."""
-        reach = self._visibility.reach(identity)
-        if reach is Reach.NOTHING:
-            return answer_text(403, "")
-        if reach is not Reach.TECHNICAL:
-            return None
+        """Refuse who sees nothing; answer what the core answers to the region administrator; None: somebody else."""
+        if self._visibility.reach(identity) is not Reach.TECHNICAL:
+            return self._blind(identity)
         return answer_json(self._archive.get(_uri(request, tuple(request.query))))
+
+    def _blind(self, identity: Identity) -> Response | None:
+        return answer_text(403, "") if self._visibility.reach(identity) is Reach.NOTHING else None
 
 
 def _uri(request: Request, arguments: tuple[str, ...]) -> str:

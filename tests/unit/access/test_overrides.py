@@ -118,6 +118,13 @@ def test_a_shared_patient_is_each_ones_own(ask, deliver, first, second):
     assert [study["ID"] for study in ask("rad1", "GET", f"/patients/{first.patient}/studies?full")[1]] == [first.id]
 
 
+def test_the_region_administrator_has_patients_though_the_core_has_none(ask, first, second):
+    patient = ask("root", "GET", f"/patients/{first.patient}?full")[1]
+    assert patient["Studies"] == [first.id, second.id]
+    assert ask("root", "GET", "/patients") == (200, [first.patient])
+    assert len(ask("root", "GET", f"/patients/{first.patient}/studies")[1]) == 2
+
+
 def test_a_patient_without_own_studies_does_not_exist(ask, deliver, first):
     foreign = deliver("42002", "1.2.7", patient="ONLY2")
     for login, path in (("rad1", foreign.patient), ("rad2", first.patient), ("rad1", first.id)):
