@@ -87,7 +87,7 @@ def send(
 def phantoms(
     folder: Annotated[Path, typer.Argument(help="Where to write them; made if missing.", show_default=False)],
     small: Annotated[bool, typer.Option("--small", help="A few small images of each study, for tests.")] = False,
-    only: Annotated[list[str] | None, typer.Option("--only", help="CT, MR, DX, MG, US; can be repeated.")] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Of CT, MR, DX, MG, US: CT,MR.")] = None,
 ) -> None:
     """Write synthetic studies of people who do not exist: folder/МО/STUDY/*.dcm."""
     from cami_cli.phantoms import write_phantoms  # noqa: PLC0415 - numpy is slow to import
@@ -96,13 +96,32 @@ def phantoms(
         try:
             written = write_phantoms(
                 make_folder(folder),
-                only=only or (),
+                only=[modality for part in only or () for modality in part.upper().split(",")],
                 small=small,
                 on_study=lambda study: step.show(f"{study.mo} {study.modality}, {study.instances} instances"),
             )
         except ValueError as error:
             raise Trouble(str(error), "choose among them with --only") from error
         step.show(f"{len(written)} studies, {human_size(sum(study.size for study in written))}")
+
+
+@app.command()
+def demo(  # noqa: PLR0917 - typer calls it by name
+    once: Annotated[bool, typer.Option("--once", envvar="ONCE", help="Check and end; the exit code tells.")] = False,
+    runtime: RuntimeOption = "auto",
+    suite: SuiteOption = None,
+    state: Annotated[Path | None, typer.Option("--state", help="Use this state folder; else a fresh one.")] = None,
+    registry: RegistryOption = DEFAULT_REGISTRY,
+    base_port: Annotated[int | None, typer.Option(help="Take the ports from here on.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the fresh state folder at the end.")] = False,
+    small: Annotated[bool, typer.Option("--small", help="A few small images, for tests.")] = False,
+) -> None:
+    """Show the main job: devices store, proxies deliver, doctors see their own; it checks itself."""
+    from cami_cli.demo import Plan, run  # noqa: PLC0415 - DICOM libraries are slow to import
+    from cami_cli.region import Wish  # noqa: PLC0415
+
+    wish = Wish(registry, runtime=runtime, suite=suite, base_port=base_port)
+    raise typer.Exit(run(Plan(wish, DEFAULT_STATE, state, once=once, keep=keep, small=small)))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)

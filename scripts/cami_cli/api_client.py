@@ -1,0 +1,171 @@
+"""The region's HTTP interfaces as one account sees them: our JSON (docs/architecture.md §4), DICOMweb, Orthanc's."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+from cami_cli.errors import Trouble
+from cami_cli.region_file import Account
+
+_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A study at a proxy, on its way to the centre; counts are instances."""
+
+    study_uid: str
+    modality: str
+    description: str
+    instances: int
+    stored: int
+    """The centre has stored them; the manifest has not agreed yet."""
+    confirmed: int
+    quarantined: int
+    first_received_at: datetime | None
+    first_stored_at: datetime | None
+    confirmed_at: datetime | None
+
+    @property
+    def arrived(self) -> int:
+        """Return how many instances the centre has."""
+        return self.stored + self.confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """A study at the centre."""
+
+    study_id: str
+    study_uid: str
+    owner: str
+    modality: str
+    description: str
+    instances: int
+    confirmed_at: datetime | None
+
+
+class ApiClient:
+    """A server, asked with HTTP Basic as `account`, or as nobody."""
+
+    def __init__(self, url: str, account: Account | None = None) -> None:
+        self._url = url
+        self._session = requests.Session()
+        # Neither the proxy nor the .netrc of this host's environment stands between it and its own region. The header
+        # is made here, since requests takes passwords for Latin-1.
+        self._session.trust_env = False
+        if account is not None:
+            token = base64.b64encode(f"{account.login}:{account.password}".encode()).decode()
+            self._session.headers["Authorization"] = f"Basic {token}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.close()
+
+    def ask(self, path: str, *, body: Mapping[str, Any] | None = None) -> requests.Response:
+        """GET `path`, or POST `body` to it as JSON, and return whatever answer comes. Redirects are not followed.
+
+        Raises
+        ------
+        cami_cli.errors.Trouble
+            No answer comes.
+        """
+        method = "GET" if body is None else "POST"
+        try:
+            return self._session.request(method, self._url + path, json=body, timeout=_SECONDS, allow_redirects=False)
+        except requests.RequestException as error:
+            raise Trouble(
+                f"{self._url} does not answer", "see how the servers are: scripts/cami region status"
+            ) from error
+
+    def status(self, path: str, *, body: Mapping[str, Any] | None = None) -> int:
+        """Return the HTTP status of an answer."""
+        return self.ask(path, body=body).status_code
+
+    def delivery(self) -> list[Delivered]:
+        """Return the studies at this proxy and how far each has come."""
+        return [_delivered(study) for study in self._json("/cami/api/delivery")["studies"]]
+
+    def studies(self) -> list[Archived]:
+        """Return the studies that this account sees at the centre."""
+        return [_archived(study) for study in self._json("/cami/api/studies")["studies"]]
+
+    def qido_studies(self, query: str = "") -> set[str]:
+        """Search for studies by QIDO-RS (PS3.18 §10.6) and return their UIDs."""
+        answer = self.ask(f"/dicom-web/studies{query}")
+        if answer.status_code == 204:
+            return set()
+        return {study["0020000D"]["Value"][0] for study in self._parsed(answer)}
+
+    def find_studies(self, query: Mapping[str, str] | None = None) -> set[str]:
+        """Search for studies by Orthanc's ``/tools/find`` and return their UIDs."""
+        body = {"Level": "Study", "Query": dict(query or {}), "Expand": True}
+        return {
+            study["MainDicomTags"]["StudyInstanceUID"] for study in self._parsed(self.ask("/tools/find", body=body))
+        }
+
+    def file(self, instance_id: str) -> bytes | None:
+        """Return the DICOM file of an instance, or None if it is not there or not to be seen."""
+        answer = self.ask(f"/instances/{instance_id}/file")
+        return answer.content if answer.status_code == 200 else None
+
+    def _json(self, path: str) -> Any:
+        return self._parsed(self.ask(path))
+
+    def _parsed(self, answer: requests.Response) -> Any:
+        if answer.status_code != 200:
+            raise Trouble(
+                f"{answer.request.method} {answer.url.partition('?')[0]} answered {answer.status_code}",
+                "see the log of that server in the state folder, under servers/",
+            )
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise Trouble(f"{answer.url.partition('?')[0]} answered no JSON", "see the log of that server") from error
+
+
+def orthanc_id(*identifiers: str) -> str:
+    """Return Orthanc's id of a resource: SHA-1 of PatientID, Study, Series and SOP Instance UID as far as it goes."""
+    digest = hashlib.sha1("|".join(identifiers).encode(), usedforsecurity=False).hexdigest()
+    return "-".join(digest[place : place + 8] for place in range(0, 40, 8))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _delivered(content: Mapping[str, Any]) -> Delivered:
+    return Delivered(
+        study_uid=content["study_uid"],
+        modality=content["modality"],
+        description=content["description"],
+        instances=content["instances"],
+        stored=content["stored"],
+        confirmed=content["confirmed"],
+        quarantined=content["quarantined"],
+        first_received_at=_moment(content["first_received_at"]),
+        first_stored_at=_moment(content["first_stored_at"]),
+        confirmed_at=_moment(content["confirmed_at"]),
+    )
+
+
+def _archived(content: Mapping[str, Any]) -> Archived:
+    return Archived(
+        study_id=content["study_id"],
+        study_uid=content["study_uid"],
+        owner=content["owner"],
+        modality=content["modality"],
+        description=content["description"],
+        instances=content["instances"],
+        confirmed_at=_moment(content["confirmed_at"]),
+    )

@@ -1,0 +1,95 @@
+"""What the demonstration checks of itself, with the accounts and over the interfaces that people have.
+
+Each check judges facts in a pure function; `cami_cli.demo.witness` collects them from the running region.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from cami_cli.demo.table import Row
+
+#: How a server says that somebody may not see a thing, or that there is none: to a stranger both are the same.
+HIDDEN = frozenset({403, 404})
+UNKNOWN = frozenset({401, 403})
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was checked."""
+
+    title: str
+    passed: bool
+    detail: str = ""
+    """What was found; of a failure, what is wrong."""
+
+
+def check_delivery(rows: Sequence[Row]) -> Check:
+    """Check that all instances of every study are at the centre, under the МО that sent them."""
+    wrong = [
+        f"{row.mo} {row.modality}: {row.at_proxy} at the proxy, {row.at_centre} at the centre of {row.sent}, "
+        f"owner {row.owner or 'unknown'}{'' if row.complete is not None else ', not confirmed'}"
+        for row in rows
+        if not row.sent == row.at_proxy == row.at_centre or row.owner != row.mo or row.complete is None
+    ]
+    total = sum(row.at_centre for row in rows)
+    return _check(
+        "every instance is at the centre, under the МО that sent it",
+        wrong,
+        f"{total} instances of {len(rows)} studies",
+        enough=bool(rows),
+    )
+
+
+def check_sight(who: str, ways: Mapping[str, Collection[str]], own: Collection[str]) -> Check:
+    """Check that each way of searching shows a doctor exactly the studies of the own МО (`own`, study UIDs)."""
+    wrong = []
+    for way, seen in ways.items():
+        missing, foreign = len(set(own) - set(seen)), len(set(seen) - set(own))
+        if missing or foreign:
+            wrong.append(f"{way}: {missing} missing, {foreign} of others")
+    return _check(
+        f"{who} sees exactly the studies of the own МО",
+        wrong,
+        f"{len(set(own))} studies by {', '.join(ways)}",
+        enough=bool(own) and bool(ways),
+    )
+
+
+def check_shared_patient(seen: Mapping[str, Collection[str]], own: Mapping[str, Collection[str]]) -> Check:
+    """Check that a search (`seen`, by МО) for a person studied at both МО shows each its own study alone."""
+    wrong = [
+        f"{mo}: {len(set(seen[mo]))} found, {len(set(own[mo]))} of its own"
+        for mo in own
+        if set(seen[mo]) != set(own[mo])
+    ]
+    return _check(
+        "a patient of both МО: each finds its own study alone",
+        wrong,
+        f"by PatientID, at {' and '.join(own)}",
+        enough=len(own) > 1 and all(own.values()),
+    )
+
+
+def check_answers(title: str, answers: Mapping[str, int], allowed: Collection[int]) -> Check:
+    """Check that all answers (HTTP status by address) are among the allowed ones."""
+    wrong = [f"{address} answered {status}" for address, status in answers.items() if status not in allowed]
+    found = ", ".join(str(status) for status in sorted(set(answers.values())))
+    return _check(title, wrong, f"{len(answers)} addresses: {found}", enough=bool(answers))
+
+
+def check_pixels(compared: Mapping[str, bool]) -> Check:
+    """Check that the sampled objects have the very bytes of pixel data at the centre that lie on disk."""
+    wrong = [name for name, equal in compared.items() if not equal]
+    return _check(
+        "pixel data at the centre is byte for byte what the devices sent",
+        wrong,
+        f"{len(compared)} objects compared",
+        enough=bool(compared),
+    )
+
+
+def _check(title: str, wrong: Sequence[str], found: str, *, enough: bool) -> Check:
+    """Fail on anything wrong, and on having looked at nothing."""
+    if not enough:
+        return Check(title, passed=False, detail="nothing was there to be checked")
+    return Check(title, passed=not wrong, detail="; ".join(wrong[:4]) if wrong else found)
