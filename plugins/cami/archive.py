@@ -4,9 +4,12 @@
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+from cami.errors import Permanent
 
 Level = Literal["patients", "studies", "series", "instances"]
 
@@ -71,6 +74,25 @@ class ObjectIdentity:
     def instance_id(self) -> str:
         """The Orthanc identifier that it has or would have."""
         return orthanc_id(self.patient_id, self.study_uid, self.series_uid, self.sop_uid)
+
+
+#: What a UID may be made of here: more than PS3.5 §9.1 allows (devices err), but no bar, with which the Orthanc
+#: identifier of another study could be forged.
+_UID = re.compile(r"[!-{}~]{1,128}")
+
+
+def check_uids(identity: ObjectIdentity) -> None:
+    """Refuse an object whose UIDs cannot name it.
+
+    Raises
+    ------
+    cami.errors.Permanent
+        A Study, Series or SOP Instance UID is missing or malformed.
+    """
+    named = {"Study": identity.study_uid, "Series": identity.series_uid, "SOP": identity.sop_uid}
+    for level, uid in named.items():
+        if not _UID.fullmatch(uid):
+            raise Permanent(f"the object has no usable {level} Instance UID")
 
 
 def orthanc_id(*identifiers: str) -> str:

@@ -27,6 +27,10 @@ class MetricsType(IntEnum):
     DEFAULT = ...
 
 class ErrorCode:
+    BAD_JSON: int
+    BAD_REQUEST: int
+    PARAMETER_OUT_OF_RANGE: int
+    UNKNOWN_DICOM_TAG: int
     UNKNOWN_RESOURCE: int
     INEXISTENT_ITEM: int
     BAD_FILE_FORMAT: int

@@ -127,10 +127,15 @@ class Receiver:
 
     def _claim(self, mo: str, sha256: str, identity: ObjectIdentity, size: int) -> Decision:
         with self._engine.begin() as connection:
-            owner = connection.scalar(select(study_claim.c.owner).where(study_claim.c.study_uid == identity.study_uid))
+            claimed = connection.scalar(
+                select(study_claim.c.owner).where(study_claim.c.study_uid == identity.study_uid)
+            )
+            # The same Orthanc study under another UID must not exist; should it, its owner counts as well.
+            filed = connection.scalar(select(study.c.owner).where(study.c.study_id == identity.study_id))
+            owner = filed if filed not in (None, mo) else claimed
             decision = decide(mo, sha256, identity, owner, _namesakes(connection, identity.sop_uid))
             if decision.store:
-                self._write_claim(connection, mo, sha256, identity, size, first=owner is None)
+                self._write_claim(connection, mo, sha256, identity, size, first=claimed is None)
         return decision
 
     def _write_claim(

@@ -12,10 +12,18 @@ from cami.archive import (
     Level,
     ObjectIdentity,
     StoreOutcome,
+    check_uids,
 )
 from cami.edge import sdk
-from cami.errors import NotFound, Permanent, Transient
+from cami.errors import Invalid, NotFound, Permanent, Transient
 
+#: The core's complaints about a question, which asking again will not mend.
+_WRONG = (
+    sdk.ErrorCode.BAD_REQUEST,
+    sdk.ErrorCode.BAD_JSON,
+    sdk.ErrorCode.PARAMETER_OUT_OF_RANGE,
+    sdk.ErrorCode.UNKNOWN_DICOM_TAG,
+)
 _ABSENT = (sdk.ErrorCode.UNKNOWN_RESOURCE, sdk.ErrorCode.INEXISTENT_ITEM)
 
 
@@ -82,8 +90,7 @@ class OrthancArchive:
             modality=_text(tags, "Modality"),
             study_description=_text(tags, "StudyDescription"),
         )
-        if not (identity.study_uid and identity.series_uid and identity.sop_uid):
-            raise Permanent("the object lacks its Study, Series or SOP Instance UID")
+        check_uids(identity)
         return identity
 
     def stored_md5(self, instance_id: str) -> str | None:
@@ -160,6 +167,8 @@ def _json(uri: str) -> Any:
 def _translate(error: sdk.OrthancException) -> NoReturn:
     if error.args[0] in _ABSENT:
         raise NotFound("no such resource") from error
+    if error.args[0] in _WRONG:
+        raise Invalid(f"Orthanc does not take the question ({error.args[1]})") from error
     raise Transient(f"Orthanc cannot answer ({error.args[1]})") from error
 
 

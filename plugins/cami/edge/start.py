@@ -81,7 +81,7 @@ class _Server:
         self.clock = SystemClock()
         self.archive = OrthancArchive()
         self.region = load_region(settings.region)
-        self.accounts = Accounts(engine, self.clock)
+        self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
         self.sessions = Sessions(engine, self.clock)
         self.authenticator = Authenticator(self.accounts, self.sessions, self.clock)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine)

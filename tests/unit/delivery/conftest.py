@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from cami.archive import Change, ChangePage, InstanceIdentity, ObjectIdentity, StoreOutcome
+from cami.archive import Change, ChangePage, InstanceIdentity, ObjectIdentity, StoreOutcome, check_uids
 from cami.db import open_engine
 from cami.db.tables import metadata
 from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Quarantine, Receiver
@@ -36,7 +36,9 @@ class Shelf:
             patient, study, series, sop, _ = json.loads(dicom)
         except ValueError as error:
             raise Permanent("not DICOM") from error
-        return ObjectIdentity(patient, study, series, sop, "CT", "Chest")
+        identity = ObjectIdentity(patient, study, series, sop, "CT", "Chest")
+        check_uids(identity)
+        return identity
 
     def store(self, dicom):
         if self.full:

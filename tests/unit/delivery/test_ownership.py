@@ -22,6 +22,22 @@ def test_another_mo_cannot_take_the_study_uid_under_another_patient(region):
     assert (reception.outcome, reception.reason) == ("quarantined", OTHER_MO_STUDY.code)
 
 
+def test_a_study_cannot_be_entered_by_moving_a_bar_from_the_patient_to_the_uid(region):
+    """Orthanc's identifier is a hash of "PatientID|StudyInstanceUID": these two are one study to it."""
+    region.receiver.receive("42001", dicom(patient="X|1.2.9", study="1.2.3.77"))
+    forged = dicom(patient="X", study="1.2.9|1.2.3.77", sop="9")
+    assert region.receiver.receive("42002", forged).outcome == "rejected"
+    (study,) = central_progress(region.central_db)
+    assert (study.owner, study.instances) == ("42001", 1)
+
+
+def test_the_owner_of_what_orthanc_has_filed_counts_too(region, monkeypatch):
+    monkeypatch.setattr("tests.unit.delivery.conftest.check_uids", lambda _: None)
+    region.receiver.receive("42001", dicom(patient="X|1.2.9", study="1.2.3.77"))
+    forged = dicom(patient="X", study="1.2.9|1.2.3.77", sop="9")
+    assert region.receiver.receive("42002", forged).reason == OTHER_MO_STUDY.code
+
+
 def test_another_mo_cannot_use_the_uid_of_an_image(region):
     region.receiver.receive("42001", dicom(study="1.1", sop="7"))
     reception = region.receiver.receive("42002", dicom(study="2.2", sop="7"))
