@@ -14,9 +14,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-store=${CAMI_ENGINE_DIR:-$root/build/docker-engine}
-mkdir -p "$(dirname "$store")"
-store=$(cd "$(dirname "$store")" && pwd)/$(basename "$store")
+store=$(realpath --canonicalize-missing "${CAMI_ENGINE_DIR:-$root/build/docker-engine}")
 # Unix sockets have names of at most 107 bytes, so the sockets stand in a short place, one per store.
 mark=$(printf '%s' "$store" | sha256sum | cut -c1-8)
 run=/run/cami-engine-$mark

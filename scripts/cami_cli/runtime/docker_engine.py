@@ -2,9 +2,10 @@
 
 import hashlib
 import os
+import socket
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,7 @@ from cami_cli.places import HOME
 #: Pulling and building answer in pieces; a single answer (removing a large container) may take this long.
 TIMEOUT_SECONDS = 120
 
-_NONE = Trouble(
-    "no Docker engine answers",
-    'install and start one (apt-get install docker.io), or: eval "$(tests/docker/engine.sh start)"; '
-    "without Docker: --runtime native",
-)
+_UNIX = "unix://"
 
 
 def connect() -> docker.DockerClient:
@@ -33,35 +30,38 @@ def connect() -> docker.DockerClient:
     cami_cli.errors.Trouble
         None answers, or it may not be used.
     """
-    if os.environ.get("DOCKER_HOST"):
-        try:
-            client = docker.from_env(version="auto", timeout=TIMEOUT_SECONDS)
-            client.ping()
-        except (DockerException, RequestException) as error:
-            raise Trouble(
-                f"the Docker engine at DOCKER_HOST={os.environ['DOCKER_HOST']} does not answer",
-                "start it, or unset DOCKER_HOST to use the one of this machine",
-            ) from error
-        return client
+    address = os.environ.get("DOCKER_HOST")
+    if address:
+        if not address.startswith(_UNIX) or _listens(Path(address.removeprefix(_UNIX))):
+            with suppress(DockerException, RequestException):
+                client = docker.from_env(version="auto", timeout=TIMEOUT_SECONDS)
+                client.ping()
+                return client
+        raise Trouble(
+            f"the Docker engine at DOCKER_HOST={address} does not answer",
+            "start it, or unset DOCKER_HOST to use the one of this machine",
+        )
     forbidden = None
-    for socket in sockets():
-        if not socket.is_socket():
+    for place in sockets():
+        if not place.is_socket():
             continue
-        if not os.access(socket, os.R_OK | os.W_OK):
-            forbidden = forbidden or socket
-            continue
-        try:
-            client = docker.DockerClient(base_url=f"unix://{socket}", version="auto", timeout=TIMEOUT_SECONDS)
-            client.ping()
-        except (DockerException, RequestException):
-            continue
-        return client
+        if not os.access(place, os.R_OK | os.W_OK):
+            forbidden = forbidden or place
+        elif _listens(place):
+            with suppress(DockerException, RequestException):
+                client = docker.DockerClient(f"{_UNIX}{place}", version="auto", timeout=TIMEOUT_SECONDS)
+                client.ping()
+                return client
     if forbidden is not None:
         raise Trouble(
             f"you may not use the Docker engine at {forbidden}",
             "sudo usermod -aG docker $USER and sign in again, run as root, or use --runtime native",
         )
-    raise _NONE
+    raise Trouble(
+        "no Docker engine answers",
+        'install and start one (apt-get install docker.io), or: eval "$(tests/docker/engine.sh start)"; '
+        "without Docker: --runtime native",
+    )
 
 
 def sockets() -> list[Path]:
@@ -69,9 +69,19 @@ def sockets() -> list[Path]:
     found = [Path("/var/run/docker.sock")]
     if os.environ.get("XDG_RUNTIME_DIR"):
         found.append(Path(os.environ["XDG_RUNTIME_DIR"], "docker.sock"))
-    store = os.environ.get("CAMI_ENGINE_DIR") or str(HOME / "build" / "docker-engine")
+    store = os.path.realpath(os.environ.get("CAMI_ENGINE_DIR") or HOME / "build" / "docker-engine")
     mark = hashlib.sha256(store.encode()).hexdigest()[:8]
     return [*found, Path(f"/run/cami-engine-{mark}/docker.sock")]
+
+
+def _listens(place: Path) -> bool:
+    """Return whether somebody accepts connections; asked first, since the SDK forgets to close one that failed."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(place))
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager
