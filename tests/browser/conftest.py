@@ -19,6 +19,13 @@ from tests.live import ROOT, LiveRegion
 SCREENSHOTS = ROOT / "build" / "screenshots"
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """Give time to unpack a Chromium and start a region, which the first test pays for."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(600))
+
+
 @pytest.fixture(scope="session")
 def studies(tmp_path_factory) -> tuple[Path, list[WrittenStudy]]:
     """Small studies of each modality and of each way to encode them, for both МО."""
