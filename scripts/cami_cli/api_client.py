@@ -72,7 +72,7 @@ class ApiClient:
     ) -> None:
         self._session.close()
 
-    def ask(self, path: str, *, body: Mapping[str, Any] | None = None) -> requests.Response:
+    def ask(self, path: str, *, body: Mapping[str, Any] | None = None, accept: str = "*/*") -> requests.Response:
         """GET `path`, or POST `body` to it as JSON, and return whatever answer comes. Redirects are not followed.
 
         Raises
@@ -81,16 +81,18 @@ class ApiClient:
             No answer comes.
         """
         method = "GET" if body is None else "POST"
+        headers = {"Accept": accept}
         try:
-            return self._session.request(method, self._url + path, json=body, timeout=_SECONDS, allow_redirects=False)
+            return self._session.request(
+                method, self._url + path, json=body, headers=headers, timeout=_SECONDS, allow_redirects=False
+            )
         except requests.RequestException as error:
-            raise Trouble(
-                f"{self._url} does not answer", "see how the servers are: scripts/cami region status"
-            ) from error
+            remedy = "see how the servers are: scripts/cami region status --state DIR"
+            raise Trouble(f"{self._url} does not answer", remedy) from error
 
-    def status(self, path: str, *, body: Mapping[str, Any] | None = None) -> int:
+    def status(self, path: str, *, body: Mapping[str, Any] | None = None, accept: str = "*/*") -> int:
         """Return the HTTP status of an answer."""
-        return self.ask(path, body=body).status_code
+        return self.ask(path, body=body, accept=accept).status_code
 
     def delivery(self) -> list[Delivered]:
         """Return the studies at this proxy and how far each has come."""

@@ -36,11 +36,22 @@ _LISTS = (
     "/instances",
     "/dicom-web/studies",
     "/dicom-web/instances",
-    "/cami/api/studies",
-    "/cami/api/delivery",
     "/app/explorer.html",
 )
+#: As viewers ask (OHIF too): in the encoding that is stored. PS3.18's default would have the server decode, which it
+#: cannot for every syntax.
+_AS_STORED = 'multipart/related; type="{}"; transfer-syntax=*'
 _FIND: dict[str, Any] = {"Level": "Study", "Query": {}, "Expand": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an object, or something of its study, can be had."""
+
+    name: str
+    """As it is shown: without identifiers."""
+    path: str
+    accept: str = "*/*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +66,23 @@ class Sample:
     series_uid: str
     sop_uid: str
 
-    def addresses(self) -> dict[str, str]:
-        """Return every kind of address at which the object, or its study, can be had; by a name to show."""
+    def addresses(self) -> list[Address]:
+        """Return every kind of address at which the object, or its study, can be had."""
         web = f"/dicom-web/studies/{self.study_uid}"
         series = f"{web}/series/{self.series_uid}"
         instance = f"{series}/instances/{self.sop_uid}"
-        return {
-            "/studies/{id}": f"/studies/{self.study_id}",
-            "/studies/{id}/series": f"/studies/{self.study_id}/series",
-            "/series/{id}/instances": f"/series/{self.series_id}/instances",
-            "/instances/{id}": f"/instances/{self.instance_id}",
-            "/instances/{id}/tags": f"/instances/{self.instance_id}/tags",
-            "/instances/{id}/file": f"/instances/{self.instance_id}/file",
-            "WADO-RS study metadata": f"{web}/metadata",
-            "WADO-RS series metadata": f"{series}/metadata",
-            "WADO-RS instance": instance,
-            "WADO-RS frame": f"{instance}/frames/1",
-        }
+        return [
+            Address("/studies/{id}", f"/studies/{self.study_id}"),
+            Address("/studies/{id}/series", f"/studies/{self.study_id}/series"),
+            Address("/series/{id}/instances", f"/series/{self.series_id}/instances"),
+            Address("/instances/{id}", f"/instances/{self.instance_id}"),
+            Address("/instances/{id}/tags", f"/instances/{self.instance_id}/tags"),
+            Address("/instances/{id}/file", f"/instances/{self.instance_id}/file"),
+            Address("WADO-RS study metadata", f"{web}/metadata"),
+            Address("WADO-RS series metadata", f"{series}/metadata"),
+            Address("WADO-RS instance", instance, _AS_STORED.format("application/dicom")),
+            Address("WADO-RS frame", f"{instance}/frames/1", _AS_STORED.format("application/octet-stream")),
+        ]
 
 
 def sample(folder: Path, study: WrittenStudy) -> list[Sample]:
@@ -149,28 +160,30 @@ class Witness:
         others = [other for other in self._mos if other != mo]
         with self._central(mo) as central:
             own = _statuses(central, self._samples(mo), mo)
-            foreign = {k: v for other in others for k, v in _statuses(central, self._samples(other), other).items()}
+            foreign: dict[str, int] = {}
+            for other in others:
+                foreign |= _statuses(central, self._samples(other), other)
         yield check_answers(f"the doctor of {mo} opens the own studies by direct address", own, {200})
         yield check_answers(f"the doctor of {mo} opens no study of another МО by direct address", foreign, HIDDEN)
-        elsewhere = {}
+        elsewhere: dict[str, int] = {}
         for other in others:
             with ApiClient(self._region.proxy(other).url, self._doctor(mo)) as proxy:
                 # One study: each of these is a failed sign-in there, and their number is limited.
-                elsewhere.update(_statuses(proxy, self._samples(other)[:1], f"proxy {other}"))
+                elsewhere |= _statuses(proxy, self._samples(other)[:1], f"proxy {other}")
         yield check_answers(f"the doctor of {mo} is nobody at the proxy of another МО", elsewhere, UNKNOWN)
 
     def _strangers(self) -> Check:
         """Return what somebody without an account gets, at every server."""
         answers: dict[str, int] = {}
-        servers = [("centre", self._region.central_url, self._mos)]
-        servers += [(f"proxy {mo}", self._region.proxy(mo).url, [mo]) for mo in self._mos]
-        for name, url, mos in servers:
+        servers = [("centre", self._region.central_url, self._mos, "/cami/api/studies")]
+        servers += [(f"proxy {mo}", self._region.proxy(mo).url, [mo], "/cami/api/delivery") for mo in self._mos]
+        for name, url, mos, progress in servers:
             with ApiClient(url) as stranger:
-                for path in _LISTS:
+                for path in (*_LISTS, progress):
                     answers[f"{path} at {name}"] = stranger.status(path)
                 answers[f"/tools/find at {name}"] = stranger.status("/tools/find", body=_FIND)
                 for mo in mos:
-                    answers.update(_statuses(stranger, self._samples(mo), f"{name} {mo}"))
+                    answers |= _statuses(stranger, self._samples(mo), f"{mo} at {name}")
         return check_answers("somebody without an account gets nothing, anywhere", answers, UNKNOWN)
 
     def _samples(self, mo: str) -> list[Sample]:
@@ -190,9 +203,9 @@ class Witness:
 def _statuses(client: ApiClient, samples: Sequence[Sample], of: str) -> dict[str, int]:
     """Return the status of every address of `samples`, by a name that says which address and whose."""
     return {
-        f"{name} of {of} ({number})": client.status(path)
+        f"{address.name} of {of} ({number})": client.status(address.path, accept=address.accept)
         for number, chosen in enumerate(samples, start=1)
-        for name, path in chosen.addresses().items()
+        for address in chosen.addresses()
     }
 
 

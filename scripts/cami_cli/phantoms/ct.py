@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, CTImageStorage
 
 from cami_cli.phantoms.pixels import put_grey
-from cami_cli.phantoms.shapes import NoisePool, Plane, Raster, blur, inside, paint
+from cami_cli.phantoms.shapes import Mask, NoisePool, Plane, Raster, blur, inside, paint
 from cami_cli.phantoms.study import Study
 
 #: Height of the phantom, from below the diaphragm to the neck, in millimetres.
@@ -65,7 +65,7 @@ _Point = tuple[float, float, float]
 
 def _tube(start: _Point, end: _Point, radius: float) -> Iterator[tuple[float, float, float, float]]:
     """Yield balls (x, y, z, radius) along a line, close enough to look like a tube."""
-    count = max(2, int(math.dist(start, end) / (0.5 * radius)))
+    count = max(2, int(math.dist(start, end) / (0.8 * radius)))
     for step in range(count + 1):
         part = step / count
         yield (*(a + (b - a) * part for a, b in zip(start, end, strict=True)), radius)  # type: ignore[misc]
@@ -106,6 +106,9 @@ class _Chest:
         airways = [*_tube((0, 18, 195), (0, 6, 310), 8.5), *_tube((0, 18, 195), (-42, 22, 158), 6)]
         airways += _tube((0, 18, 195), (46, 24, 152), 5.5)
         self._airways = np.array(airways, dtype=np.float32)
+        distance = np.hypot(raster.x, raster.y + 260)
+        self._table = (distance > 392) & (distance < 396) & (np.abs(raster.x) < 170)
+        self._rings: dict[float, Mask] = {}
 
     def cut(self, z: float) -> Plane:
         """Return the slice at height `z` in Hounsfield units."""
@@ -123,10 +126,10 @@ class _Chest:
         self._balls(image, self._aorta, z, 52.0)
         self._balls(image, self._airways, z, -985.0)
         self._bones(image, z, width, depth)
-        self._table(image)
+        image[self._table] = -120.0
         return blur(image)
 
-    def _balls(self, image: Plane, balls: Plane, z: float, hu: float, within: np.ndarray | None = None) -> None:
+    def _balls(self, image: Plane, balls: Plane, z: float, hu: float, within: Mask | None = None) -> None:
         near = balls[np.abs(balls[:, 2] - z) < balls[:, 3]]
         drawn = image if within is None else image.copy()
         for x, y, height, radius in near:
@@ -137,10 +140,7 @@ class _Chest:
 
     def _bones(self, image: Plane, z: float, width: float, depth: float) -> None:
         raster = self._raster
-        outer = inside(raster, (0, 0), (width - 22, depth - 18))
-        ring = outer & ~inside(raster, (0, 0), (width - 31, depth - 27))
-        height = z - 0.55 * raster.y + np.zeros_like(raster.x)
-        image[ring & (np.mod(height, 27) < 9) & (np.abs(raster.x) > 14)] = 420.0
+        image[self._ring(width, depth) & (np.mod(z - 0.55 * raster.y, 27) < 9)] = 420.0
         paint(image, raster, (0, -depth + 24), (16, 6), 260.0)
         disc = z % 29 < 6
         paint(image, raster, (0, 72), (21, 17), 85.0 if disc else 640.0)
@@ -150,9 +150,13 @@ class _Chest:
         if not disc:
             paint(image, raster, (0, 113), (4, 12), 420.0)
 
-    def _table(self, image: Plane) -> None:
-        distance = np.hypot(self._raster.x, self._raster.y + 260)
-        image[(distance > 392) & (distance < 396) & (np.abs(self._raster.x) < 170)] = -120.0
+    def _ring(self, width: float, depth: float) -> Mask:
+        """Return where ribs run in a chest of this size: most slices have the same."""
+        if width not in self._rings:
+            outer = inside(self._raster, (0, 0), (width - 22, depth - 18))
+            inner = inside(self._raster, (0, 0), (width - 31, depth - 27))
+            self._rings[width] = outer & ~inner & (np.abs(self._raster.x) > 14)
+        return self._rings[width]
 
 
 def instances(study: Study, scanner: Scanner, syntax: UID) -> Iterator[Dataset]:

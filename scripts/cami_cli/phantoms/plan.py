@@ -1,6 +1,6 @@
 """Which studies the phantoms are: two МО, every modality, both Cyrillic character sets, every common encoding."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
@@ -23,21 +23,39 @@ SEED = 20261122
 MODALITIES = ("CT", "MR", "DX", "MG", "US")
 
 _CYRILLIC, _UTF8 = "ISO_IR 144", "ISO_IR 192"
-_INSTITUTIONS = {"42001": "Синтетическая больница № 1", "42002": "Синтетическая больница № 2"}
+_INSTITUTIONS = {"42001": "Учебная городская больница № 1", "42002": "Учебная районная больница"}
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStudy:
-    """A study to be written, and what draws it."""
+    """A study to be written."""
 
     mo: str
     study: Study
-    draw: Callable[[], Iterator[Dataset]]
+    syntax: UID
+    small: bool
 
     @property
     def folder(self) -> str:
         """Return where it is written, below the output folder."""
         return f"{self.mo}/{self.study.modality}-{self.study.accession}"
+
+    def draw(self) -> Iterator[Dataset]:
+        """Return the instances, drawn one by one: of real sizes, or a few small ones."""
+        first, small, study, syntax = self.mo == "42001", self.small, self.study, self.syntax
+        if study.modality == "CT":
+            scanner = ct.Scanner(signed=first, slices=6 if small else 240, size=96 if small else 512)
+            return ct.instances(study, scanner, syntax)
+        if study.modality == "MR":
+            return mr.instances(study, 3 if small else 40, 64 if small else 256, syntax)
+        if study.modality == "DX":
+            rows, columns = (140, 152) if small else (2800, 3000)
+            return dx.instances(study, dx.Detector(rows, columns, 14 if first else 12, inverted=first), syntax)
+        if study.modality == "MG":
+            rows, columns = (208, 160) if small else (3328, 2560)
+            return mg.instances(study, rows, columns, syntax)
+        size = (480, 640) if first else (384, 512)
+        return us.instances(study, 4 if small else 36, (96, 128) if small else size, syntax)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +74,8 @@ _ROWS = (
     _Row("42001", people.SHARED, "DX", "Рентгенография ОГК, 2 проекции", _UTF8, "20261117", ExplicitVRLittleEndian),
     _Row("42001", people.SEMYONOVA, "MG", "Маммография, скрининг", _UTF8, "20261118", JPEGLSLossless),
     _Row("42001", people.KUZNETSOV, "US", "Эхокардиография", _CYRILLIC, "20261119", JPEGBaseline8Bit),
-    _Row("42002", people.SHARED, "CT", "КТ органов грудной клетки", _UTF8, "20261118", JPEGLSLossless),
-    _Row("42002", people.SHCHERBAKOVA, "MR", "МРТ головного мозга", _CYRILLIC, "20261116", ExplicitVRLittleEndian),
+    _Row("42002", people.SHARED, "CT", "КТ органов грудной клетки", _CYRILLIC, "20261118", JPEGLSLossless),
+    _Row("42002", people.SHCHERBAKOVA, "MR", "МРТ головного мозга", _UTF8, "20261116", ExplicitVRLittleEndian),
     _Row("42002", people.TITOV, "DX", "Рентгенография ОГК, 2 проекции", _CYRILLIC, "20261119", JPEG2000Lossless),
     _Row("42002", people.MOROZOVA, "US", "Эхокардиография", _UTF8, "20261120", RLELossless),
 )
@@ -98,22 +116,4 @@ def _planned(row: _Row, number: int, seed: int, *, small: bool) -> PlannedStudy:
         time=f"{8 + number:02d}{number * 7 % 60:02d}00",
         accession=f"K{row.day[2:]}{number:07d}",
     )
-    return PlannedStudy(row.mo, study, _drawing(row, study, available(row.syntax), small=small))
-
-
-def _drawing(row: _Row, study: Study, syntax: UID, *, small: bool) -> Callable[[], Iterator[Dataset]]:
-    """Return what draws a study: real sizes, or a few small images."""
-    first = row.mo == "42001"
-    if row.modality == "CT":
-        slices = 6 if small else 240
-        return lambda: ct.instances(study, ct.Scanner(first, slices, 96 if small else 512), syntax)
-    if row.modality == "MR":
-        return lambda: mr.instances(study, 3 if small else 40, 64 if small else 256, syntax)
-    if row.modality == "DX":
-        rows, columns = (140, 152) if small else (2800, 3000)
-        detector = dx.Detector(rows, columns, stored=14 if first else 12, inverted=first)
-        return lambda: dx.instances(study, detector, syntax)
-    if row.modality == "MG":
-        rows, columns = (208, 160) if small else (3328, 2560)
-        return lambda: mg.instances(study, rows, columns, syntax)
-    return lambda: us.instances(study, 4 if small else 36, (96, 128) if small else (480, 640), syntax)
+    return PlannedStudy(row.mo, study, available(row.syntax), small)

@@ -1,6 +1,7 @@
 """Shapes and textures that synthetic anatomy is drawn with."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Raster:
     """A plane of pixels in millimetres, the middle at (0, 0); x to the right, y down."""
 
@@ -17,12 +18,12 @@ class Raster:
     columns: int
     spacing: float
 
-    @property
+    @cached_property
     def x(self) -> Plane:
         """Return the x of each column, as one row."""
         return ((np.arange(self.columns, dtype=np.float32) - (self.columns - 1) / 2) * self.spacing)[None, :]
 
-    @property
+    @cached_property
     def y(self) -> Plane:
         """Return the y of each row, as one column."""
         return ((np.arange(self.rows, dtype=np.float32) - (self.rows - 1) / 2) * self.spacing)[:, None]
@@ -75,12 +76,12 @@ def enlarge(image: Plane, rows: int, columns: int) -> Plane:
 
 def texture(rng: np.random.Generator, rows: int, columns: int, coarse: int, octaves: int) -> Plane:
     """Return cloudy texture of unit deviation: noise of `octaves` sizes, the coarsest with `coarse` cells a row."""
-    total = np.zeros((rows, columns), dtype=np.float32)
+    total = np.zeros((2, 2), dtype=np.float32)
     for octave in range(octaves):
         cells = coarse * 2**octave
-        grid = rng.standard_normal((cells * rows // columns + 2, cells + 2), dtype=np.float32)
-        total += enlarge(grid, rows, columns) / 2**octave
-    return total / np.float32(total.std() or 1)
+        size = (cells * rows // columns + 2, cells + 2)
+        total = enlarge(total, *size) + rng.standard_normal(size, dtype=np.float32) / 2**octave
+    return enlarge(total / np.float32(total.std()), rows, columns)
 
 
 class NoisePool:

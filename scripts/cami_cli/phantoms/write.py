@@ -2,8 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection
+import os
+import signal
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -66,15 +71,33 @@ def write_phantoms(
     on_study: OnStudy | None = None,
 ) -> list[WrittenStudy]:
     """Write the phantoms into ``folder/<МО>/<modality>-<accession>/`` and say of each study when it is done."""
+    planned = plan(seed=seed, small=small, only=only)
     written = []
-    for planned in plan(seed=seed, small=small, only=only):
-        study = write_study(planned, folder)
+    # Small studies are drawn sooner than processes start.
+    drawn = map(write_study, planned, repeat(folder)) if small else _write_side_by_side(planned, folder)
+    for study in drawn:
         written.append(study)
         if on_study:
             on_study(study)
     index = {"key": cache_key(only=only, small=small, seed=seed), "studies": [asdict(study) for study in written]}
     (folder / INDEX).write_text(json.dumps(index, ensure_ascii=False, indent=1), encoding="utf-8")
     return written
+
+
+def _write_side_by_side(planned: Sequence[PlannedStudy], folder: Path) -> Iterator[WrittenStudy]:
+    """Write studies in as many processes as there are cores, and yield them in their order."""
+    workers = min(len(planned), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ignore_interrupts) as pool:
+        try:
+            yield from pool.map(write_study, planned, repeat(folder))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the process that people see."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def read_phantoms(folder: Path, key: str) -> list[WrittenStudy] | None:
