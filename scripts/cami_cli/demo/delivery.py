@@ -49,7 +49,7 @@ class Delivery:
             A proxy refused objects, or delivery stands.
         """
         titles = [
-            (study.folder, f"{study.mo} {study.modality} {study.description}", study.instances, study.size)
+            (study.folder, f"{study.mo} {study.modality} {study.description}", study.instances)
             for study in self._written
         ]
         with ThreadPoolExecutor(len(self._mos)) as pool, Studies(self._stage, titles) as shown:

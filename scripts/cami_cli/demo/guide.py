@@ -85,12 +85,12 @@ def _show(plan: Plan, stage: Stage, region: Region, state: StateFolder) -> bool:
     folder = plan.home / "phantoms" / ("small" if plan.small else "full")
     written = _images(plan, stage, folder)
 
-    stage.step("Devices of both МО store their studies to their proxies (C-STORE); the proxies deliver to the centre")
+    stage.step("Devices store to their МО's proxy (C-STORE), the proxies deliver to the centre")
     arrived = Delivery(region, folder, written, stage).run()
 
     stage.step("What has come")
     rows = table.rows(written, arrived.delivered, arrived.archived)
-    stage.show(table.draw(rows))
+    stage.show(table.draw(rows, {proxy.mo: proxy.name for proxy in region.proxies}))
 
     stage.step("Checked with the accounts of the doctors, and with none")
     passed = True

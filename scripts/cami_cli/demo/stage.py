@@ -7,7 +7,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from cami_cli.demo.checks import Check
-from cami_cli.progress import human_size
 
 #: Width of plain output: the log of CI has no terminal that would tell.
 _PLAIN_WIDTH = 140
@@ -45,23 +44,22 @@ class Stage:
 class Studies:
     """A line for each study: how much has been sent, how much has come to the centre."""
 
-    def __init__(self, stage: Stage, studies: Sequence[tuple[str, str, int, int]]) -> None:
-        """Begin with `studies`: key, title, number of instances, bytes."""
+    def __init__(self, stage: Stage, studies: Sequence[tuple[str, str, int]]) -> None:
+        """Begin with `studies`: key, title, number of instances."""
         self._stage = stage
-        self._totals = {key: instances for key, _, instances, _ in studies}
-        self._titles = {key: title for key, title, _, _ in studies}
+        self._totals = {key: instances for key, _, instances in studies}
+        self._titles = {key: title for key, title, _ in studies}
         self._said: dict[str, str] = {}
         self._progress = Progress(
             TextColumn("   {task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             TextColumn("{task.fields[state]}"),
             console=stage.console,
             disable=not stage.console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
-        for key, title, instances, size in studies:
-            name = escape(f"{title}, {human_size(size)}")
-            self._tasks[key] = self._progress.add_task(name, total=instances, state="waits for its device")
+        for key, title, instances in studies:
+            self._tasks[key] = self._progress.add_task(escape(title), total=instances, state="waits")
 
     def __enter__(self) -> "Studies":
         self._progress.start()
@@ -73,8 +71,9 @@ class Studies:
     def update(self, key: str, *, sent: int, arrived: int, confirmed: bool) -> None:
         """Show how far a study is; plain output gets a line at each fifth of the way."""
         total = self._totals[key]
+        bar = f"{sent} → {arrived}/{total}{' ✓' if confirmed else ''}"
+        self._progress.update(self._tasks[key], completed=arrived, state=bar)
         state = f"sent {sent}, at the centre {arrived} of {total}{', confirmed' if confirmed else ''}"
-        self._progress.update(self._tasks[key], completed=arrived, state=state)
         landmark = "confirmed" if confirmed else str(5 * arrived // total) if sent or arrived else ""
         if self._progress.disable and landmark and landmark != self._said.get(key):
             self._said[key] = landmark

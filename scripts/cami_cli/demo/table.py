@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rich import box
 from rich.table import Table
 
 from cami_cli.api_client import Archived, Delivered
@@ -60,30 +61,33 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
     return None if start is None or end is None else (end - start).total_seconds()
 
 
-def draw(content: Sequence[Row]) -> Table:
-    """Return the table as rich draws it."""
-    table = Table(title="studies by МО", title_justify="left", header_style="bold")
-    table.add_column("МО")
-    table.add_column("study")
+def draw(content: Sequence[Row], names: Mapping[str, str]) -> Table:
+    """Return the table as rich draws it, fit for 80 columns; `names` are those of the МО by code."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False)
+    table.add_column("study", no_wrap=True)
     table.add_column("owner")
-    for name in ("sent", "at the proxy", "at the centre", "first image", "complete"):
-        table.add_column(name, justify="right")
+    for name in ("at the\nproxy", "at the\ncentre", "first\nimage", "all of it"):
+        table.add_column(name, justify="right", no_wrap=True)
     previous = ""
     for row in content:
-        if previous and previous != row.mo:
+        if row.mo != previous:
             table.add_section()
+            table.add_row(f"МО {row.mo} {names.get(row.mo, '')}".rstrip(), style="bold")
+        previous = row.mo
         table.add_row(
-            row.mo if row.mo != previous else "",
-            f"{row.modality} {row.description}",
+            f"  {row.modality} {row.description}",
             row.owner or "?",
-            str(row.sent),
             str(row.at_proxy),
-            str(row.at_centre),
+            _of(row.at_centre, row.sent),
             _seconds(row.first_image),
             _seconds(row.complete),
         )
-        previous = row.mo
     return table
+
+
+def _of(count: int, total: int) -> str:
+    """Write a number of instances; if it is not the whole study, of how many."""
+    return str(count) if count == total else f"{count}/{total}"
 
 
 def _seconds(value: float | None) -> str:

@@ -78,11 +78,13 @@ class TestTable:
 
     def test_is_drawn_without_control_characters(self) -> None:
         said = io.StringIO()
-        stage = Stage(Console(file=said, width=150))
-        stage.show(table.draw(table.rows([_written()], {"42001": [_delivered()]}, [_archived()])))
+        stage = Stage(Console(file=said, width=80))
+        rows = table.rows([_written()], {"42001": [_delivered()]}, [_archived(instances=2)])
+        stage.show(table.draw(rows, {"42001": "ГБ № 1"}))
         assert "\x1b" not in said.getvalue()
         line = next(line for line in said.getvalue().splitlines() if "CT КТ" in line)
-        assert re.findall(r"[\w.]+", line) == ["42001", "CT", "КТ", "42001", "3", "3", "3", "1.5", "s", "9.0", "s"]
+        assert re.findall(r"[\w.]+", line) == ["CT", "КТ", "42001", "3", "2", "3", "1.5", "s", "9.0", "s"]
+        assert "МО 42001 ГБ № 1" in said.getvalue()
 
 
 class TestChecks:
@@ -383,7 +385,7 @@ class TestStage:
 
     def test_studies_are_told_at_landmarks_only(self) -> None:
         said = io.StringIO()
-        with Studies(Stage(Console(file=said)), [("k", "CT", 100, 5_000_000)]) as shown:
+        with Studies(Stage(Console(file=said)), [("k", "CT", 100)]) as shown:
             shown.update("k", sent=0, arrived=0, confirmed=False)
             for sent, arrived in ((5, 0), (10, 1), (60, 30), (61, 31), (100, 100)):
                 shown.update("k", sent=sent, arrived=arrived, confirmed=False)
