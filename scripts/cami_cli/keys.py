@@ -61,8 +61,11 @@ def all_accounts(region: Region) -> list[Account]:
 
 
 def ensure_passwords(region: Region, kept: Mapping[str, str]) -> dict[str, str]:
-    """Return a password for each account: the kept one, or a new one."""
-    return {account.login: kept.get(account.login) or new_password() for account in all_accounts(region)}
+    """Return the kept passwords, and a new one for each account that has none.
+
+    Those of accounts that have left the registry stay: the centre knows them still if they come back.
+    """
+    return {**{account.login: new_password() for account in all_accounts(region)}, **kept}
 
 
 def write_accounts(file: Path, region: Region, passwords: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from cami.region import Region, load_region
 from cami_cli import answering, ports
 from cami_cli.errors import Trouble
 from cami_cli.keys import MIS, ensure_passwords, write_private
+from cami_cli.places import require_space
 from cami_cli.progress import Progress
 from cami_cli.runtime.base import Runtime, RuntimeKind, Server, Suite
 from cami_cli.runtime.choose import Choice, choose_kind, make_runtime, warn_of
@@ -65,6 +66,7 @@ def bring_up(state: StateFolder, wish: Wish, steps: Progress) -> Running:
     """
     region = load_region(wish.registry)
     with state.exclusive():
+        require_space(state.folder, 0.5)
         kept = _settle(state, wish, region)
         warn_of(kept.suite, steps)
         runtime = make_runtime(kept.runtime, kept.suite)
@@ -267,8 +269,8 @@ def _start_missing(
     for server in missing:  # the centre's first: the proxies' keys are made with it
         configurations.write(server)
     for server in missing:
+        running.started.append(server)  # before: an interrupted start has to be ended too
         running.runtime.start(server)
-        running.started.append(server)
 
 
 def _wait_all(region: Region, state: StateFolder, kept: Kept, running: Running, steps: Progress) -> None:
