@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from cami.archive import Archive
 from cami.clock import Clock
+from cami.delivery.line import LONGEST_REST, Line
 from cami.delivery.link import CentralLink
 from cami.delivery.queue import DeliveryQueue, Item
 from cami.errors import Denied, Permanent, Transient
@@ -17,8 +18,6 @@ log = logging.getLogger(__name__)
 
 #: How long a study must be quiet before its manifest is sent. A late image only makes another manifest.
 QUIET = timedelta(seconds=2)
-#: Longest pause after a failure: a line that is back is used again within this time.
-LONGEST_PAUSE = timedelta(seconds=5)
 
 
 class Courier:
@@ -28,7 +27,7 @@ class Courier:
         self._archive = archive
         self._queue = queue
         self._link = link
-        self._clock = clock
+        self._line = Line(clock)
 
     def send_next(self) -> bool:
         """Send the instance whose turn it is; return False when there is none to send now.
@@ -38,8 +37,11 @@ class Courier:
         cami.errors.Transient
             The line is down. The instance is back in the queue; the caller should pause.
         """
+        if not self._line.may_be_tried():
+            return False
         item = self._queue.take()
         if item is None:
+            self._line.not_tried()
             return False
         dicom = self._archive.read(item.instance_id)
         if dicom is None:
@@ -50,11 +52,14 @@ class Courier:
         try:
             receipt = self._link.send(dicom, sha256)
         except (Transient, Denied) as error:
-            self._queue.give_back(item, "line", pause(item.attempts))
+            self._line.failed()
+            # The line rests, not the image: it keeps its turn.
+            self._queue.give_back(item, "line", timedelta())
             raise Transient(str(error)) from error
         except Permanent:
             self._set_apart(item, "refused-by-centre")
             return True
+        self._line.works()
         if receipt.outcome in ("quarantined", "rejected"):
             self._set_apart(item, receipt.reason or receipt.outcome)
         elif receipt.sha256 != sha256:
@@ -96,5 +101,5 @@ class Courier:
 
 
 def pause(attempts: int) -> timedelta:
-    """Return how long to wait after a failure: half a second, doubling, at most `LONGEST_PAUSE`."""
-    return min(timedelta(seconds=0.5 * 2 ** min(attempts, 10)), LONGEST_PAUSE)
+    """Return how long an image that came to harm on the way waits: half a second, doubling, at most `LONGEST_REST`."""
+    return min(timedelta(seconds=0.5 * 2 ** min(attempts, 10)), LONGEST_REST)

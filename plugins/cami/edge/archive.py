@@ -1,7 +1,9 @@
 """The archive port on a live Orthanc, through the calls that stay inside the process."""
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -27,8 +29,26 @@ _WRONG = (
 _ABSENT = (sdk.ErrorCode.UNKNOWN_RESOURCE, sdk.ErrorCode.INEXISTENT_ITEM)
 
 
+#: How many series are remembered while their images come in.
+_RECENT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    series_id: str
+    study_id: str
+    series_uid: str
+    study_uid: str
+    modality: str
+    study_description: str
+
+
 class OrthancArchive:
     """Implements `cami.archive.Archive`. Calls reach the core only: no filter, no route of a plugin."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._recent: dict[str, _Series] = {}
 
     def changes(self, since: int, limit: int) -> ChangePage:
         """Read the change log after `since`."""
@@ -48,24 +68,45 @@ class OrthancArchive:
         """Return the identity of an instance, or None if it is gone."""
         try:
             instance = _json(f"/instances/{instance_id}")
-            series = _json(f"/series/{instance['ParentSeries']}")
-            study = _json(f"/studies/{series['ParentStudy']}")
+            series = self._series(instance["ParentSeries"])
         except NotFound:
             return None
         return InstanceIdentity(
             instance_id=instance_id,
-            series_id=series["ID"],
-            study_id=study["ID"],
+            series_id=series.series_id,
+            study_id=series.study_id,
             sop_uid=instance["MainDicomTags"].get("SOPInstanceUID", ""),
-            series_uid=series["MainDicomTags"].get("SeriesInstanceUID", ""),
-            study_uid=study["MainDicomTags"].get("StudyInstanceUID", ""),
-            modality=series["MainDicomTags"].get("Modality", "")[:16],
-            study_description=study["MainDicomTags"].get("StudyDescription", ""),
+            series_uid=series.series_uid,
+            study_uid=series.study_uid,
+            modality=series.modality,
+            study_description=series.study_description,
             size=int(instance["FileSize"]),
             # Not among Orthanc's own main tags: "ExtraMainDicomTags" in orthanc-config/base.json asks for them.
             image_type=instance["MainDicomTags"].get("ImageType", ""),
             slice_thickness=instance["MainDicomTags"].get("SliceThickness", ""),
         )
+
+    def _series(self, series_id: str) -> _Series:
+        """Read a series and its study once: Orthanc's answer lists all of their children, longer with each image."""
+        with self._lock:
+            known = self._recent.get(series_id)
+        if known is not None:
+            return known
+        series = _json(f"/series/{series_id}")
+        study = _json(f"/studies/{series['ParentStudy']}")
+        found = _Series(
+            series_id=series_id,
+            study_id=study["ID"],
+            series_uid=series["MainDicomTags"].get("SeriesInstanceUID", ""),
+            study_uid=study["MainDicomTags"].get("StudyInstanceUID", ""),
+            modality=series["MainDicomTags"].get("Modality", "")[:16],
+            study_description=study["MainDicomTags"].get("StudyDescription", ""),
+        )
+        with self._lock:
+            self._recent[series_id] = found
+            if len(self._recent) > _RECENT:
+                self._recent.pop(next(iter(self._recent)))
+        return found
 
     def read(self, instance_id: str) -> bytes | None:
         """Return the stored DICOM file, or None if it is gone."""

@@ -19,12 +19,21 @@ AFTER_FAILURE = 5.0
 class Worker:
     """Repeats a step in a thread of its own."""
 
-    def __init__(self, name: str, step: Callable[[], float]) -> None:
-        """Make a worker; `step` does a piece of work and returns how many seconds to wait before the next."""
+    def __init__(self, name: str, step: Callable[[], float], *, gather: float = 0.0) -> None:
+        """Make a worker.
+
+        Parameters
+        ----------
+        step
+            Does a piece of work and returns how many seconds to wait before the next.
+        gather
+            Seconds to wait after being woken, so that one step does what many wake-ups ask for.
+        """
         self.name = name
         self._step = step
+        self._gather = gather
         self._wake = threading.Event()
-        self._stopping = False
+        self._halt = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"cami-{name}", daemon=True)
         self._last_trouble = ""
 
@@ -38,7 +47,7 @@ class Worker:
 
     def stop(self) -> None:
         """Ask the thread to end after its present step."""
-        self._stopping = True
+        self._halt.set()
         self._wake.set()
 
     def join(self, timeout: float) -> None:
@@ -47,7 +56,7 @@ class Worker:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._halt.is_set():
             try:
                 wait = self._step()
                 self._trouble("")
@@ -57,7 +66,8 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - a thread that dies would stop delivery for good
                 log.error("%s failed: %s", self.name, describe(error))  # noqa: TRY400
                 wait = AFTER_FAILURE
-            self._wake.wait(wait)
+            if self._wake.wait(wait) and self._gather:
+                self._halt.wait(self._gather)
             self._wake.clear()
 
     def _trouble(self, text: str) -> None:

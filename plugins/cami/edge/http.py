@@ -1,7 +1,10 @@
 """HTTP between Orthanc and our handlers: registration, requests, responses, the filter."""
 
+import functools
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
+from urllib.parse import unquote_plus
 
 from cami.edge import sdk
 from cami.edge.guard import guarded
@@ -38,9 +41,22 @@ def register_gate(gate: GateLike) -> None:
     @guarded("http_gate", verdict=False)
     def decide(uri: str, method: int, **request: Any) -> bool:
         # Orthanc passes ip, headers and, for GET only, get by name.
-        return gate.allows(_METHODS.get(method, ""), uri, request.get("get", {}), request.get("headers", {}))
+        return gate.allows(_METHODS.get(method, ""), uri, decode(request.get("get", {})), request.get("headers", {}))
 
     sdk.on_http_request(decide)
+
+
+def decode(arguments: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the arguments of a GET as the client meant them: Orthanc 1.12 hands them on undecoded, 1.13 does not."""
+    if not arguments or not _hands_on_undecoded():
+        return arguments
+    return {unquote_plus(name): unquote_plus(value) for name, value in arguments.items()}
+
+
+@functools.cache
+def _hands_on_undecoded() -> bool:
+    # Asked at the first request that has arguments: while it loads plugins, Orthanc cannot answer yet.
+    return str(json.loads(sdk.rest_get("/system"))["Version"]).startswith("1.12.")
 
 
 def _adapt(endpoint: Endpoint) -> Callable[..., None]:
@@ -56,7 +72,7 @@ def _adapt(endpoint: Endpoint) -> Callable[..., None]:
                     method=request["method"],
                     path=uri,
                     headers=request.get("headers", {}),
-                    query=request.get("get", {}),
+                    query=decode(request.get("get", {})),
                     body=request.get("body", b""),
                     groups=tuple(request.get("groups", ())),
                 )

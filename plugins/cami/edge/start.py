@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 SENDERS = 3
 #: Seconds between looks at the change log when nothing wakes the feed.
 FEED_INTERVAL = 2.0
+#: Seconds that arrivals are gathered before they are read: one by one, reading costs more than storing them.
+FEED_GATHERS = 0.25
 #: Seconds between looks at the queue when nothing wakes a sender: what waits out a failed try must not wait longer.
 SEND_INTERVAL = 0.5
 #: Seconds between two measurements of the queue.
@@ -154,7 +156,7 @@ class _Server:
 
         controls = control_endpoints(settings.mo, self.authenticator, queue)
         others = [Worker("confirm", confirm), Worker("directory", fetch_people), Worker("metrics", measure)]
-        return controls, [Worker("feed", read_changes), *senders, *others]
+        return controls, [Worker("feed", read_changes, gather=FEED_GATHERS), *senders, *others]
 
     def _import_accounts(self, path: Path) -> None:
         try:

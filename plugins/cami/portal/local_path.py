@@ -1,6 +1,6 @@
 """Addresses within this server that a page may send a browser on to."""
 
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from cami.web import Request
 
@@ -16,8 +16,6 @@ def safe(value: str) -> str:
 
     Anything that a browser could read as another host (two slashes, a backslash, a scheme, control characters) is not.
     """
-    if value.startswith("%2F"):  # Orthanc 1.12.7 hands arguments on as they came, 1.13.0 decodes them
-        value = unquote(value)
     if any(character <= " " or character in "\\\x7f" for character in value) or len(value) > 2000:
         return HOME
     parts = urlsplit(value)
@@ -26,7 +24,7 @@ def safe(value: str) -> str:
 
 
 def here(request: Request) -> str:
-    """Return the address that a GET was sent to, with its arguments: as they came, or decoded (see `safe`)."""
+    """Return the address that a GET was sent to, with its arguments: again."""
     query = {name: value for name, value in request.query.items() if name != "language"}
     return request.path + ("?" + urlencode(query, safe="%,") if query else "")
 

@@ -1,0 +1,53 @@
+"""Whether the line to the centre works: one judgement for all senders of a proxy.
+
+Without it each sender would find out for itself, again and again, and read and hash an image each time.
+"""
+
+import threading
+from datetime import datetime, timedelta
+
+from cami.clock import Clock
+
+#: Longest rest after a failure: a line that is back is used again within this time.
+LONGEST_REST = timedelta(seconds=5)
+
+
+class Line:
+    """Remembers failures; thread-safe."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._rests_until: datetime | None = None
+
+    def failed(self) -> None:
+        """Note a failure: the line rests for half a second, doubling with each failure, at most `LONGEST_REST`."""
+        with self._lock:
+            rest = min(timedelta(seconds=0.5 * 2 ** min(self._failures, 10)), LONGEST_REST)
+            self._failures += 1
+            self._rests_until = self._clock.now() + rest
+
+    def works(self) -> None:
+        """Note that something got through."""
+        with self._lock:
+            self._failures = 0
+            self._rests_until = None
+
+    def not_tried(self) -> None:
+        """Take back a permission to try that was not used: there was nothing to send."""
+        with self._lock:
+            if self._rests_until is not None:
+                self._rests_until = self._clock.now()
+
+    def may_be_tried(self) -> bool:
+        """Say whether to try now. After a rest one caller is let through to try; the others wait for what it finds."""
+        with self._lock:
+            if self._rests_until is None:
+                return True
+            now = self._clock.now()
+            # A clock that was set back must not make the rest longer than any rest is.
+            if now < self._rests_until <= now + LONGEST_REST:
+                return False
+            self._rests_until = now + LONGEST_REST
+            return True

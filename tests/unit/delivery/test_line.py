@@ -1,0 +1,78 @@
+"""A line that is down is tried by one sender at a time, and used again soon after it is back."""
+
+from datetime import timedelta
+
+import pytest
+
+from cami.delivery.line import LONGEST_REST, Line
+from cami.errors import Transient
+from cami.watch.progress import queue_totals
+
+from .conftest import Hands, dicom
+
+
+@pytest.fixture
+def clock():
+    return Hands()
+
+
+@pytest.fixture
+def line(clock):
+    return Line(clock)
+
+
+def test_a_line_that_works_is_for_all(line):
+    assert line.may_be_tried()
+    assert line.may_be_tried()
+
+
+def test_after_a_failure_one_tries_and_the_others_wait(line, clock):
+    line.failed()
+    assert not line.may_be_tried()
+    clock.pass_(seconds=0.5)
+    assert line.may_be_tried()
+    assert not line.may_be_tried()
+
+
+def test_rests_grow_to_a_limit(line, clock):
+    for _ in range(20):
+        line.failed()
+    clock.pass_(seconds=LONGEST_REST.total_seconds() - 0.1)
+    assert not line.may_be_tried()
+    clock.pass_(seconds=0.1)
+    assert line.may_be_tried()
+
+
+def test_success_ends_the_rest(line):
+    line.failed()
+    line.works()
+    assert line.may_be_tried()
+
+
+def test_a_permission_that_was_not_used_is_given_again(line, clock):
+    line.failed()
+    clock.pass_(seconds=1)
+    assert line.may_be_tried()
+    line.not_tried()
+    assert line.may_be_tried()
+
+
+def test_a_clock_set_back_does_not_stop_delivery(line, clock):
+    line.failed()
+    clock.time -= timedelta(days=1)
+    assert line.may_be_tried()
+
+
+def test_a_dead_line_costs_one_read_not_one_a_sender(region):
+    proxy = region.proxy("42001")
+    for number in range(3):
+        proxy.archive.store(dicom(sop=f"1.{number}"))
+    proxy.feed.advance()
+    proxy.line.faults = ["cut"]
+    with pytest.raises(Transient):
+        proxy.courier.send_next()
+    assert [proxy.courier.send_next() for _ in range(5)] == [False] * 5
+    assert proxy.line.calls == 1
+    assert queue_totals(proxy.engine).queued == 3
+    region.clock.pass_(seconds=1)
+    assert proxy.courier.send_next()
