@@ -26,7 +26,7 @@ def safe(value: str) -> str:
 def here(request: Request) -> str:
     """Return the address that a GET was sent to, with its arguments: again."""
     query = {name: value for name, value in request.query.items() if name != "language"}
-    return request.path + ("?" + urlencode(query, safe="%,") if query else "")
+    return request.path + ("?" + urlencode(query, safe=",") if query else "")
 
 
 def sign_in_then(address: str) -> str:

@@ -41,7 +41,7 @@ def stage(suite: Suite, python: str, steps: Progress) -> None:
     from cami_cli.ohif import prepare as prepare_ohif  # noqa: PLC0415 - only what prepares needs it
 
     folder = make_folder(folder_of(suite))
-    ohif = prepare_ohif(runtime_folder() / "ohif", steps)
+    ohif = prepare_ohif(runtime_folder(), steps)
     with locked(folder / ".lock"):
         _stage_packages(folder, python, steps)
         _stage_ohif(folder, ohif)
