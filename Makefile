@@ -29,7 +29,7 @@ test: test-unit test-integration test-browser ## Unit, integration and browser t
 
 .PHONY: test-unit
 test-unit: dev ## The logic, in milliseconds, without Orthanc
-	@$(PYTEST) tests/unit $(ARGS)
+	@$(PYTEST) tests/unit --numprocesses auto $(ARGS)
 
 .PHONY: test-integration
 test-integration: dev runtime ## Against real Orthancs; SUITE=trixie for Debian 13's
