@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,21 +69,35 @@ class NativeRuntime:
             self._ohif: OHIF,
             server.configuration.absolute(): CONFIGURATION,
         }
+        for source in (*readable, server.data):
+            if not source.is_dir():
+                raise Trouble(f"{server.name} cannot start: {source} is missing", "scripts/cami region up makes it")
+        pid = self._launch(server, readable)
+        mark = processes.mark_of(pid) if pid is not None else None
+        if mark is not None:
+            processes.write_mark(self._mark(server), mark)
+            return
+        self._forget(server)
+        told = server.log.read_text("utf-8", "replace").rpartition(START_OF_LOG)[2].partition("\n")[2]
+        if pid is None or told.startswith("bwrap: "):
+            raise refused(told)
+
+    def _launch(self, server: Server, readable: Mapping[Path, str]) -> int | None:
+        """Start bubblewrap; return the process id of the server's first process, None if there was none."""
         hosts = hosts_file(server.name)
         info, told = os.pipe()
+        options = arguments(
+            self._root().folder,
+            hostname=server.name,
+            readable=readable,
+            writable={server.data.absolute(): DATA},
+            hosts_fd=hosts,
+        )
         try:
-            options = arguments(
-                self._root().folder,
-                hostname=server.name,
-                readable=readable,
-                writable={server.data.absolute(): DATA},
-                hosts_fd=hosts,
-            )
             with _open_log(server.log) as log:
                 log.write(f"{START_OF_LOG}{server.name} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode())
                 log.flush()
-                before = log.tell()
-                process = subprocess.Popen(
+                self._started[server.log] = subprocess.Popen(
                     [bubblewrap(), "--info-fd", str(told), "--as-pid-1", *options, "--", *self._command],
                     env=tool_environment(),
                     stdin=subprocess.DEVNULL,
@@ -96,14 +110,9 @@ class NativeRuntime:
         finally:
             os.close(hosts)
             os.close(told)
-        self._started[server.log] = process
         with os.fdopen(info) as pipe:
             answer = pipe.read()
-        mark = processes.mark_of(json.loads(answer)["child-pid"]) if answer.strip() else None
-        if mark is None:
-            process.wait()
-            raise self._why_not(server, before)
-        processes.write_mark(self._mark(server), mark)
+        return int(json.loads(answer)["child-pid"]) if answer.strip() else None
 
     def stop(self, server: Server) -> None:
         """End a server in order, by force if it takes too long."""
@@ -144,12 +153,6 @@ class NativeRuntime:
         if process is not None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(5)
-
-    @staticmethod
-    def _why_not(server: Server, before: int) -> Trouble:
-        with server.log.open("rb") as log:
-            log.seek(before)
-            return refused(log.read(4096).decode("utf-8", "replace"))
 
 
 def _open_log(file: Path) -> BinaryIO:

@@ -149,5 +149,7 @@ def test_a_server_has_its_own_host_name_and_its_end_is_seen(prepared, server):
 
 
 def test_a_server_whose_folder_is_gone_is_told(prepared, server, tmp_path):
-    with pytest.raises(Trouble, match="no sandbox"):
-        prepared.start(replace(server, data=tmp_path / "gone"))
+    for missing in (replace(server, data=tmp_path / "gone"), replace(server, configuration=tmp_path / "gone")):
+        with pytest.raises(Trouble, match="gone is missing"):
+            prepared.start(missing)
+        assert not prepared.running(missing)
