@@ -71,7 +71,7 @@ def run(plan: Plan, stage: Stage | None = None) -> int:
             passed = _show(plan, stage, parse_region(running.report), state)
             if not plan.once:
                 stage.say("Ctrl-C ends the demonstration.")
-                _stay(running)
+                _stay(running, stage)
         except KeyboardInterrupt:
             stage.say("")
             raise
@@ -100,6 +100,7 @@ def _show(plan: Plan, stage: Stage, region: Region, state: StateFolder) -> bool:
 
     stage.step("Try it")
     _links(stage, region, written, state)
+    _accounts(stage, region, reveal=not plan.once)
     return passed
 
 
@@ -138,18 +139,24 @@ def _links(stage: Stage, region: Region, written: Sequence[WrittenStudy], state:
         stage.say(
             f"proxy of {proxy.mo}    {proxy.url}  DICOM {proxy.dicom.aet} at {proxy.dicom.host}:{proxy.dicom.port}"
         )
-    stage.say("accounts:")
-    for account in region.accounts:
-        stage.say(f"  {account.login:<12} {account.password:<22} {account.role} {account.mo}".rstrip())
     stage.say(f"your own images   scripts/cami send FOLDER --to {first.mo} --state {state.folder}")
 
 
-def _stay(running: regions.Running) -> None:
+def _accounts(stage: Stage, region: Region, *, reveal: bool) -> None:
+    """Show who can sign in; passwords only to somebody who can use them, so that none gets into the log of CI."""
+    stage.say("accounts:")
+    for account in region.accounts:
+        password = account.password if reveal else "(shown without --once)"
+        stage.say(f"  {account.login:<12} {password:<22} {account.role} {account.mo}".rstrip())
+
+
+def _stay(running: regions.Running, stage: Stage) -> None:
     try:
         while not running.started or running.alive():
             time.sleep(0.5)
+        stage.say("the region was taken down")
     except KeyboardInterrupt:
-        return
+        stage.say("")
 
 
 def _end(plan: Plan, stage: Stage, running: regions.Running | None, state: StateFolder) -> None:

@@ -71,12 +71,12 @@ class _Row:
 
 _ROWS = (
     _Row("42001", people.IVANOV, "CT", "КТ органов грудной клетки", _CYRILLIC, "20261116", ExplicitVRLittleEndian),
-    _Row("42001", people.SHARED, "DX", "Рентгенография ОГК, 2 проекции", _UTF8, "20261117", ExplicitVRLittleEndian),
+    _Row("42001", people.SHARED, "DX", "Рентгенография ОГК", _UTF8, "20261117", ExplicitVRLittleEndian),
     _Row("42001", people.SEMYONOVA, "MG", "Маммография, скрининг", _UTF8, "20261118", JPEGLSLossless),
     _Row("42001", people.KUZNETSOV, "US", "Эхокардиография", _CYRILLIC, "20261119", JPEGBaseline8Bit),
     _Row("42002", people.SHARED, "CT", "КТ органов грудной клетки", _CYRILLIC, "20261118", JPEGLSLossless),
     _Row("42002", people.SHCHERBAKOVA, "MR", "МРТ головного мозга", _UTF8, "20261116", ExplicitVRLittleEndian),
-    _Row("42002", people.TITOV, "DX", "Рентгенография ОГК, 2 проекции", _CYRILLIC, "20261119", JPEG2000Lossless),
+    _Row("42002", people.TITOV, "DX", "Рентгенография ОГК", _CYRILLIC, "20261119", JPEG2000Lossless),
     _Row("42002", people.MOROZOVA, "US", "Эхокардиография", _UTF8, "20261120", RLELossless),
 )
 
