@@ -62,8 +62,8 @@ locks: dev ## Resolve the lock files again, keeping what is pinned where the lis
 	done
 
 .PHONY: clean
-clean: ## Stop the default region, remove what was built; .venv, .runtime and .state stay (clean-all takes them)
-	@if [ -d .venv ] && [ -d .state ]; then $(CAMI) region down; fi
+clean: ## Stop the regions in .state, remove what was built; .venv, .runtime and .state stay (clean-all takes them)
+	@for kept in $(wildcard .state/state.json .state/*/state.json); do $(CAMI) region down --state $${kept%/*}; done
 	rm -rf build .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find plugins scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
