@@ -5,6 +5,7 @@ archive to say, with a DICOM status.
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _modality(path: Path) -> str:
     """Return the Modality, or nothing: it only chooses which device to call from."""
-    try:
-        return str(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"]).get("Modality", ""))
-    except Exception:  # noqa: BLE001 - pydicom raises anything on a broken data set, which is not ours to judge here
-        return ""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            return str(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"]).get("Modality", ""))
+        except Exception:  # noqa: BLE001 - pydicom raises anything on a broken data set, not ours to judge here
+            return ""

@@ -20,8 +20,11 @@ from cami_cli.region_file import DicomAddress
 
 MAXIMUM_CONTEXTS = 128
 _CONNECT_SECONDS = 10
-#: A proxy short of disk may take long to store a large object; a device must not give up before it.
-_ANSWER_SECONDS = 120
+#: Orthanc never answers for a data set that DCMTK cannot parse, so this is also what each such file costs.
+_ANSWER_SECONDS = 30
+#: So many files in a row without an answer mean that nobody will answer for the others either.
+_SILENT_FILES = 3
+_SILENCE = "the server does not answer, as Orthanc does not for a data set that it cannot parse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +140,9 @@ class _Link:
         self._entity.dimse_timeout = self._entity.network_timeout = _ANSWER_SECONDS
         self._association: Association | None = None
         self._parking = _Parking()
+        self._silent = 0
         self.dead = ""
-        """Why nothing more can be sent: no association, or a server that does not answer."""
+        """Why nothing more can be sent: no association, or a server that does not answer any more."""
 
     def store(self, file: DicomFile) -> Outcome:
         """Store one file, over a new association if the old one broke; twice at most."""
@@ -147,15 +151,22 @@ class _Link:
             began = time.monotonic()
             outcome = _store(association, file) if association else None
             if outcome is not None:
+                self._silent = 0
                 return outcome
             self._drop()
-            if time.monotonic() - began >= _ANSWER_SECONDS:
-                self.dead = "the server does not answer"
             if self.dead:
                 return Outcome(file, stored=False, reason=self.dead)
+            if time.monotonic() - began >= _ANSWER_SECONDS:
+                return self._unanswered(file)
         return Outcome(
             file, stored=False, reason="the server broke the association instead of answering, as for an unknown device"
         )
+
+    def _unanswered(self, file: DicomFile) -> Outcome:
+        self._silent += 1
+        if self._silent >= _SILENT_FILES:
+            self.dead = f"the server has not answered {self._silent} times in a row"
+        return Outcome(file, stored=False, reason=_SILENCE)
 
     def close(self) -> None:
         """Release the association."""

@@ -236,22 +236,43 @@ class TestStore:
         assert "broke the association" in summary.refused[0].reason
         assert summary.sent == len(paths) - 1
 
-    def test_server_that_does_not_answer_is_asked_once(
+    def test_server_that_does_not_answer_is_given_up(
         self, archive: Archive, proxy: Proxy, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(store, "_ANSWER_SECONDS", 0.2)
-        asked = []
+        asked = self.silence(archive, lambda _: True)
+        summary = store_folder(next((folder / "42002").glob("MR*")), proxy)
+        reasons = [outcome.reason for outcome in summary.refused]
+        assert reasons[:3] == [store._SILENCE] * 3
+        assert set(reasons[3:]) == {"the server has not answered 3 times in a row"}
+        assert (len(asked), summary.sent) == (3, 0)
+
+    @staticmethod
+    def silence(archive: Archive, about: Callable[[str], bool]) -> list[str]:
+        """Let the server not answer for some objects; return the list of these, which grows."""
+        asked: list[str] = []
 
         def silent(event: evt.Event) -> int:
-            asked.append(event.request.AffectedSOPInstanceUID)
-            while event.assoc.is_established:
-                event.assoc.dul.join(0.05)
+            uid = str(event.request.AffectedSOPInstanceUID)
+            if about(uid):
+                asked.append(uid)
+                while event.assoc.is_established and event.assoc.dul.is_alive():
+                    event.assoc.dul.join(0.05)
             return 0
 
         archive.answer = silent
-        summary = store_folder(next((folder / "42002").glob("MR*")), proxy)
-        assert {outcome.reason for outcome in summary.refused} == {"the server does not answer"}
-        assert (len(asked), summary.sent) == (1, 0)
+        return asked
+
+    def test_object_without_an_answer_stops_no_other(
+        self, archive: Archive, proxy: Proxy, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(store, "_ANSWER_SECONDS", 0.2)
+        paths = sorted((folder / "42002").glob("MR*/*.dcm"))
+        unparsable = str(pydicom.dcmread(paths[2]).SOPInstanceUID)
+        asked = self.silence(archive, lambda uid: uid == unparsable)
+        summary = store_folder(paths[0].parent, proxy)
+        assert [outcome.file.path for outcome in summary.refused] == [paths[2]]
+        assert (asked, summary.sent) == ([unparsable], len(paths) - 1)
 
     def test_no_wait_for_nagle(self, archive: Archive, folder: Path) -> None:
         link = store._Link(scan(folder / "42002").files, archive.address, "CT42001")
