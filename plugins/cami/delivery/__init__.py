@@ -9,6 +9,7 @@ from cami.delivery.controls import control_endpoints
 from cami.delivery.courier import Courier
 from cami.delivery.feed import ChangeFeed
 from cami.delivery.link import CentralLink
+from cami.delivery.pace import Pace, Timetable
 from cami.delivery.quarantine import Quarantine
 from cami.delivery.queue import DeliveryQueue
 from cami.delivery.receiver import Receiver
@@ -20,8 +21,10 @@ __all__ = [
     "ChangeFeed",
     "Courier",
     "DeliveryQueue",
+    "Pace",
     "Quarantine",
     "Receiver",
+    "Timetable",
     "TokenIssuer",
     "TokenVerifier",
     "control_endpoints",

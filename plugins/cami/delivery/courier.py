@@ -48,7 +48,7 @@ class Courier:
             return True
         sha256 = hashlib.sha256(dicom).hexdigest()
         try:
-            receipt = self._link.send(dicom, sha256)
+            receipt = self._link.send(dicom, sha256, urgent=item.urgent)
         except (Transient, Denied) as error:
             self._queue.give_back(item, "line", pause(item.attempts))
             raise Transient(str(error)) from error

@@ -1,21 +1,19 @@
 """The proxy's line to the centre: every call goes out from here, over HTTPS."""
 
-import threading
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import requests
 
+from cami.delivery.pace import Pace
 from cami.delivery.queue import Manifest
 from cami.delivery.tokens import HEADER, TokenIssuer
+from cami.delivery.transport import Transport
 from cami.errors import Denied, Permanent, Transient
 
 Outcome = Literal["stored", "present", "quarantined", "rejected"]
-
-#: Seconds without a byte after which a line counts as dead; no limit on the whole, since 27 MB take two minutes at
-#: 2 Mbit/s.
-CONNECT_TIMEOUT = 10
-STALL_TIMEOUT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,54 +40,49 @@ class CentralLink:
     this proxy's token.
     """
 
-    def __init__(self, central_url: str, tokens: TokenIssuer) -> None:
+    def __init__(self, central_url: str, tokens: TokenIssuer, pace: Pace | None = None) -> None:
         self._base = central_url + "/cami/wire/v1"
         self._tokens = tokens
-        # requests does not promise that a session may be used by several threads: each has its own.
-        self._local = threading.local()
+        self._transport = Transport(pace or Pace())
 
-    def send(self, dicom: bytes, sha256: str) -> Receipt:
-        """Send one DICOM file."""
+    def send(self, dicom: bytes, sha256: str, *, urgent: bool = False) -> Receipt:
+        """Send one DICOM file; what is `urgent` may be exempt from the pace."""
         headers = {"Content-Type": "application/dicom", "X-Cami-Sha256": sha256}
-        answer = self._call("POST", "/instances", data=dicom, headers=headers)
+        answer = self._call("POST", "/instances", headers, dicom, urgent=urgent)
         return Receipt(answer["outcome"], str(answer.get("reason", "")), str(answer.get("sha256", "")))
 
     def confirm(self, manifest: Manifest) -> ManifestAnswer:
         """Compare what should be at the centre with what is."""
+        document = {"study_id": manifest.study_id, "instances": dict(manifest.instances)}
         answer = self._call(
-            "POST", "/manifests", json={"study_id": manifest.study_id, "instances": dict(manifest.instances)}
+            "POST", "/manifests", {"Content-Type": "application/json"}, json.dumps(document).encode(), urgent=True
         )
         return ManifestAnswer(tuple(answer["missing"]), tuple(answer["different"]))
 
     def directory(self) -> dict[str, Any]:
         """Fetch the accounts of this proxy's МО."""
-        return self._call("GET", "/directory")
+        return self._call("GET", "/directory", {}, urgent=True)
 
-    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        session = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = requests.Session()
-            # Proxies of the environment, .netrc and the like are not for this line.
-            session.trust_env = False
-        headers = {HEADER: self._tokens.issue(), **arguments.pop("headers", {})}
-        try:
-            response = session.request(
-                method,
-                self._base + path,
-                headers=headers,
-                timeout=(CONNECT_TIMEOUT, STALL_TIMEOUT),
-                allow_redirects=False,
-                **arguments,
-            )
-        except requests.RequestException as error:
-            raise Transient(f"no line to the centre ({type(error).__name__})") from error
-        if response.status_code == 200:
-            return _json_object(response)
-        if response.status_code in (401, 403):
-            raise Denied("the centre does not accept this proxy's token: check its key and its clock")
-        if response.status_code in (413, 422):
-            raise Permanent(f"the centre refuses the object (HTTP {response.status_code})")
-        raise Transient(f"the centre answered HTTP {response.status_code}")
+    def _call(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, urgent: bool
+    ) -> dict[str, Any]:
+        return _understood(self._request(method, path, headers, body, urgent=urgent))
+
+    def _request(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, urgent: bool
+    ) -> requests.Response:
+        signed = {HEADER: self._tokens.issue(), **headers}
+        return self._transport.request(method, self._base + path, signed, body, urgent=urgent)
+
+
+def _understood(response: requests.Response) -> dict[str, Any]:
+    if response.status_code == 200:
+        return _json_object(response)
+    if response.status_code in (401, 403):
+        raise Denied("the centre does not accept this proxy's token: check its key and its clock")
+    if response.status_code in (413, 422):
+        raise Permanent(f"the centre refuses the object (HTTP {response.status_code})")
+    raise Transient(f"the centre answered HTTP {response.status_code}")
 
 
 def _json_object(response: requests.Response) -> dict[str, Any]:

@@ -19,8 +19,10 @@ from cami.delivery import (
     ChangeFeed,
     Courier,
     DeliveryQueue,
+    Pace,
     Quarantine,
     Receiver,
+    Timetable,
     TokenIssuer,
     TokenVerifier,
     control_endpoints,
@@ -40,8 +42,6 @@ from cami.web import Endpoint
 
 log = logging.getLogger(__name__)
 
-#: Parallel streams to the centre. One stream leaves a line with round trips of 60 ms half empty.
-SENDERS = 3
 #: Seconds between looks at the change log when nothing wakes the feed.
 FEED_INTERVAL = 2.0
 #: Seconds between looks at the queue when nothing wakes a sender: what waits out a failed try must not wait longer.
@@ -121,7 +121,11 @@ class _Server:
     def _proxy(self) -> tuple[list[Endpoint], list[Worker]]:
         settings = self.settings
         queue = DeliveryQueue(self.engine, self.clock)
-        link = CentralLink(settings.central_url, TokenIssuer(settings.mo, settings.secrets / "link.key", self.clock))
+        line = self.region.link(settings.mo)
+        timetable = Timetable(line, self.region.time_zone, self.clock)
+        pace = Pace(timetable.limit, urgent_exempt=line.urgent_exempt)
+        tokens = TokenIssuer(settings.mo, settings.secrets / "link.key", self.clock)
+        link = CentralLink(settings.central_url, tokens, pace)
         courier = Courier(self.archive, queue, link, self.clock)
         queue.recover()
         ingest.receive_at_proxy(self.archive, self.quarantine)
@@ -129,7 +133,7 @@ class _Server:
         def send() -> float:
             return 0.0 if courier.send_next() else SEND_INTERVAL
 
-        senders = [Worker(f"sender-{number}", send) for number in range(1, SENDERS + 1)]
+        senders = [Worker(f"sender-{number}", send) for number in range(1, line.streams + 1)]
 
         def wake_senders() -> None:
             for sender in senders:

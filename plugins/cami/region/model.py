@@ -68,8 +68,14 @@ class Link(_Entry):
     """The line of an МО to the centre."""
 
     mbit_s: MegabitsPerSecond
-    """What delivery may use, unless the timetable says otherwise."""
+    """How fast the line is, or how much of it delivery may use (`capped`), unless the timetable says otherwise."""
     timetable: tuple[RateWindow, ...] = ()
+    capped: bool = False
+    """Whether delivery keeps to `mbit_s` and the timetable, because others use the line too."""
+    urgent_exempt: bool = False
+    """Whether P0 and P1 may use the whole line at any hour."""
+    streams: Annotated[int, Field(ge=1, le=32)] = 6
+    """How many objects are on their way at the same time. One leaves a line with long round trips half empty."""
 
 
 class Proxy(_Entry):
@@ -155,6 +161,19 @@ class Region(_Entry):
             if organization.code == code:
                 return organization
         raise NotFound(f'the region has no МО with code "{code}"')
+
+    def link(self, code: str) -> Link:
+        """Return the line of the МО with `code`.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            There is no such МО, or it has no proxy.
+        """
+        proxy = self.organization(code).proxy
+        if proxy is None:
+            raise NotFound(f"МО {code} has no proxy in the registry")
+        return proxy.link
 
     @property
     def with_proxy(self) -> tuple[Organization, ...]:
