@@ -12,8 +12,10 @@ from cami.delivery.link import CentralLink
 from cami.delivery.pace import Pace, Timetable
 from cami.delivery.quarantine import Quarantine
 from cami.delivery.queue import DeliveryQueue
+from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
 from cami.delivery.tokens import TokenIssuer, TokenVerifier
+from cami.delivery.uploads import Uploads
 from cami.delivery.wire import wire_endpoints
 
 __all__ = [
@@ -23,10 +25,12 @@ __all__ = [
     "DeliveryQueue",
     "Pace",
     "Quarantine",
+    "Recall",
     "Receiver",
     "Timetable",
     "TokenIssuer",
     "TokenVerifier",
+    "Uploads",
     "control_endpoints",
     "wire_endpoints",
 ]

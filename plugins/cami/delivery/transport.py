@@ -42,6 +42,10 @@ def _options() -> list[tuple[int, int, int]]:
     return options
 
 
+class LineBroken(Transient):
+    """No answer: the line or the centre is down, or went down on the way."""
+
+
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
         named["socket_options"] = _options()
@@ -90,8 +94,8 @@ class Transport:
 
         Raises
         ------
-        cami.errors.Transient
-            The line is down or broke.
+        LineBroken
+            There was no answer.
         """
         paced = PacedBody(body, self._pace, urgent=urgent)
         try:
@@ -104,7 +108,7 @@ class Transport:
                 return self._send(method, url, headers, paced)
         except requests.RequestException as error:
             self._drop()
-            raise Transient(f"no line to the centre ({type(error).__name__})") from error
+            raise LineBroken(f"no line to the centre ({type(error).__name__})") from error
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: PacedBody) -> requests.Response:
         self._pace.take(HEAD, urgent=body.urgent)

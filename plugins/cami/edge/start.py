@@ -21,13 +21,16 @@ from cami.delivery import (
     DeliveryQueue,
     Pace,
     Quarantine,
+    Recall,
     Receiver,
     Timetable,
     TokenIssuer,
     TokenVerifier,
+    Uploads,
     control_endpoints,
     wire_endpoints,
 )
+from cami.delivery.link import piece_bytes
 from cami.delivery.tokens import read_public_keys
 from cami.edge import http, ingest, logs, metrics, sdk
 from cami.edge.archive import OrthancArchive
@@ -48,6 +51,8 @@ FEED_INTERVAL = 2.0
 SEND_INTERVAL = 0.5
 #: Seconds between two measurements of the queue.
 METRICS_INTERVAL = 5.0
+#: Seconds between two looks for uploads that nobody goes on with.
+TIDY_INTERVAL = 3600.0
 #: Seconds between two fetches of the МО's accounts from the centre.
 DIRECTORY_INTERVAL = 15.0
 
@@ -116,7 +121,15 @@ class _Server:
             receiver.relabel()
             return 60.0
 
-        return wire_endpoints(receiver, tokens, self.accounts), [Worker("relabel", relabel)]
+        uploads = Uploads(self.settings.uploads, self.engine, self.clock)
+        recall = Recall(self.archive, self.engine)
+
+        def tidy_uploads() -> float:
+            uploads.tidy()
+            return TIDY_INTERVAL
+
+        endpoints = wire_endpoints(receiver, tokens, self.accounts, uploads, recall)
+        return endpoints, [Worker("relabel", relabel), Worker("uploads", tidy_uploads)]
 
     def _proxy(self) -> tuple[list[Endpoint], list[Worker]]:
         settings = self.settings
@@ -125,7 +138,9 @@ class _Server:
         timetable = Timetable(line, self.region.time_zone, self.clock)
         pace = Pace(timetable.limit, urgent_exempt=line.urgent_exempt)
         tokens = TokenIssuer(settings.mo, settings.secrets / "link.key", self.clock)
-        link = CentralLink(settings.central_url, tokens, pace)
+        link = CentralLink(
+            settings.central_url, tokens, pace, line.piece_kib * 1024 if line.piece_kib else piece_bytes(line.mbit_s)
+        )
         courier = Courier(self.archive, queue, link, self.clock)
         queue.recover()
         ingest.receive_at_proxy(self.archive, self.quarantine)

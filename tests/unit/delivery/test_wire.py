@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from cami.delivery import TokenIssuer, TokenVerifier, wire_endpoints
+from cami.delivery import Recall, TokenIssuer, TokenVerifier, Uploads, wire_endpoints
 from cami.delivery.states import TRANSITIONS, Command, State, after
 from cami.delivery.tokens import AUDIENCE
 from cami.errors import Conflict, Denied
@@ -89,9 +89,10 @@ class NoAccounts:
 
 @pytest.fixture
 def call(region, keys, clock, verifier):
-    endpoints = {
-        endpoint.pattern: endpoint.handler for endpoint in wire_endpoints(region.receiver, verifier, NoAccounts())
-    }
+    uploads = Uploads(region.folder / "uploads", region.central_db, region.clock)
+    recall = Recall(region.central, region.central_db)
+    made = wire_endpoints(region.receiver, verifier, NoAccounts(), uploads, recall)
+    endpoints = {endpoint.pattern: endpoint.handler for endpoint in made}
 
     def call(path, body=b"", *, method="POST", mo="42001", **headers):
         token = TokenIssuer(mo, keys[mo][0], clock).issue()
