@@ -1,7 +1,6 @@
 """A line between a proxy and the centre, in this process: it counts what goes through, is slow, and breaks."""
 
 import socket
-import struct
 import threading
 import time
 from contextlib import suppress
@@ -28,7 +27,9 @@ class Relay:
         """When how many bytes went towards the centre."""
         self.carried = 0
         self.cuts = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._all: list[socket.socket] = [self._listener]
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
 
     @property
     def url(self) -> str:
@@ -38,18 +39,22 @@ class Relay:
     def close(self) -> None:
         """End the line."""
         self._closed = True
-        self._listener.close()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(10)
         self.cut()
+        for thread in self._threads[1:]:
+            thread.join(10)
+        for end in self._all:
+            end.close()
 
     def cut(self) -> None:
-        """Break all connections, with a reset, as a line does that takes another route."""
+        """Break all connections, as a line does that takes another route."""
         with self._lock:
             ends, self._open = self._open, set()
         for end in ends:
             with suppress(OSError):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 end.shutdown(socket.SHUT_RDWR)
-            end.close()
 
     def busiest(self, span: float) -> float:
         """Return the most bytes on the wire in any `span` seconds, in full packets with their headers."""
@@ -78,8 +83,11 @@ class Relay:
             near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
             with self._lock:
                 self._open |= {near, far}
-            threading.Thread(target=self._carry, args=(near, far, True), daemon=True).start()
-            threading.Thread(target=self._carry, args=(far, near, False), daemon=True).start()
+            self._all += [near, far]
+            for ends in ((near, far, True), (far, near, False)):
+                thread = threading.Thread(target=self._carry, args=ends, daemon=True)
+                self._threads.append(thread)
+                thread.start()
 
     def _carry(self, source: socket.socket, target: socket.socket, up: bool) -> None:
         with suppress(OSError):

@@ -1,15 +1,27 @@
 """The line between proxy and centre: large objects over a line that breaks, both ends killed, the cap."""
 
+import base64
 import hashlib
+import io
 import json
 import random
 import time
 
+import numpy as np
 import pydicom
 import pytest
 import requests
-from pydicom.uid import ExplicitVRLittleEndian, MultiFrameGrayscaleWordSecondaryCaptureImageStorage, generate_uid
+from pydicom.pixels import pixel_array
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    JPEGLSLossless,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
+from cami.clock import SystemClock
+from cami.delivery import TokenIssuer
 from tests.live import ROOT, LiveRegion, wait_until
 from tests.relay import Relay
 
@@ -48,6 +60,26 @@ def on_the_line(region, mo, relay):
     configuration["Cami"]["CentralUrl"] = relay.url
     path.write_text(json.dumps(configuration))
     region.server("start", f"proxy-{mo}")
+
+
+def image(path, rng, *, bits=16, stored=None, high=None, signed=False, samples=1, planar=0, frames=1, above=0):
+    """Write a smooth image with a little noise; `above` are bits above the stored ones, as overlays have them."""
+    stored = stored or bits
+    dataset = grey(path, frames, rng, side=64)
+    dataset.BitsAllocated, dataset.BitsStored = bits, stored
+    dataset.HighBit = stored - 1 if high is None else high
+    dataset.PixelRepresentation, dataset.SamplesPerPixel = int(signed), samples
+    if samples == 3:
+        dataset.PhotometricInterpretation, dataset.PlanarConfiguration = "RGB", planar
+    if frames == 1:
+        del dataset.NumberOfFrames
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    count = 64 * 64 * samples * frames
+    middle = 1 << (stored - 1)
+    values = np.arange(count) // 9 % (middle // 2) + np.frombuffer(rng.randbytes(count), "u1") % 4
+    values = (values - middle // 4 if signed else values) | above
+    dataset.PixelData = values.astype(f"<u{bits // 8}", casting="unsafe").tobytes()
+    dataset.save_as(path, enforce_file_format=True)
 
 
 def port(url):
@@ -164,8 +196,6 @@ def test_orthanc_hands_over_what_the_protocol_needs(line):
         refused = requests.request(method, address, headers={"X-Cami-Token": "x"}, data=b"body", timeout=30)
         assert refused.status_code == 401, (method, address)
     key = next((region.state / "servers" / "proxy-42002").rglob("link.key"))
-    from cami.clock import SystemClock
-    from cami.delivery import TokenIssuer
 
     def ask(method, address, body=b"", **headers):
         signed = {"X-Cami-Token": TokenIssuer("42002", key, SystemClock()).issue(), "Tus-Resumable": "1.0.0"}
@@ -177,8 +207,6 @@ def test_orthanc_hands_over_what_the_protocol_needs(line):
     assert ask("GET", url, Tus_Resumable="0.1").status_code == 412
     content = b"0123456789" * 30
     digest = hashlib.sha256(content).hexdigest()
-    import base64
-
     name = base64.b64encode(digest.encode()).decode()
     made = ask("POST", url, Upload_Length="300", Upload_Metadata=f"sha256 {name}")
     assert (made.status_code, made.headers["Location"]) == (201, f"/cami/wire/v1/uploads/{digest}")
@@ -197,3 +225,58 @@ def test_orthanc_hands_over_what_the_protocol_needs(line):
     assert (last.status_code, last.json()["outcome"]) == (200, "rejected")
     assert ask("GET", f"{url}/{digest}").status_code == 404
     assert ask("POST", url, Upload_Length=str(1 << 40), Upload_Metadata=f"sha256 {name}").status_code == 413
+
+
+#: Name → how the pixels are stored, and whether DCMTK's JPEG-LS gives them back bit by bit.
+PIXELS = {
+    "unsigned-16": ({}, True),
+    "signed-16": ({"signed": True}, True),
+    "unsigned-12": ({"stored": 12}, True),
+    "signed-12-with-its-sign-in-all-bits": ({"stored": 12, "signed": True}, False),
+    "overlay-in-the-upper-bits": ({"stored": 12, "above": 0xA000}, False),
+    "high-bit-not-the-stored-one": ({"stored": 12, "high": 15}, False),
+    "grey-8": ({"bits": 8}, True),
+    "colour-by-pixel": ({"bits": 8, "samples": 3}, True),
+    "colour-by-plane": ({"bits": 8, "samples": 3, "planar": 1}, False),
+    "frames": ({"frames": 4}, True),
+    "frames-32-bit": ({"bits": 32}, False),
+}
+
+
+@pytest.mark.timeout(300)
+def test_jpeg_ls_on_the_way_changes_no_pixel_and_what_it_would_change_goes_as_it_is(line, phantoms, tmp_path):
+    mo = "42002"
+    region, relay = line(mo, "mbit_s: 2\n        compression: jpeg-ls")
+    rng = random.Random(SEED)
+    for name, (how, _) in PIXELS.items():
+        image(tmp_path / "kinds" / f"{name}.dcm", rng, **how)
+    sent, packed = {}, {}
+    for path in [*(tmp_path / "kinds").iterdir(), *(phantoms / mo).rglob("*.dcm")]:
+        dataset = pydicom.dcmread(path)
+        sent[dataset.SOPInstanceUID] = path
+        packed[dataset.SOPInstanceUID] = PIXELS[path.stem][1] if path.stem in PIXELS else None
+    region.send(tmp_path / "kinds", mo)
+    region.send(phantoms / mo, mo)
+    region.settle(mo, len(sent), 120)
+    raw = sum(path.stat().st_size for path in sent.values())
+    print(f"{raw} bytes of DICOM, {relay.carried} on the line: {raw / relay.carried:.2f}")
+    doctor = region.session("radiologist", mo)
+    seen = set()
+    for key in files(region, region.central, mo):
+        content = doctor.get(f"{region.central}/instances/{key}/file", timeout=60).content
+        there = pydicom.dcmread(io.BytesIO(content))
+        here = pydicom.dcmread(sent[there.SOPInstanceUID])
+        name = sent[there.SOPInstanceUID].stem
+        small = there.file_meta.TransferSyntaxUID != here.file_meta.TransferSyntaxUID
+        assert not small or there.file_meta.TransferSyntaxUID == JPEGLSLossless, name
+        plain = not here.file_meta.TransferSyntaxUID.is_compressed and "PixelData" in here
+        expected = packed[there.SOPInstanceUID]
+        assert small is (plain if expected is None else expected), name
+        if small:
+            assert np.array_equal(pixel_array(there, raw=True), pixel_array(here, raw=True)), name
+        elif "PixelData" in here:
+            assert there.PixelData == here.PixelData, name
+        del there[0x7FE00010], here[0x7FE00010]
+        assert there == here, name
+        seen.add(there.SOPInstanceUID)
+    assert seen == set(sent)

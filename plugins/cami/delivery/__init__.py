@@ -9,6 +9,7 @@ from cami.delivery.controls import control_endpoints
 from cami.delivery.courier import Courier
 from cami.delivery.feed import ChangeFeed
 from cami.delivery.link import CentralLink
+from cami.delivery.lossless import Lossless
 from cami.delivery.pace import Pace, Timetable
 from cami.delivery.quarantine import Quarantine
 from cami.delivery.queue import DeliveryQueue
@@ -23,6 +24,7 @@ __all__ = [
     "ChangeFeed",
     "Courier",
     "DeliveryQueue",
+    "Lossless",
     "Pace",
     "Quarantine",
     "Recall",

@@ -11,6 +11,7 @@ import requests
 
 from cami.delivery.pace import Pace
 from cami.delivery.queue import Manifest
+from cami.delivery.squeeze import squeezed
 from cami.delivery.tokens import HEADER, TokenIssuer
 from cami.delivery.transport import LineBroken, Transport
 from cami.errors import Denied, Permanent, Transient
@@ -55,13 +56,20 @@ class CentralLink:
     """
 
     def __init__(
-        self, central_url: str, tokens: TokenIssuer, pace: Pace | None = None, piece: int = 1024 * 1024
+        self,
+        central_url: str,
+        tokens: TokenIssuer,
+        pace: Pace | None = None,
+        piece: int = 1024 * 1024,
+        *,
+        gzip: bool = True,
     ) -> None:
-        """Make a link that sends objects of more than `piece` bytes in pieces of that size."""
+        """Make a link that sends what is larger than `piece` in pieces of that size; with `gzip` where that pays."""
         self._base = central_url + "/cami/wire/v1"
         self._tokens = tokens
         self._transport = Transport(pace or Pace())
         self._piece = piece
+        self._gzip = gzip
 
     def send(self, dicom: bytes, sha256: str, *, urgent: bool = False) -> Receipt:
         """Send one DICOM file; what is `urgent` may be exempt from the pace."""
@@ -132,6 +140,10 @@ class CentralLink:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, urgent: bool
     ) -> requests.Response:
         signed = {HEADER: self._tokens.issue(), **headers}
+        small = squeezed(body) if self._gzip else None
+        if small is not None:
+            signed["Content-Encoding"] = "gzip"
+            body = small
         return self._transport.request(method, self._base + path, signed, body, urgent=urgent)
 
 

@@ -4,14 +4,16 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cami.access import Accounts
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
+from cami.delivery.squeeze import TooLarge, expanded
 from cami.delivery.tokens import HEADER, TokenVerifier
 from cami.delivery.tus import Handler, Tus
 from cami.delivery.uploads import Uploads
-from cami.errors import Denied, Transient
+from cami.errors import Denied, Invalid, Transient
 from cami.web import Endpoint, Request, Response, answer_json, answer_text
 from cami.web import Handler as WebHandler
 
@@ -70,7 +72,9 @@ def _for_proxies(tokens: TokenVerifier, methods: Mapping[str, Handler]) -> WebHa
         if handler is None:
             return answer_text(405, f"this address answers {' and '.join(methods)} only")
         try:
-            return handler(mo, request)
+            return handler(mo, _plain(request))
+        except Invalid as error:
+            return answer_text(413 if isinstance(error, TooLarge) else 400, str(error))
         except Transient as error:
             log.warning("delivery of МО %s put off: %s", mo, error)
             return answer_text(503, "try again later")
@@ -79,3 +83,12 @@ def _for_proxies(tokens: TokenVerifier, methods: Mapping[str, Handler]) -> WebHa
             return answer_text(507, "no room for the object now: try again later")
 
     return handle
+
+
+def _plain(request: Request) -> Request:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity":
+        return request
+    if encoding != "gzip":
+        raise Invalid("the body's Content-Encoding must be gzip or none")
+    return replace(request, body=expanded(request.body))

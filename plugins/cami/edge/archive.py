@@ -13,7 +13,7 @@ from cami.archive import (
     ObjectIdentity,
     StoreOutcome,
 )
-from cami.edge import sdk
+from cami.edge import jpegls, sdk
 from cami.errors import NotFound, Permanent, Transient
 
 _ABSENT = (sdk.ErrorCode.UNKNOWN_RESOURCE, sdk.ErrorCode.INEXISTENT_ITEM)
@@ -67,6 +67,10 @@ class OrthancArchive:
             if error.args[0] in _ABSENT:
                 return None
             raise Transient(f"Orthanc cannot read an instance ({error.args[1]})") from error
+
+    def in_jpeg_ls(self, dicom: bytes) -> bytes | None:
+        """Return a DICOM file in JPEG-LS, or None if it is compressed already or would not come back bit by bit."""
+        return jpegls.compress(dicom)
 
     def parse(self, dicom: bytes) -> ObjectIdentity:
         """Read the identity of an object that is not stored yet."""

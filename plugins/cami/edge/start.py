@@ -19,6 +19,7 @@ from cami.delivery import (
     ChangeFeed,
     Courier,
     DeliveryQueue,
+    Lossless,
     Pace,
     Quarantine,
     Recall,
@@ -138,10 +139,9 @@ class _Server:
         timetable = Timetable(line, self.region.time_zone, self.clock)
         pace = Pace(timetable.limit, urgent_exempt=line.urgent_exempt)
         tokens = TokenIssuer(settings.mo, settings.secrets / "link.key", self.clock)
-        link = CentralLink(
-            settings.central_url, tokens, pace, line.piece_kib * 1024 if line.piece_kib else piece_bytes(line.mbit_s)
-        )
-        courier = Courier(self.archive, queue, link, self.clock)
+        piece = line.piece_kib * 1024 if line.piece_kib else piece_bytes(line.mbit_s)
+        link = CentralLink(settings.central_url, tokens, pace, piece, gzip=line.gzip)
+        courier = Courier(self.archive, queue, link, self.clock, Lossless(self.archive, line).prepare)
         queue.recover()
         ingest.receive_at_proxy(self.archive, self.quarantine)
 

@@ -1,5 +1,6 @@
 """The registry as typed, frozen values."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -39,6 +40,7 @@ MO_ROLES: frozenset[Role] = frozenset(["mo_admin", "radiologist", "clinician", "
 #: Roles of the region; their accounts name no МО.
 REGION_ROLES: frozenset[Role] = frozenset(ROLES) - MO_ROLES
 
+Compression = Literal["none", "jpeg-ls"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -78,6 +80,12 @@ class Link(_Entry):
     """How many objects are on their way at the same time. One leaves a line with long round trips half empty."""
     piece_kib: Annotated[int, Field(ge=16, le=65536)] | None = None
     """Size of the pieces in which larger objects go; empty: what the line carries in 4 s, 256 KiB to 8 MiB."""
+    compression: Compression = "none"
+    """How images that are not compressed are made smaller for the way, without loss."""
+    compression_by_modality: Mapping[Modality, Compression] = Field(default_factory=dict)
+    """Modalities for which it is another one."""
+    gzip: bool = True
+    """Whether bodies go as gzip where that saves a tenth. Their bytes stay the same."""
 
 
 class Proxy(_Entry):

@@ -384,3 +384,12 @@ def test_a_piece_too_long_is_not_taken(wire):
 )
 def test_pieces_fit_the_line(mbit_s, size):
     assert piece_bytes(mbit_s) == size
+
+
+def test_pieces_that_repeat_themselves_go_as_gzip_and_arrive_as_they_were(wire):
+    plain = dicom(content="a" * 5000)
+    link = CentralLink("", TokenIssuer("42001", wire.keys["42001"][0], wire.region.clock), piece=2000)
+    link._transport = wire
+    link.send(plain, hashlib.sha256(plain).hexdigest())
+    assert list(wire.region.central.files.values()) == [plain]
+    assert wire.carried < len(plain) / 5
