@@ -37,13 +37,15 @@ def wait_until(what: str, holds: Callable[[], Any], seconds: float = 60) -> Any:
 class LiveRegion:
     """A region that runs, by the object of ``region.json`` (design §7)."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, registry: Path | None = None) -> None:
         self.state = state
+        self.registry = registry
         self.about: dict[str, Any] = {}
 
     def up(self) -> "LiveRegion":
         """Start what is down."""
-        self.about = json.loads(cami("region", "up", "--state", self.state, "--detach", "--json").stdout)
+        registry = ["--region", self.registry] if self.registry else []
+        self.about = json.loads(cami("region", "up", "--state", self.state, "--detach", "--json", *registry).stdout)
         return self
 
     def down(self) -> None:

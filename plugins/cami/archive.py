@@ -134,6 +134,10 @@ class Archive(Protocol):
         """Return the stored DICOM file, or None if it is gone."""
         ...
 
+    def in_jpeg_ls(self, dicom: bytes) -> bytes | None:
+        """Return a DICOM file in JPEG-LS, or None if it is compressed already or would not come back bit by bit."""
+        ...
+
     def parse(self, dicom: bytes) -> ObjectIdentity:
         """Read the identity of an object that is not stored yet.
 

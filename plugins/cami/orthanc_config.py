@@ -78,6 +78,7 @@ def render(
         "Region": "/etc/cami/region.yaml",
         "Database": "sqlite:////var/lib/cami/cami.sqlite",
         "Quarantine": "/var/lib/cami/quarantine",
+        "Uploads": "/var/lib/cami/uploads",
         "Secrets": "/etc/cami/secrets",
         "Keys": "/etc/cami/keys",
         "Ohif": "/opt/cami/ohif",

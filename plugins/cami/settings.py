@@ -33,6 +33,8 @@ class Settings:
     """Where a proxy sends to, without a trailing slash; empty at the centre."""
     cookie_secure: bool
     """Whether the session cookie is for HTTPS only: true behind a TLS proxy."""
+    uploads: Path = Path("/var/lib/cami/uploads")
+    """Where the centre keeps large objects until they are whole."""
 
 
 def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -70,4 +72,5 @@ def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] =
         ohif=Path(text("Ohif", required=False)),
         central_url=text("CentralUrl", required=proxy).rstrip("/"),
         cookie_secure=bool(section.get("CookieSecure", True)),
+        uploads=Path(text("Uploads", required=False) or "/var/lib/cami/uploads"),
     )

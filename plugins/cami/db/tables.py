@@ -27,6 +27,7 @@ __all__ = [
     "session",
     "study",
     "study_claim",
+    "upload",
 ]
 
 metadata = MetaData(
@@ -119,9 +120,20 @@ received_instance = Table(
     Column("instance_id", String(64), primary_key=True, comment="Orthanc id"),
     Column("sop_uid", String(128), nullable=False, index=True),
     Column("study_id", String(64), ForeignKey("study.study_id"), nullable=False, index=True),
-    Column("sha256", String(64), nullable=False, comment="of the file as delivered"),
+    Column("sha256", String(64), nullable=False, index=True, comment="of the file as delivered"),
     Column("size", BigInteger, nullable=False),
     Column("stored_at", UtcDateTime, comment="empty until Orthanc has stored it"),
+)
+
+#: Centre: objects that come in pieces, until they are whole (`cami.delivery.uploads`); the bytes lie in a folder.
+upload = Table(
+    "upload",
+    metadata,
+    Column("mo", String(16), primary_key=True, comment="code of the МО whose proxy sends it"),
+    Column("sha256", String(64), primary_key=True, comment="of the whole object, as announced"),
+    Column("length", BigInteger, nullable=False),
+    Column("received", BigInteger, nullable=False, comment="bytes from the beginning that are on the disk for sure"),
+    Column("touched_at", UtcDateTime, nullable=False, index=True),
 )
 
 #: Objects that were accepted but must not be joined to the archive; the bytes lie in the quarantine folder.

@@ -9,10 +9,14 @@ from cami.delivery.controls import control_endpoints
 from cami.delivery.courier import Courier
 from cami.delivery.feed import ChangeFeed
 from cami.delivery.link import CentralLink
+from cami.delivery.lossless import Lossless
+from cami.delivery.pace import Pace, Timetable
 from cami.delivery.quarantine import Quarantine
 from cami.delivery.queue import DeliveryQueue
+from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
 from cami.delivery.tokens import TokenIssuer, TokenVerifier
+from cami.delivery.uploads import Uploads
 from cami.delivery.wire import wire_endpoints
 
 __all__ = [
@@ -20,10 +24,15 @@ __all__ = [
     "ChangeFeed",
     "Courier",
     "DeliveryQueue",
+    "Lossless",
+    "Pace",
     "Quarantine",
+    "Recall",
     "Receiver",
+    "Timetable",
     "TokenIssuer",
     "TokenVerifier",
+    "Uploads",
     "control_endpoints",
     "wire_endpoints",
 ]

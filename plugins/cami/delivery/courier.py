@@ -5,6 +5,7 @@ Methods do one step and return; `cami.edge` calls them from its threads.
 
 import hashlib
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from cami.archive import Archive
@@ -20,14 +21,27 @@ log = logging.getLogger(__name__)
 QUIET = timedelta(seconds=2)
 
 
+def _as_it_is(_item: Item, dicom: bytes) -> bytes:
+    return dicom
+
+
 class Courier:
     """Carries instances from the local archive to the centre."""
 
-    def __init__(self, archive: Archive, queue: DeliveryQueue, link: CentralLink, clock: Clock) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        queue: DeliveryQueue,
+        link: CentralLink,
+        clock: Clock,
+        prepare: Callable[[Item, bytes], bytes] = _as_it_is,
+    ) -> None:
+        """Make a courier that sends what `prepare` makes of a file."""
         self._archive = archive
         self._queue = queue
         self._link = link
         self._line = Line(clock)
+        self._prepare = prepare
 
     def send_next(self) -> bool:
         """Send the instance whose turn it is; return False when there is none to send now.
@@ -48,9 +62,10 @@ class Courier:
             log.warning("instance %s left the local archive before it was sent", item.instance_id)
             self._queue.forget(item.instance_id)
             return True
+        dicom = self._prepare(item, dicom)
         sha256 = hashlib.sha256(dicom).hexdigest()
         try:
-            receipt = self._link.send(dicom, sha256)
+            receipt = self._link.send(dicom, sha256, urgent=item.urgent)
         except (Transient, Denied) as error:
             self._line.failed()
             # The line rests, not the image: it keeps its turn.

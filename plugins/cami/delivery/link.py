@@ -1,21 +1,34 @@
 """The proxy's line to the centre: every call goes out from here, over HTTPS."""
 
-import threading
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import requests
 
+from cami.delivery.pace import Pace
 from cami.delivery.queue import Manifest
+from cami.delivery.squeeze import squeezed
 from cami.delivery.tokens import HEADER, TokenIssuer
+from cami.delivery.transport import LineBroken, Transport
 from cami.errors import Denied, Permanent, Transient
 
 Outcome = Literal["stored", "present", "quarantined", "rejected"]
 
-#: Seconds without a byte after which a line counts as dead; no limit on the whole, since 27 MB take two minutes at
-#: 2 Mbit/s.
-CONNECT_TIMEOUT = 10
-STALL_TIMEOUT = 60
+
+#: How many seconds of the line a piece of a large object may take. What a break costs is half of it on the average.
+PIECE_SECONDS = 4
+SMALLEST_PIECE = 256 * 1024
+LARGEST_PIECE = 8 * 1024 * 1024
+_TUS = {"Tus-Resumable": "1.0.0"}
+
+
+def piece_bytes(mbit_s: float) -> int:
+    """Return in which pieces large objects go over a line of that rate."""
+    return min(max(int(mbit_s * 125_000 * PIECE_SECONDS), SMALLEST_PIECE), LARGEST_PIECE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,54 +55,120 @@ class CentralLink:
     this proxy's token.
     """
 
-    def __init__(self, central_url: str, tokens: TokenIssuer) -> None:
+    def __init__(
+        self,
+        central_url: str,
+        tokens: TokenIssuer,
+        pace: Pace | None = None,
+        piece: int = 1024 * 1024,
+        *,
+        gzip: bool = True,
+    ) -> None:
+        """Make a link that sends what is larger than `piece` in pieces of that size; with `gzip` where that pays."""
         self._base = central_url + "/cami/wire/v1"
         self._tokens = tokens
-        # requests does not promise that a session may be used by several threads: each has its own.
-        self._local = threading.local()
+        self._transport = Transport(pace or Pace())
+        self._piece = piece
+        self._gzip = gzip
 
-    def send(self, dicom: bytes, sha256: str) -> Receipt:
-        """Send one DICOM file."""
+    def send(self, dicom: bytes, sha256: str, *, urgent: bool = False) -> Receipt:
+        """Send one DICOM file; what is `urgent` may be exempt from the pace."""
+        if len(dicom) > self._piece:
+            return self._send_in_pieces(dicom, sha256, urgent=urgent)
         headers = {"Content-Type": "application/dicom", "X-Cami-Sha256": sha256}
-        answer = self._call("POST", "/instances", data=dicom, headers=headers)
-        return Receipt(answer["outcome"], str(answer.get("reason", "")), str(answer.get("sha256", "")))
+        return _receipt(self._request("POST", "/instances", headers, dicom, urgent=urgent))
 
     def confirm(self, manifest: Manifest) -> ManifestAnswer:
         """Compare what should be at the centre with what is."""
+        document = {"study_id": manifest.study_id, "instances": dict(manifest.instances)}
         answer = self._call(
-            "POST", "/manifests", json={"study_id": manifest.study_id, "instances": dict(manifest.instances)}
+            "POST", "/manifests", {"Content-Type": "application/json"}, json.dumps(document).encode(), urgent=True
         )
         return ManifestAnswer(tuple(answer["missing"]), tuple(answer["different"]))
 
     def directory(self) -> dict[str, Any]:
         """Fetch the accounts of this proxy's МО."""
-        return self._call("GET", "/directory")
+        return self._call("GET", "/directory", {}, urgent=True)
 
-    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        session = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = requests.Session()
-            # Proxies of the environment, .netrc and the like are not for this line.
-            session.trust_env = False
-        headers = {HEADER: self._tokens.issue(), **arguments.pop("headers", {})}
-        try:
-            response = session.request(
-                method,
-                self._base + path,
-                headers=headers,
-                timeout=(CONNECT_TIMEOUT, STALL_TIMEOUT),
-                allow_redirects=False,
-                **arguments,
-            )
-        except requests.RequestException as error:
-            raise Transient(f"no line to the centre ({type(error).__name__})") from error
-        if response.status_code == 200:
-            return _json_object(response)
-        if response.status_code in (401, 403):
-            raise Denied("the centre does not accept this proxy's token: check its key and its clock")
-        if response.status_code in (413, 422):
-            raise Permanent(f"the centre refuses the object (HTTP {response.status_code})")
-        raise Transient(f"the centre answered HTTP {response.status_code}")
+    def _send_in_pieces(self, dicom: bytes, sha256: str, *, urgent: bool) -> Receipt:
+        """Send a large object, from where the centre has it; go on after a break as long as pieces get through."""
+        moved = True
+        while True:
+            try:
+                offset = self._begin(len(dicom), sha256, urgent=urgent)
+                while isinstance(offset, int):
+                    before = offset
+                    offset = self._append(dicom, offset, sha256, urgent=urgent)
+                    moved = moved or offset != before
+            except LineBroken:
+                if not moved:
+                    raise
+                moved = False
+            else:
+                return offset
+
+    def _begin(self, length: int, sha256: str, *, urgent: bool) -> int | Receipt:
+        """Ask where to go on, or learn that the centre has the object already."""
+        metadata = "sha256 " + base64.b64encode(sha256.encode("ascii")).decode("ascii")
+        headers = _TUS | {"Upload-Length": str(length), "Upload-Metadata": metadata}
+        response = self._request("POST", "/uploads", headers, urgent=urgent)
+        return _where(response, length) if response.status_code == 201 else _receipt(response)
+
+    def _append(self, dicom: bytes, offset: int, sha256: str, *, urgent: bool) -> int | Receipt:
+        """Send the next piece; at the end of the object an empty one asks the centre again to store it."""
+        piece = dicom[offset : offset + self._piece]
+        checksum = base64.b64encode(hashlib.sha256(piece).digest()).decode("ascii")
+        headers = _TUS | {
+            "Content-Type": "application/offset+octet-stream",
+            "Upload-Offset": str(offset),
+            "Upload-Checksum": f"sha256 {checksum}",
+        }
+        response = self._request("PUT", f"/uploads/{sha256}", headers, piece, urgent=urgent)
+        if response.status_code == 204:
+            there = _where(response, len(dicom))
+            if there != offset + len(piece):
+                raise Transient("the centre acknowledged another piece than was sent")
+            return there
+        return _receipt(response)
+
+    def _call(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, urgent: bool
+    ) -> dict[str, Any]:
+        return _understood(self._request(method, path, headers, body, urgent=urgent))
+
+    def _request(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, urgent: bool
+    ) -> requests.Response:
+        signed = {HEADER: self._tokens.issue(), **headers}
+        small = squeezed(body) if self._gzip else None
+        if small is not None:
+            signed["Content-Encoding"] = "gzip"
+            body = small
+        return self._transport.request(method, self._base + path, signed, body, urgent=urgent)
+
+
+def _understood(response: requests.Response) -> dict[str, Any]:
+    if response.status_code == 200:
+        return _json_object(response)
+    if response.status_code in (401, 403):
+        raise Denied("the centre does not accept this proxy's token: check its key and its clock")
+    if response.status_code in (413, 422):
+        raise Permanent(f"the centre refuses the object (HTTP {response.status_code})")
+    raise Transient(f"the centre answered HTTP {response.status_code}")
+
+
+def _receipt(response: requests.Response) -> Receipt:
+    answer = _understood(response)
+    if answer.get("outcome") not in get_args(Outcome):
+        raise Transient("the centre's answer is no receipt: is something else at its address?")
+    return Receipt(answer["outcome"], str(answer.get("reason", "")), str(answer.get("sha256", "")))
+
+
+def _where(response: requests.Response, length: int) -> int:
+    offset = response.headers.get("Upload-Offset", "")
+    if not offset.isdecimal() or int(offset) > length:
+        raise Transient("the centre does not tell where an upload goes on: is something else at its address?")
+    return int(offset)
 
 
 def _json_object(response: requests.Response) -> dict[str, Any]:

@@ -27,6 +27,13 @@ class Item:
     instance_id: str
     study_id: str
     attempts: int
+    lane: int = 2
+    modality: str = ""
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it is of class P0 or P1 (`cami.delivery.order.lane`)."""
+        return self.lane < lane(Priority.PLANNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,13 @@ class DeliveryQueue:
         """Take the instance whose turn it is (`cami.delivery.order`) and that may be tried now, or None."""
         with self._engine.begin() as connection:
             row = connection.execute(
-                select(delivery_item.c.instance_id, delivery_item.c.study_id, delivery_item.c.attempts)
+                select(
+                    delivery_item.c.instance_id,
+                    delivery_item.c.study_id,
+                    delivery_item.c.attempts,
+                    delivery_item.c.lane,
+                    delivery_item.c.modality,
+                )
                 .where(
                     delivery_item.c.state == State.QUEUED,
                     (delivery_item.c.not_before.is_(None)) | (delivery_item.c.not_before <= self._clock.now()),
@@ -133,7 +146,7 @@ class DeliveryQueue:
             if row is None:
                 return None
             self._change(connection, Command.SEND, [row.instance_id])
-        return Item(row.instance_id, row.study_id, row.attempts)
+        return Item(row.instance_id, row.study_id, row.attempts, row.lane, row.modality)
 
     def give_back(self, item: Item, reason: str, delay: timedelta) -> None:
         """Return an instance to the queue, to be tried again after `delay`."""

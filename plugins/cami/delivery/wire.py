@@ -3,20 +3,28 @@
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import replace
 
 from cami.access import Accounts
+from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
+from cami.delivery.squeeze import TooLarge, expanded
 from cami.delivery.tokens import HEADER, TokenVerifier
-from cami.errors import Denied, Transient
+from cami.delivery.tus import Handler, Tus
+from cami.delivery.uploads import Uploads
+from cami.errors import Denied, Invalid, Transient
 from cami.web import Endpoint, Request, Response, answer_json, answer_text
+from cami.web import Handler as WebHandler
 
 log = logging.getLogger(__name__)
 
 ROOT = "/cami/wire/v1"
 
 
-def wire_endpoints(receiver: Receiver, tokens: TokenVerifier, accounts: Accounts) -> list[Endpoint]:
+def wire_endpoints(
+    receiver: Receiver, tokens: TokenVerifier, accounts: Accounts, uploads: Uploads, recall: Recall
+) -> list[Endpoint]:
     """Return the endpoints that proxies call."""
 
     def instances(mo: str, request: Request) -> Response:
@@ -43,26 +51,30 @@ def wire_endpoints(receiver: Receiver, tokens: TokenVerifier, accounts: Accounts
     def ping(mo: str, _request: Request) -> Response:
         return answer_json({"mo": mo})
 
+    tus = Tus(uploads, recall, receiver, ROOT + "/uploads")
     return [
-        Endpoint(ROOT + "/instances", _for_proxies(tokens, "POST", instances)),
-        Endpoint(ROOT + "/manifests", _for_proxies(tokens, "POST", manifests)),
-        Endpoint(ROOT + "/directory", _for_proxies(tokens, "GET", people)),
-        Endpoint(ROOT + "/ping", _for_proxies(tokens, "GET", ping)),
+        Endpoint(ROOT + "/instances", _for_proxies(tokens, {"POST": instances})),
+        Endpoint(ROOT + "/uploads", _for_proxies(tokens, tus.collection)),
+        Endpoint(ROOT + "/uploads/([0-9a-f]{64})", _for_proxies(tokens, tus.member)),
+        Endpoint(ROOT + "/manifests", _for_proxies(tokens, {"POST": manifests})),
+        Endpoint(ROOT + "/directory", _for_proxies(tokens, {"GET": people})),
+        Endpoint(ROOT + "/ping", _for_proxies(tokens, {"GET": ping})),
     ]
 
 
-def _for_proxies(
-    tokens: TokenVerifier, method: str, handler: Callable[[str, Request], Response]
-) -> Callable[[Request], Response]:
+def _for_proxies(tokens: TokenVerifier, methods: Mapping[str, Handler]) -> WebHandler:
     def handle(request: Request) -> Response:
         try:
             mo = tokens.verify(request.headers.get(HEADER.lower(), ""))
         except Denied as error:
             return answer_text(401, str(error))
-        if request.method != method:
-            return answer_text(405, f"this address answers {method} only")
+        handler = methods.get(request.method)
+        if handler is None:
+            return answer_text(405, f"this address answers {' and '.join(methods)} only")
         try:
-            return handler(mo, request)
+            return handler(mo, _plain(request))
+        except Invalid as error:
+            return answer_text(413 if isinstance(error, TooLarge) else 400, str(error))
         except Transient as error:
             log.warning("delivery of МО %s put off: %s", mo, error)
             return answer_text(503, "try again later")
@@ -71,3 +83,12 @@ def _for_proxies(
             return answer_text(507, "no room for the object now: try again later")
 
     return handle
+
+
+def _plain(request: Request) -> Request:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity":
+        return request
+    if encoding != "gzip":
+        raise Invalid("the body's Content-Encoding must be gzip or none")
+    return replace(request, body=expanded(request.body))

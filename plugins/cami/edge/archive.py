@@ -16,7 +16,7 @@ from cami.archive import (
     StoreOutcome,
     check_uids,
 )
-from cami.edge import sdk
+from cami.edge import jpegls, sdk
 from cami.errors import Invalid, NotFound, Permanent, Transient
 
 #: The core's complaints about a question, which asking again will not mend.
@@ -116,6 +116,10 @@ class OrthancArchive:
             if error.args[0] in _ABSENT:
                 return None
             raise Transient(f"Orthanc cannot read an instance ({error.args[1]})") from error
+
+    def in_jpeg_ls(self, dicom: bytes) -> bytes | None:
+        """Return a DICOM file in JPEG-LS, or None if it is compressed already or would not come back bit by bit."""
+        return jpegls.compress(dicom)
 
     def parse(self, dicom: bytes) -> ObjectIdentity:
         """Read the identity of an object that is not stored yet."""

@@ -26,3 +26,4 @@ rest_get = orthanc.RestApiGet
 rest_post = orthanc.RestApiPost
 rest_put = orthanc.RestApiPut
 set_metric = orthanc.SetMetricsValue
+transcode = orthanc.TranscodeDicomInstance

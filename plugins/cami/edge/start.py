@@ -19,13 +19,19 @@ from cami.delivery import (
     ChangeFeed,
     Courier,
     DeliveryQueue,
+    Lossless,
+    Pace,
     Quarantine,
+    Recall,
     Receiver,
+    Timetable,
     TokenIssuer,
     TokenVerifier,
+    Uploads,
     control_endpoints,
     wire_endpoints,
 )
+from cami.delivery.link import piece_bytes
 from cami.delivery.tokens import read_public_keys
 from cami.edge import http, ingest, logs, metrics, sdk
 from cami.edge.archive import OrthancArchive
@@ -40,8 +46,6 @@ from cami.web import Endpoint
 
 log = logging.getLogger(__name__)
 
-#: Parallel streams to the centre. One stream leaves a line with round trips of 60 ms half empty.
-SENDERS = 3
 #: Seconds between looks at the change log when nothing wakes the feed.
 FEED_INTERVAL = 2.0
 #: Seconds that arrivals are gathered before they are read: one by one, reading costs more than storing them.
@@ -50,6 +54,8 @@ FEED_GATHERS = 0.25
 SEND_INTERVAL = 0.5
 #: Seconds between two measurements of the queue.
 METRICS_INTERVAL = 5.0
+#: Seconds between two looks for uploads that nobody goes on with.
+TIDY_INTERVAL = 3600.0
 #: Seconds between two fetches of the МО's accounts from the centre.
 DIRECTORY_INTERVAL = 15.0
 
@@ -118,20 +124,33 @@ class _Server:
             receiver.relabel()
             return 60.0
 
-        return wire_endpoints(receiver, tokens, self.accounts), [Worker("relabel", relabel)]
+        uploads = Uploads(self.settings.uploads, self.engine, self.clock)
+        recall = Recall(self.archive, self.engine)
+
+        def tidy_uploads() -> float:
+            uploads.tidy()
+            return TIDY_INTERVAL
+
+        endpoints = wire_endpoints(receiver, tokens, self.accounts, uploads, recall)
+        return endpoints, [Worker("relabel", relabel), Worker("uploads", tidy_uploads)]
 
     def _proxy(self) -> tuple[list[Endpoint], list[Worker]]:
         settings = self.settings
         queue = DeliveryQueue(self.engine, self.clock)
-        link = CentralLink(settings.central_url, TokenIssuer(settings.mo, settings.secrets / "link.key", self.clock))
-        courier = Courier(self.archive, queue, link, self.clock)
+        line = self.region.link(settings.mo)
+        timetable = Timetable(line, self.region.time_zone, self.clock)
+        pace = Pace(timetable.limit, urgent_exempt=line.urgent_exempt)
+        tokens = TokenIssuer(settings.mo, settings.secrets / "link.key", self.clock)
+        piece = line.piece_kib * 1024 if line.piece_kib else piece_bytes(line.mbit_s)
+        link = CentralLink(settings.central_url, tokens, pace, piece, gzip=line.gzip)
+        courier = Courier(self.archive, queue, link, self.clock, Lossless(self.archive, line).prepare)
         queue.recover()
         ingest.receive_at_proxy(self.archive, self.quarantine)
 
         def send() -> float:
             return 0.0 if courier.send_next() else SEND_INTERVAL
 
-        senders = [Worker(f"sender-{number}", send) for number in range(1, SENDERS + 1)]
+        senders = [Worker(f"sender-{number}", send) for number in range(1, line.streams + 1)]
 
         def wake_senders() -> None:
             for sender in senders:

@@ -1,5 +1,6 @@
 """The registry as typed, frozen values."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -39,6 +40,7 @@ MO_ROLES: frozenset[Role] = frozenset(["mo_admin", "radiologist", "clinician", "
 #: Roles of the region; their accounts name no МО.
 REGION_ROLES: frozenset[Role] = frozenset(ROLES) - MO_ROLES
 
+Compression = Literal["none", "jpeg-ls"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -68,8 +70,22 @@ class Link(_Entry):
     """The line of an МО to the centre."""
 
     mbit_s: MegabitsPerSecond
-    """What delivery may use, unless the timetable says otherwise."""
+    """How fast the line is, or how much of it delivery may use (`capped`), unless the timetable says otherwise."""
     timetable: tuple[RateWindow, ...] = ()
+    capped: bool = False
+    """Whether delivery keeps to `mbit_s` and the timetable, because others use the line too."""
+    urgent_exempt: bool = False
+    """Whether P0 and P1 may use the whole line at any hour."""
+    streams: Annotated[int, Field(ge=1, le=32)] = 6
+    """How many objects are on their way at the same time. One leaves a line with long round trips half empty."""
+    piece_kib: Annotated[int, Field(ge=16, le=65536)] | None = None
+    """Size of the pieces in which larger objects go; empty: what the line carries in 4 s, 256 KiB to 8 MiB."""
+    compression: Compression = "none"
+    """How images that are not compressed are made smaller for the way, without loss."""
+    compression_by_modality: Mapping[Modality, Compression] = Field(default_factory=dict)
+    """Modalities for which it is another one."""
+    gzip: bool = True
+    """Whether bodies go as gzip where that saves a tenth. Their bytes stay the same."""
 
 
 class Proxy(_Entry):
@@ -155,6 +171,19 @@ class Region(_Entry):
             if organization.code == code:
                 return organization
         raise NotFound(f'the region has no МО with code "{code}"')
+
+    def link(self, code: str) -> Link:
+        """Return the line of the МО with `code`.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            There is no such МО, or it has no proxy.
+        """
+        proxy = self.organization(code).proxy
+        if proxy is None:
+            raise NotFound(f"МО {code} has no proxy in the registry")
+        return proxy.link
 
     @property
     def with_proxy(self) -> tuple[Organization, ...]:

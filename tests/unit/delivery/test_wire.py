@@ -1,5 +1,6 @@
 """Tokens and the HTTP face for proxies."""
 
+import gzip
 import hashlib
 import json
 from datetime import timedelta
@@ -9,7 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from cami.delivery import TokenIssuer, TokenVerifier, wire_endpoints
+from cami.delivery import Recall, TokenIssuer, TokenVerifier, Uploads, wire_endpoints
+from cami.delivery.squeeze import LARGEST_EXPANDED
 from cami.delivery.states import TRANSITIONS, Command, State, after
 from cami.delivery.tokens import AUDIENCE
 from cami.errors import Conflict, Denied
@@ -89,9 +91,10 @@ class NoAccounts:
 
 @pytest.fixture
 def call(region, keys, clock, verifier):
-    endpoints = {
-        endpoint.pattern: endpoint.handler for endpoint in wire_endpoints(region.receiver, verifier, NoAccounts())
-    }
+    uploads = Uploads(region.folder / "uploads", region.central_db, region.clock)
+    recall = Recall(region.central, region.central_db)
+    made = wire_endpoints(region.receiver, verifier, NoAccounts(), uploads, recall)
+    endpoints = {endpoint.pattern: endpoint.handler for endpoint in made}
 
     def call(path, body=b"", *, method="POST", mo="42001", **headers):
         token = TokenIssuer(mo, keys[mo][0], clock).issue()
@@ -153,3 +156,32 @@ def test_nothing_leaves_the_quarantine_or_the_confirmed_by_itself():
         Command.MISS,
         Command.QUARANTINE,
     }
+
+
+def test_a_body_as_gzip_is_the_same_object(call, region):
+    digest = hashlib.sha256(dicom()).hexdigest()
+    packed = gzip.compress(dicom())
+    response = call("/instances", packed, **{"x-cami-sha256": digest, "content-encoding": "gzip"})
+    assert json.loads(response.body)["sha256"] == digest
+    assert list(region.central.files.values()) == [dicom()]
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status"),
+    [
+        (b"no gzip", "gzip", 400),
+        (gzip.compress(dicom())[:-3], "gzip", 400),
+        (dicom(), "br", 400),
+        (gzip.compress(bytes(LARGEST_EXPANDED + 1)), "gzip", 413),
+    ],
+    ids=["noise", "cut", "unknown", "bomb"],
+)
+def test_a_body_that_cannot_be_expanded_is_told_so(call, region, body, encoding, status):
+    digest = hashlib.sha256(dicom()).hexdigest()
+    assert call("/instances", body, **{"x-cami-sha256": digest, "content-encoding": encoding}).status == status
+    assert region.central.files == {}
+
+
+def test_nothing_is_expanded_for_a_stranger(call, monkeypatch):
+    monkeypatch.setattr("cami.delivery.wire.expanded", lambda body: pytest.fail("expanded"))
+    assert call("/instances", gzip.compress(b"x"), **{"x-cami-token": "", "content-encoding": "gzip"}).status == 401

@@ -1,0 +1,144 @@
+"""HTTP over a thin line that breaks: paced bodies, sockets that notice a dead line, stale connections replaced."""
+
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from cami.delivery.pace import Pace
+from cami.errors import Transient
+
+#: Seconds for a connection, and for each piece of a body, to get through.
+CONNECT_TIMEOUT = 10
+#: Seconds to wait for an answer: the centre may have to store 500 MB first. A dead line is noticed sooner (below).
+ANSWER_TIMEOUT = 120
+#: Seconds after which a line that acknowledges nothing counts as dead. Left to itself TCP tries for 15 minutes, with
+#: pauses of up to two, and would sleep through the moment at which the line is back.
+DEAD_AFTER = 10
+#: Bytes that a socket may hold unsent. More would leave at once when a line recovers, past the pace.
+UNSENT = 16 * 1024
+#: What a request and its head weigh besides the body.
+HEAD = 1024
+#: A connection that the centre has closed while idle shows it within a round trip. If no more than this was written,
+#: the request is tried again on a new one.
+EARLY = 64 * 1024
+
+
+def _options() -> list[tuple[int, int, int]]:
+    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    wanted = {
+        "TCP_KEEPIDLE": DEAD_AFTER,
+        "TCP_KEEPINTVL": 3,
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": DEAD_AFTER * 1000,
+        "TCP_NOTSENT_LOWAT": UNSENT,
+    }
+    options += [
+        (socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in wanted.items() if hasattr(socket, name)
+    ]
+    return options
+
+
+class LineBroken(Transient):
+    """No answer: the line or the centre is down, or went down on the way."""
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        named["socket_options"] = _options()
+        super().init_poolmanager(*arguments, **named)
+
+
+class PacedBody:
+    """A request's body that `requests` reads in small pieces, each when the pace allows it."""
+
+    def __init__(self, body: bytes, pace: Pace, *, urgent: bool = False) -> None:
+        self._view = memoryview(body)
+        self._pace = pace
+        self.urgent = urgent
+        self.sent = 0
+
+    def __len__(self) -> int:
+        return len(self._view)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while piece := self.read():
+            yield piece
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next piece, at most `size` bytes, when it may be written; empty at the end."""
+        left = len(self._view) - self.sent
+        amount = min(left, self._pace.piece(), size if size >= 0 else left)
+        if amount:
+            self._pace.take(amount, urgent=self.urgent)
+        piece = bytes(self._view[self.sent : self.sent + amount])
+        self.sent += amount
+        return piece
+
+
+class Transport:
+    """Connections of a proxy to the centre, one for each thread, kept open between requests."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        # requests does not promise that a session may be used by several threads: each has its own.
+        self._local = threading.local()
+
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", *, urgent: bool = False
+    ) -> requests.Response:
+        """Send a request and return the answer, whatever its status.
+
+        Raises
+        ------
+        LineBroken
+            There was no answer.
+        """
+        paced = PacedBody(body, self._pace, urgent=urgent)
+        try:
+            try:
+                return self._send(method, url, headers, paced)
+            except requests.ConnectionError:
+                if not self._drop() or paced.sent > EARLY:
+                    raise
+                paced.sent = 0
+                return self._send(method, url, headers, paced)
+        except requests.RequestException as error:
+            self._drop()
+            raise LineBroken(f"no line to the centre ({type(error).__name__})") from error
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: PacedBody) -> requests.Response:
+        self._pace.take(HEAD, urgent=body.urgent)
+        response = self._session().request(
+            method,
+            url,
+            headers=headers,
+            data=body if len(body) else b"",
+            timeout=(CONNECT_TIMEOUT, ANSWER_TIMEOUT),
+            allow_redirects=False,
+        )
+        self._local.used = True
+        return response
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            self._local.used = False
+            # Proxies of the environment, .netrc and the like are not for this line.
+            session.trust_env = False
+            session.mount("http://", _Adapter())
+            session.mount("https://", _Adapter())
+        return session
+
+    def _drop(self) -> bool:
+        """Close this thread's connection; return whether it had carried a request before."""
+        session: requests.Session | None = getattr(self._local, "session", None)
+        used = bool(getattr(self._local, "used", False))
+        if session is not None:
+            session.close()
+        self._local.session, self._local.used = None, False
+        return used

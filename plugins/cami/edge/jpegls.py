@@ -1,0 +1,44 @@
+"""JPEG-LS without loss, by the codecs of DCMTK inside Orthanc (GDCM, which crashes servers, is never loaded).
+
+DCMTK's encoder keeps the stored bits of a sample only: bits above them, such as the sign of a negative value or an
+overlay, are gone, and so is a HighBit above the stored bits. So each image is decoded again and compared with the
+original, all of its frames and its data elements; what differs is not used.
+"""
+
+import json
+
+from cami.edge import sdk
+
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+EXPLICIT = "1.2.840.10008.1.2.1"
+#: Implicit and Explicit VR Little Endian: what is not compressed, in the byte order in which frames are compared.
+_PLAIN = frozenset(["1.2.840.10008.1.2", EXPLICIT])
+
+
+def compress(dicom: bytes) -> bytes | None:
+    """Return a DICOM file in JPEG-LS, or None if it is compressed already or would not come back bit by bit."""
+    try:
+        original = sdk.create_dicom_instance(dicom)
+        if original.GetInstanceTransferSyntaxUid() not in _PLAIN or not original.HasInstancePixelData():
+            return None
+        small: bytes = sdk.transcode(dicom, JPEG_LS).SerializeDicomInstance()
+        return small if _same(original, small) else None
+    except sdk.OrthancException:
+        return None
+
+
+def _same(original: sdk.DicomInstance, small: bytes) -> bool:
+    packed = sdk.create_dicom_instance(small)
+    if packed.GetInstanceTransferSyntaxUid() != JPEG_LS or _elements(packed) != _elements(original):
+        return False
+    back = sdk.transcode(small, EXPLICIT)
+    frames = original.GetInstanceFramesCount()
+    return (
+        frames > 0
+        and back.GetInstanceFramesCount() == frames
+        and all(back.GetInstanceRawFrame(frame) == original.GetInstanceRawFrame(frame) for frame in range(frames))
+    )
+
+
+def _elements(instance: sdk.DicomInstance) -> object:
+    return json.loads(instance.GetInstanceJson())

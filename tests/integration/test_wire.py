@@ -1,0 +1,282 @@
+"""The line between proxy and centre: large objects over a line that breaks, both ends killed, the cap."""
+
+import base64
+import hashlib
+import io
+import json
+import random
+import time
+
+import numpy as np
+import pydicom
+import pytest
+import requests
+from pydicom.pixels import pixel_array
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    JPEGLSLossless,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
+
+from cami.clock import SystemClock
+from cami.delivery import TokenIssuer
+from tests.live import ROOT, LiveRegion, wait_until
+from tests.relay import Relay
+
+SEED = 20261123
+MB = 1_000_000
+
+
+def grey(path, frames, rng, modality="OT", side=512):
+    """Write a multi-frame object of noise, which nothing can compress."""
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
+    dataset.PatientID, dataset.PatientName, dataset.Modality = "WIRE-1", "Иванов^Пётр", modality
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.ConversionType = "SYN"
+    dataset.Rows = dataset.Columns = side
+    dataset.NumberOfFrames = frames
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PixelRepresentation = 15, 0
+    dataset.PixelData = rng.randbytes(frames * side * side * 2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(path, enforce_file_format=True)
+    return dataset
+
+
+def on_the_line(region, mo, relay):
+    """Let the proxy of `mo` reach the centre through `relay`."""
+    region.server("stop", f"proxy-{mo}")
+    (path,) = (region.state / "servers" / f"proxy-{mo}").rglob("orthanc.json")
+    configuration = json.loads(path.read_text())
+    configuration["Cami"]["CentralUrl"] = relay.url
+    path.write_text(json.dumps(configuration))
+    region.server("start", f"proxy-{mo}")
+
+
+def image(path, rng, *, bits=16, stored=None, high=None, signed=False, samples=1, planar=0, frames=1, above=0):
+    """Write a smooth image with a little noise; `above` are bits above the stored ones, as overlays have them."""
+    stored = stored or bits
+    dataset = grey(path, frames, rng, side=64)
+    dataset.BitsAllocated, dataset.BitsStored = bits, stored
+    dataset.HighBit = stored - 1 if high is None else high
+    dataset.PixelRepresentation, dataset.SamplesPerPixel = int(signed), samples
+    if samples == 3:
+        dataset.PhotometricInterpretation, dataset.PlanarConfiguration = "RGB", planar
+    if frames == 1:
+        del dataset.NumberOfFrames
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    count = 64 * 64 * samples * frames
+    middle = 1 << (stored - 1)
+    values = np.arange(count) // 9 % (middle // 2) + np.frombuffer(rng.randbytes(count), "u1") % 4
+    values = (values - middle // 4 if signed else values) | above
+    dataset.PixelData = values.astype(f"<u{bits // 8}", casting="unsafe").tobytes()
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def port(url):
+    return int(url.rsplit(":", 1)[1])
+
+
+def files(region, server, mo):
+    """Return Orthanc id → SHA-256 of each file that a server shows to a doctor of `mo`."""
+    doctor = region.session("radiologist", mo)
+    found = doctor.post(f"{server}/tools/find", json={"Level": "Instance", "Query": {}}, timeout=60).json()
+    return {
+        key: hashlib.sha256(doctor.get(f"{server}/instances/{key}/file", timeout=120).content).hexdigest()
+        for key in found
+    }
+
+
+def central_folder(region):
+    return region.state / "servers" / "central" / "data" / "uploads"
+
+
+@pytest.fixture
+def line(tmp_path_factory):
+    """A region of its own with a changed registry, and a relay between a proxy and its centre."""
+    made = []
+
+    def make(mo, link, **relay):
+        registry = tmp_path_factory.mktemp("registry") / "region.yaml"
+        text = (ROOT / "orthanc-config" / "region.yaml").read_text()
+        marks = {"42001": "aet: PROXY42001", "42002": "aet: PROXY42002"}
+        head, _, tail = text.partition(marks[mo])
+        before, _, after = tail.partition("mbit_s: 2\n")
+        registry.write_text(f"{head}{marks[mo]}{before}{link}\n{after}")
+        region = LiveRegion(tmp_path_factory.mktemp("region"), registry)
+        made.append(region.down)
+        region.up()
+        between = Relay(port(region.central), **relay)
+        made.append(between.close)
+        on_the_line(region, mo, between)
+        return region, between
+
+    yield make
+    for end in reversed(made):
+        end()
+
+
+@pytest.mark.timeout(400)
+def test_a_large_object_passes_a_line_that_breaks_and_only_its_rest_is_sent_again(line, tmp_path):
+    mo = "42002"
+    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 256", cut_every=7 * MB)
+    grey(tmp_path / "large" / "1.dcm", 115, random.Random(SEED))
+    size = (tmp_path / "large" / "1.dcm").stat().st_size
+    assert size > 60 * MB
+    region.send(tmp_path / "large", mo)
+    region.settle(mo, 1, 200)
+    print(f"{size} bytes, {relay.cuts} cuts, {relay.carried} bytes on the line: {relay.carried / size:.4f}")
+    assert relay.cuts >= 8
+    assert relay.carried < 1.05 * size
+    there = files(region, region.central, mo)
+    assert there == files(region, region.proxy(mo)["url"], mo)
+    assert len(there) == 1
+    assert list(central_folder(region).rglob("*.part")) == []
+    (study,) = region.studies()
+    assert (study["instances"], study["expected"]) == (1, 1)
+
+
+@pytest.mark.timeout(400)
+def test_both_ends_are_killed_in_the_middle_and_the_object_goes_on(line, tmp_path):
+    mo = "42002"
+    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 256", rate=4 * MB)
+    grey(tmp_path / "large" / "1.dcm", 115, random.Random(SEED))
+    size = (tmp_path / "large" / "1.dcm").stat().st_size
+    region.send(tmp_path / "large", mo)
+    at = 0.0
+    for victims in (["central"], [f"proxy-{mo}"], ["central", f"proxy-{mo}"]):
+        at += 0.2
+        wait_until(f"{at:.0%} of the object sent", lambda share=at: relay.carried > share * size, 120)
+        for name in victims:
+            region.server("kill", name)
+        for name in victims:
+            region.server("start", name)
+    region.settle(mo, 1, 200)
+    print(f"{size} bytes, {relay.carried} on the line: {relay.carried / size:.4f}")
+    assert relay.carried < 1.05 * size
+    there = files(region, region.central, mo)
+    assert there == files(region, region.proxy(mo)["url"], mo)
+    assert len(there) == 1
+    assert list(central_folder(region).rglob("*.part")) == []
+
+
+@pytest.mark.timeout(300)
+def test_the_cap_holds_on_the_wire_and_is_used(line, tmp_path):
+    mo, cap = "42002", 4 * MB / 8
+    region, relay = line(mo, "mbit_s: 4\n        capped: true")
+    rng = random.Random(SEED)
+    for number in range(24):
+        grey(tmp_path / "many" / f"{number}.dcm", 1, rng)
+    began = time.monotonic()
+    region.send(tmp_path / "many", mo)
+    region.settle(mo, 24, 120)
+    first = next(moment for moment, _ in relay.up if moment > began)
+    seconds = relay.up[-1][0] - first
+    share = relay.busiest(10) / (10 * cap)
+    print(f"{relay.carried} bytes in {seconds:.1f} s; busiest 10 s: {share:.3f} of the cap")
+    assert relay.carried > 12 * MB
+    assert share <= 1.05
+    assert share >= 0.95
+
+
+def test_orthanc_hands_over_what_the_protocol_needs(line):
+    """Statuses, headers and methods as they reach a client, not as our handlers mean them."""
+    region, _ = line("42002", "mbit_s: 2")
+    url = region.central + "/cami/wire/v1/uploads"
+    for method, address in (("GET", url), ("POST", url), ("PUT", f"{url}/{'0' * 64}"), ("DELETE", f"{url}/{'0' * 64}")):
+        refused = requests.request(method, address, headers={"X-Cami-Token": "x"}, data=b"body", timeout=30)
+        assert refused.status_code == 401, (method, address)
+    key = next((region.state / "servers" / "proxy-42002").rglob("link.key"))
+
+    def ask(method, address, body=b"", **headers):
+        signed = {"X-Cami-Token": TokenIssuer("42002", key, SystemClock()).issue(), "Tus-Resumable": "1.0.0"}
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return requests.request(method, address, headers=signed | named, data=body, timeout=30)
+
+    described = ask("GET", url)
+    assert (described.status_code, described.headers["Tus-Version"]) == (204, "1.0.0")
+    assert ask("GET", url, Tus_Resumable="0.1").status_code == 412
+    content = b"0123456789" * 30
+    digest = hashlib.sha256(content).hexdigest()
+    name = base64.b64encode(digest.encode()).decode()
+    made = ask("POST", url, Upload_Length="300", Upload_Metadata=f"sha256 {name}")
+    assert (made.status_code, made.headers["Location"]) == (201, f"/cami/wire/v1/uploads/{digest}")
+    assert made.headers["Upload-Offset"] == "0"
+
+    def put(offset, piece):
+        checksum = base64.b64encode(hashlib.sha256(piece).digest()).decode()
+        return ask("PUT", f"{url}/{digest}", piece, Upload_Offset=str(offset), Upload_Checksum=f"sha256 {checksum}")
+
+    assert put(0, content[:200]).headers["Upload-Offset"] == "200"
+    wrong = put(100, content[100:])
+    assert (wrong.status_code, wrong.headers["Upload-Status"]) == (400, "409")
+    told = ask("GET", f"{url}/{digest}")
+    assert (told.status_code, told.headers["Upload-Offset"], told.headers["Upload-Length"]) == (204, "200", "300")
+    last = put(200, content[200:])
+    assert (last.status_code, last.json()["outcome"]) == (200, "rejected")
+    assert ask("GET", f"{url}/{digest}").status_code == 404
+    assert ask("POST", url, Upload_Length=str(1 << 40), Upload_Metadata=f"sha256 {name}").status_code == 413
+
+
+#: Name → how the pixels are stored, and whether DCMTK's JPEG-LS gives them back bit by bit.
+PIXELS = {
+    "unsigned-16": ({}, True),
+    "signed-16": ({"signed": True}, True),
+    "unsigned-12": ({"stored": 12}, True),
+    "signed-12-with-its-sign-in-all-bits": ({"stored": 12, "signed": True}, False),
+    "overlay-in-the-upper-bits": ({"stored": 12, "above": 0xA000}, False),
+    "high-bit-not-the-stored-one": ({"stored": 12, "high": 15}, False),
+    "grey-8": ({"bits": 8}, True),
+    "colour-by-pixel": ({"bits": 8, "samples": 3}, True),
+    "colour-by-plane": ({"bits": 8, "samples": 3, "planar": 1}, False),
+    "frames": ({"frames": 4}, True),
+    "frames-32-bit": ({"bits": 32}, False),
+}
+
+
+@pytest.mark.timeout(300)
+def test_jpeg_ls_on_the_way_changes_no_pixel_and_what_it_would_change_goes_as_it_is(line, phantoms, tmp_path):
+    mo = "42002"
+    region, relay = line(mo, "mbit_s: 2\n        compression: jpeg-ls")
+    rng = random.Random(SEED)
+    for name, (how, _) in PIXELS.items():
+        image(tmp_path / "kinds" / f"{name}.dcm", rng, **how)
+    sent, packed = {}, {}
+    for path in [*(tmp_path / "kinds").iterdir(), *(phantoms / mo).rglob("*.dcm")]:
+        dataset = pydicom.dcmread(path)
+        sent[dataset.SOPInstanceUID] = path
+        packed[dataset.SOPInstanceUID] = PIXELS[path.stem][1] if path.stem in PIXELS else None
+    region.send(tmp_path / "kinds", mo)
+    region.send(phantoms / mo, mo)
+    region.settle(mo, len(sent), 120)
+    raw = sum(path.stat().st_size for path in sent.values())
+    print(f"{raw} bytes of DICOM, {relay.carried} on the line: {raw / relay.carried:.2f}")
+    doctor = region.session("radiologist", mo)
+    seen = set()
+    for key in files(region, region.central, mo):
+        content = doctor.get(f"{region.central}/instances/{key}/file", timeout=60).content
+        there = pydicom.dcmread(io.BytesIO(content))
+        here = pydicom.dcmread(sent[there.SOPInstanceUID])
+        name = sent[there.SOPInstanceUID].stem
+        small = there.file_meta.TransferSyntaxUID != here.file_meta.TransferSyntaxUID
+        assert not small or there.file_meta.TransferSyntaxUID == JPEGLSLossless, name
+        plain = not here.file_meta.TransferSyntaxUID.is_compressed and "PixelData" in here
+        expected = packed[there.SOPInstanceUID]
+        assert small is (plain if expected is None else expected), name
+        if small:
+            assert np.array_equal(pixel_array(there, raw=True), pixel_array(here, raw=True)), name
+        elif "PixelData" in here:
+            assert there.PixelData == here.PixelData, name
+        del there[0x7FE00010], here[0x7FE00010]
+        assert there == here, name
+        seen.add(there.SOPInstanceUID)
+    assert seen == set(sent)

@@ -1,0 +1,69 @@
+"""Which images are made smaller for the way, by the registry."""
+
+import hashlib
+
+import pytest
+
+from cami.delivery import Lossless
+from cami.delivery import lossless as module
+from cami.delivery.queue import Item
+from cami.region import Link
+
+from .conftest import dicom
+
+
+class Codec:
+    """An archive that can make files smaller."""
+
+    def __init__(self, small=b"small"):
+        self.small = small
+        self.asked = 0
+
+    def in_jpeg_ls(self, dicom):
+        self.asked += 1
+        return self.small
+
+
+def prepared(codec, modality="CT", content=b"as the device sent it", **link):
+    return Lossless(codec, Link(mbit_s=2, **link)).prepare(Item("i", "s", 0, 2, modality), content)
+
+
+@pytest.mark.parametrize(
+    ("link", "small"),
+    [
+        ({}, False),
+        ({"compression": "jpeg-ls"}, True),
+        ({"compression": "jpeg-ls", "compression_by_modality": {"CT": "none"}}, False),
+        ({"compression": "jpeg-ls", "compression_by_modality": {"MR": "none"}}, True),
+        ({"compression_by_modality": {"CT": "jpeg-ls"}}, True),
+        ({"compression_by_modality": {"MR": "jpeg-ls"}}, False),
+    ],
+    ids=str,
+)
+def test_the_registry_says_which(link, small):
+    codec = Codec()
+    assert (prepared(codec, **link) == b"small") is small
+    assert codec.asked == small
+
+
+@pytest.mark.parametrize("made", [None, b"larger than what the device sent", b"as the device sent it"])
+def test_what_cannot_be_made_smaller_goes_as_it_is(made):
+    assert prepared(Codec(made), compression="jpeg-ls") == b"as the device sent it"
+
+
+def test_what_takes_too_much_memory_goes_as_it_is(monkeypatch):
+    monkeypatch.setattr(module, "LARGEST", 10)
+    codec = Codec()
+    assert prepared(codec, compression="jpeg-ls") == b"as the device sent it"
+    assert codec.asked == 0
+
+
+def test_the_digest_is_of_what_was_sent(region):
+    proxy = region.proxy("42001")
+    proxy.archive.store(dicom(content="long"))
+    smaller = dicom(content="s")
+    proxy.courier._prepare = lambda item, whole: smaller
+    proxy.work(3)
+    assert list(region.central.files.values()) == [smaller]
+    (item,) = proxy.queue.manifest(region.central.parse(smaller).study_id).instances.values()
+    assert item == hashlib.sha256(smaller).hexdigest()
