@@ -104,7 +104,7 @@ def test_a_compose_file_is_valid_and_closed(compose, file, settings):
     (service,) = project["services"].values()
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["security_opt"] == ["no-new-privileges=true"]
     assert service["user"] == f"{USER_ID}:{USER_ID}"
     assert service["network_mode"] == "host"
     assert service["pull_policy"] == "never"

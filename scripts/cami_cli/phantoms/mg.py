@@ -110,7 +110,6 @@ def _describe(instance: Dataset, view: _View) -> None:
     instance.AcquisitionContextSequence = codes()
     instance.PositionerType = "MAMMOGRAPHIC"
     instance.PositionerPrimaryAngle = 45 if view.oblique else 0
-    instance.PositionerPrimaryAngleDirection = "MLO" if view.oblique else "CC"
     instance.DetectorType = "DIRECT"
     instance.ImagerPixelSpacing = [_SPACING, _SPACING]
     instance.PixelSpacing = [_SPACING, _SPACING]

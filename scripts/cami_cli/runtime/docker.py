@@ -176,7 +176,7 @@ _CLOSED: dict[str, Any] = {
     "read_only": True,
     "tmpfs": _TMPFS,
     "cap_drop": ["ALL"],
-    "security_opt": ["no-new-privileges:true"],
+    "security_opt": ["no-new-privileges=true"],
     "pids_limit": 1024,
 }
 
