@@ -7,6 +7,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from cami.archive import Archive
 from cami.clock import Clock
@@ -23,6 +24,10 @@ QUIET = timedelta(seconds=2)
 
 def _as_it_is(_item: Item, dicom: bytes) -> bytes:
     return dicom
+
+
+class _StoodBackError(Exception):
+    """Something urgent waits."""
 
 
 class Courier:
@@ -65,7 +70,10 @@ class Courier:
         dicom = self._prepare(item, dicom)
         sha256 = hashlib.sha256(dicom).hexdigest()
         try:
-            receipt = self._link.send(dicom, sha256, urgent=item.urgent)
+            receipt = self._link.send(dicom, sha256, urgent=item.urgent, after_piece=partial(self._stand_back, item))
+        except _StoodBackError:
+            self._queue.give_back(item, "stood-back", timedelta())
+            return True
         except (Transient, Denied) as error:
             self._line.failed()
             # The line rests, not the image: it keeps its turn.
@@ -109,6 +117,12 @@ class Courier:
                 self._queue.confirm(manifest)
                 confirmed += 1
         return confirmed
+
+    def _stand_back(self, item: Item) -> None:
+        """Let what is urgent go before the rest of a large object; that goes on later where it stood."""
+        self._line.works()
+        if not item.urgent and self._queue.urgent_waits():
+            raise _StoodBackError
 
     def _set_apart(self, item: Item, reason: str) -> None:
         log.error("instance %s is not taken into the central archive: %s", item.instance_id, reason)

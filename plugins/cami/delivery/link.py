@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -71,10 +71,15 @@ class CentralLink:
         self._piece = piece
         self._gzip = gzip
 
-    def send(self, dicom: bytes, sha256: str, *, urgent: bool = False) -> Receipt:
-        """Send one DICOM file; what is `urgent` may be exempt from the pace."""
+    def send(
+        self, dicom: bytes, sha256: str, *, urgent: bool = False, after_piece: Callable[[], None] = lambda: None
+    ) -> Receipt:
+        """Send one DICOM file; what is `urgent` may be exempt from the pace.
+
+        Between the pieces of a large one `after_piece` is called. If it raises, the rest stays to be sent.
+        """
         if len(dicom) > self._piece:
-            return self._send_in_pieces(dicom, sha256, urgent=urgent)
+            return self._send_in_pieces(dicom, sha256, after_piece, urgent=urgent)
         headers = {"Content-Type": "application/dicom", "X-Cami-Sha256": sha256}
         return _receipt(self._request("POST", "/instances", headers, dicom, urgent=urgent))
 
@@ -90,7 +95,7 @@ class CentralLink:
         """Fetch the accounts of this proxy's МО."""
         return self._call("GET", "/directory", {}, urgent=True)
 
-    def _send_in_pieces(self, dicom: bytes, sha256: str, *, urgent: bool) -> Receipt:
+    def _send_in_pieces(self, dicom: bytes, sha256: str, after_piece: Callable[[], None], *, urgent: bool) -> Receipt:
         """Send a large object, from where the centre has it; go on after a break as long as pieces get through."""
         moved = True
         while True:
@@ -100,6 +105,7 @@ class CentralLink:
                     before = offset
                     offset = self._append(dicom, offset, sha256, urgent=urgent)
                     moved = moved or offset != before
+                    after_piece()
             except LineBroken:
                 if not moved:
                     raise

@@ -148,6 +148,21 @@ class DeliveryQueue:
             self._change(connection, Command.SEND, [row.instance_id])
         return Item(row.instance_id, row.study_id, row.attempts, row.lane, row.modality)
 
+    def urgent_waits(self) -> bool:
+        """Say whether something of class P0 or P1 waits for a sender."""
+        with self._reader.connect() as connection:
+            return bool(
+                connection.scalar(
+                    select(
+                        exists().where(
+                            delivery_item.c.state == State.QUEUED,
+                            delivery_item.c.lane < lane(Priority.PLANNED),
+                            (delivery_item.c.not_before.is_(None)) | (delivery_item.c.not_before <= self._clock.now()),
+                        )
+                    )
+                )
+            )
+
     def give_back(self, item: Item, reason: str, delay: timedelta) -> None:
         """Return an instance to the queue, to be tried again after `delay`."""
         with self._engine.begin() as connection:

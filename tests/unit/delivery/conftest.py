@@ -108,7 +108,7 @@ class Line:
     faults: list = field(default_factory=list)
     calls: int = 0
 
-    def send(self, dicom, sha256, *, urgent=False):
+    def send(self, dicom, sha256, *, urgent=False, after_piece=None):
         fault = self._fault()
         reception = self.receiver.receive(self.mo, dicom)
         if fault == "answer lost":

@@ -17,6 +17,7 @@ from requests.structures import CaseInsensitiveDict
 from cami.delivery import CentralLink, Recall, TokenIssuer, TokenVerifier, Uploads, wire_endpoints
 from cami.delivery import uploads as module
 from cami.delivery.link import LARGEST_PIECE, SMALLEST_PIECE, piece_bytes
+from cami.delivery.order import Priority
 from cami.delivery.transport import LineBroken
 from cami.errors import Transient
 from cami.web import Request
@@ -393,3 +394,46 @@ def test_pieces_that_repeat_themselves_go_as_gzip_and_arrive_as_they_were(wire):
     link.send(plain, hashlib.sha256(plain).hexdigest())
     assert list(wire.region.central.files.values()) == [plain]
     assert wire.carried < len(plain) / 5
+
+
+def test_a_large_object_stands_back_for_an_urgent_one_and_goes_on_where_it_stood(wire):
+    proxy = wire.region.proxy("42001")
+    proxy.courier._link = wire.link()
+    proxy.archive.store(OBJECT)
+    while proxy.feed.advance():
+        pass
+    other = dicom(study="2.2", series="2.2.1", sop="2.2.1.1", content="now")
+    pieces = []
+    real = wire.request
+
+    def request(method, url, headers, body=b"", *, urgent=False):
+        answer = real(method, url, headers, body, urgent=urgent)
+        pieces.append(len(body))
+        if len(pieces) == 4:
+            proxy.archive.store(other)
+            while proxy.feed.advance():
+                pass
+            proxy.queue.set_priority(proxy.archive.parse(other).study_id, Priority.EMERGENCY)
+        return answer
+
+    wire.request = request
+    assert proxy.courier.send_next()
+    assert wire.region.central.files == {}
+    assert len(pieces) == 4
+    assert proxy.courier.send_next()
+    assert list(wire.region.central.files.values()) == [other]
+    assert proxy.courier.send_next()
+    assert list(wire.region.central.files.values()) == [other, OBJECT]
+    assert wire.carried == len(OBJECT) + len(other)
+
+
+def test_what_is_urgent_itself_stands_back_for_nothing(wire):
+    proxy = wire.region.proxy("42001")
+    proxy.courier._link = wire.link()
+    for number, content in enumerate((OBJECT, dicom(study="2.2", sop="2.2.1", content="other"))):
+        proxy.archive.store(content)
+        while proxy.feed.advance():
+            pass
+        proxy.queue.set_priority(proxy.archive.parse(content).study_id, Priority(number))
+    assert proxy.courier.send_next()
+    assert list(wire.region.central.files.values()) == [OBJECT]
