@@ -41,9 +41,10 @@ class LiveRegion:
         self.state = state
         self.about: dict[str, Any] = {}
 
-    def up(self) -> "LiveRegion":
-        """Start what is down."""
-        self.about = json.loads(cami("region", "up", "--state", self.state, "--detach", "--json").stdout)
+    def up(self, registry: Path | None = None) -> "LiveRegion":
+        """Start what is down, or what another registry changes."""
+        named = ["--region", registry] if registry else []
+        self.about = json.loads(cami("region", "up", "--state", self.state, "--detach", "--json", *named).stdout)
         return self
 
     def down(self) -> None:

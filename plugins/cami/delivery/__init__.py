@@ -7,6 +7,7 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 
 from cami.delivery.controls import control_endpoints
 from cami.delivery.courier import Courier
+from cami.delivery.disk import DiskState, DiskWatch
 from cami.delivery.feed import ChangeFeed
 from cami.delivery.link import CentralLink
 from cami.delivery.quarantine import Quarantine
@@ -20,6 +21,8 @@ __all__ = [
     "ChangeFeed",
     "Courier",
     "DeliveryQueue",
+    "DiskState",
+    "DiskWatch",
     "Quarantine",
     "Receiver",
     "TokenIssuer",

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,8 +44,17 @@ class ManifestCheck:
 class Receiver:
     """The centre's end of the delivery."""
 
-    def __init__(self, archive: Archive, engine: Engine, quarantine: Quarantine, clock: Clock) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        engine: Engine,
+        quarantine: Quarantine,
+        clock: Clock,
+        require_room: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Make a receiver; `require_room` raises `cami.delivery.disk.NoRoom` while the volume is full."""
         self._archive = archive
+        self._require_room = require_room
         self._engine = engine
         self._reader = reading(engine)
         self._quarantine = quarantine
@@ -62,6 +71,7 @@ class Receiver:
         OSError
             The quarantine cannot be written.
         """
+        self._require_room()
         try:
             identity = self._archive.parse(dicom)
         except Permanent:

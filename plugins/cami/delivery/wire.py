@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from cami.access import Accounts
+from cami.delivery.disk import NoRoom
 from cami.delivery.receiver import Receiver
 from cami.delivery.tokens import HEADER, TokenVerifier
 from cami.errors import Denied, Transient
@@ -63,6 +64,9 @@ def _for_proxies(
             return answer_text(405, f"this address answers {method} only")
         try:
             return handler(mo, request)
+        except NoRoom:
+            # Told once by the disk's watch; proxies keep everything and ask again every few seconds.
+            return answer_text(507, "no room at the centre now: try again later")
         except Transient as error:
             log.warning("delivery of МО %s put off: %s", mo, error)
             return answer_text(503, "try again later")

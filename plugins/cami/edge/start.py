@@ -19,6 +19,7 @@ from cami.delivery import (
     ChangeFeed,
     Courier,
     DeliveryQueue,
+    DiskWatch,
     Quarantine,
     Receiver,
     TokenIssuer,
@@ -26,13 +27,14 @@ from cami.delivery import (
     control_endpoints,
     wire_endpoints,
 )
+from cami.delivery.disk import measure_volume
 from cami.delivery.tokens import read_public_keys
-from cami.edge import http, ingest, logs, metrics, sdk
+from cami.edge import disk, http, ingest, logs, metrics, sdk
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.errors import Misconfigured
 from cami.portal import portal_endpoints
-from cami.region import load_region
+from cami.region import Disk, load_region
 from cami.selfcheck import refuse_unsafe
 from cami.settings import Role, Settings, read_settings
 from cami.watch import watch_endpoints
@@ -69,7 +71,7 @@ def start(role: Role) -> None:
     if settings.role != role:
         raise Misconfigured(f'"Cami.Role" is "{settings.role}", but the script is that of a {role}')
     engine = open_engine(settings.database)
-    workers = _Server(settings, engine).register()
+    workers = _Server(settings, engine, Path(configuration["StorageDirectory"])).register()
     _follow_orthanc(workers)
     announce_ready()
 
@@ -77,7 +79,7 @@ def start(role: Role) -> None:
 class _Server:
     """The services that both roles have, and what each role adds."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         self.settings = settings
         self.engine = engine
         self.clock = SystemClock()
@@ -88,12 +90,15 @@ class _Server:
         self.authenticator = Authenticator(self.accounts, self.sessions, self.clock)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine)
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
+        storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
+        self.disk = DiskWatch(lambda: measure_volume(storage), self._wanted_of_disk())
 
     def register(self) -> list[Worker]:
         """Register everything with Orthanc; return the workers to start."""
         settings = self.settings
         endpoints, workers = self._central() if settings.role == "central" else self._proxy()
-        endpoints += watch_endpoints(settings, self.authenticator, self.engine)
+        workers.append(Worker("disk", lambda: disk.look(self.disk)))
+        endpoints += watch_endpoints(settings, self.authenticator, self.engine, self.disk)
         endpoints += portal_endpoints(
             settings=settings,
             region=self.region,
@@ -110,7 +115,7 @@ class _Server:
 
     def _central(self) -> tuple[list[Endpoint], list[Worker]]:
         self._import_accounts(self.settings.secrets / "accounts.json")
-        receiver = Receiver(self.archive, self.engine, self.quarantine, self.clock)
+        receiver = Receiver(self.archive, self.engine, self.quarantine, self.clock, self.disk.require_room)
         tokens = TokenVerifier(read_public_keys(self.settings.keys), self.clock)
         ingest.refuse_at_centre()
 
@@ -127,6 +132,7 @@ class _Server:
         courier = Courier(self.archive, queue, link, self.clock)
         queue.recover()
         ingest.receive_at_proxy(self.archive, self.quarantine)
+        disk.refuse_when_full(self.disk)
 
         def send() -> float:
             return 0.0 if courier.send_next() else SEND_INTERVAL
@@ -157,6 +163,12 @@ class _Server:
         controls = control_endpoints(settings.mo, self.authenticator, queue)
         others = [Worker("confirm", confirm), Worker("directory", fetch_people), Worker("metrics", measure)]
         return controls, [Worker("feed", read_changes, gather=FEED_GATHERS), *senders, *others]
+
+    def _wanted_of_disk(self) -> Disk:
+        if self.settings.role == "central":
+            return self.region.centre.disk
+        proxy = self.region.organization(self.settings.mo).proxy
+        return proxy.disk if proxy else Disk()
 
     def _import_accounts(self, path: Path) -> None:
         try:

@@ -1,8 +1,8 @@
 """The registry as typed, frozen values."""
 
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cami.errors import NotFound
 from cami.region.terms import (
@@ -10,6 +10,7 @@ from cami.region.terms import (
     AeTitle,
     CharacterSet,
     Code,
+    Gigabytes,
     Login,
     MegabitsPerSecond,
     Modality,
@@ -72,11 +73,30 @@ class Link(_Entry):
     timetable: tuple[RateWindow, ...] = ()
 
 
+class Disk(_Entry):
+    """When the volume of a server counts as getting full, and as full.
+
+    What is left out follows from the size of the volume (`cami.delivery.disk`).
+    """
+
+    warn_free_gb: Gigabytes | None = None
+    """Below this much free space the server raises the alarm."""
+    stop_free_gb: Gigabytes | None = None
+    """Below this much it takes no images: a proxy answers "out of resources", the centre HTTP 507."""
+
+    @model_validator(mode="after")
+    def _alarm_comes_first(self) -> Self:
+        if self.warn_free_gb is not None and self.stop_free_gb is not None and self.warn_free_gb <= self.stop_free_gb:
+            raise ValueError("warn_free_gb must be more than stop_free_gb: the alarm comes before the stop")
+        return self
+
+
 class Proxy(_Entry):
     """The PACS Proxy of an МО."""
 
     aet: AeTitle
     link: Link
+    disk: Disk = Disk()
 
 
 class CharacterSets(_Entry):
@@ -122,6 +142,7 @@ class Centre(_Entry):
     oid: Oid
     dicom_port_open: bool = False
     """Whether the centre listens for DICOM associations at all; studies come over HTTP."""
+    disk: Disk = Disk()
 
 
 class Account(_Entry):

@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cami.delivery import TokenIssuer, TokenVerifier, wire_endpoints
+from cami.delivery.disk import DiskWatch, Room
 from cami.delivery.states import TRANSITIONS, Command, State, after
 from cami.delivery.tokens import AUDIENCE
 from cami.errors import Conflict, Denied
+from cami.region import Disk
 from cami.web import Request
 
 from .conftest import Hands, dicom
@@ -124,6 +126,14 @@ def test_a_full_centre_asks_to_come_again(call, region):
     region.central.full = True
     digest = hashlib.sha256(dicom()).hexdigest()
     assert call("/instances", dicom(), **{"x-cami-sha256": digest}).status == 503
+
+
+def test_a_centre_without_room_says_so_and_nothing_more(call, region):
+    region.receiver._require_room = DiskWatch(lambda: Room(10, 10**12), Disk()).require_room
+    digest = hashlib.sha256(dicom()).hexdigest()
+    response = call("/instances", dicom(), **{"x-cami-sha256": digest})
+    assert (response.status, region.central.files) == (507, {})
+    assert call("/instances", dicom(), **{"x-cami-token": ""}).status == 401
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"study_id": "s", "instances": []}', b"\xff"])

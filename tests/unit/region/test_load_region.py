@@ -240,3 +240,25 @@ def test_aliases_cannot_blow_up(tmp_path):
         f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
     )
     assert refusals(tmp_path, bomb)[0][0] == 1
+
+
+def test_thresholds_of_a_disk(tmp_path):
+    text = GOOD.replace("      link:\n", "      disk: {warn_free_gb: 80, stop_free_gb: 2.5}\n      link:\n")
+    proxy = load(tmp_path, text).organization("42001").proxy
+    assert (proxy.disk.warn_free_gb, proxy.disk.stop_free_gb) == (80, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("disk", "message"),
+    [
+        ("{warn_free_gb: 5, stop_free_gb: 5}", "the alarm comes before the stop"),
+        ("{stop_free_gb: 0}", "greater than 0"),
+        ("{stop_free_gb: 5 GB}", "is no number"),
+        ("{free: 5}", "there is no such field"),
+    ],
+)
+def test_wrong_thresholds_of_a_disk(tmp_path, disk, message):
+    text = GOOD.replace("      link:\n", f"      disk: {disk}\n      link:\n")
+    ((line, _field, told),) = refusals(tmp_path, text)
+    assert message in told
+    assert line == 14

@@ -1,0 +1,145 @@
+"""What a proxy keeps, and when it may let go: a disk that fills."""
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import yaml
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pynetdicom import AE
+
+from tests.live import ROOT, LiveRegion, wait_until
+
+GB = 1_000_000_000
+MO = "42001"
+PROXY = f"proxy-{MO}"
+OUT_OF_RESOURCES = 0xA700
+
+
+class Registry:
+    """The development registry with one proxy, and what a test changes of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.content = yaml.load((ROOT / "orthanc-config" / "region.yaml").read_text(), Loader=yaml.BaseLoader)
+        self.content["organizations"][1].pop("proxy")
+        self.content["organizations"][1].pop("devices")
+        self.proxy = self.content["organizations"][0]["proxy"]
+
+    def write(self) -> Path:
+        self.path.write_text(yaml.safe_dump(self.content, allow_unicode=True))
+        return self.path
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    return Registry(tmp_path_factory.mktemp("registry") / "region.yaml")
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory, registry):
+    live = LiveRegion(tmp_path_factory.mktemp("region"))
+    try:
+        yield live.up(registry.write())
+    finally:
+        live.down()
+
+
+def apply(region, registry, *servers):
+    """Start servers anew with what a test changed in the registry."""
+    for server in servers:
+        region.server("stop", server)
+    region.up(registry.write())
+
+
+def image(study=None, patient="KEEP-1", number=1):
+    """Make a small CT slice."""
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = CTImageStorage
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.StudyInstanceUID = study or generate_uid()
+    dataset.SeriesInstanceUID = generate_uid(entropy_srcs=[dataset.StudyInstanceUID])
+    dataset.PatientID, dataset.PatientName, dataset.Modality = patient, "Иванов^Пётр", "CT"
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.InstanceNumber = number
+    dataset.Rows = dataset.Columns = 64
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PixelRepresentation = 15, 0
+    dataset.PixelData = np.random.default_rng(number).integers(0, 2**16, 64 * 64, dtype=np.uint16).tobytes()
+    return dataset
+
+
+def store(region, *datasets):
+    """Store images as a device does; return the statuses."""
+    dicom = region.proxy(MO)["dicom"]
+    entity = AE(ae_title="CT42001")
+    entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
+    association = entity.associate(dicom["host"], dicom["port"], ae_title=dicom["aet"])
+    assert association.is_established
+    try:
+        return [association.send_c_store(dataset).Status for dataset in datasets]
+    finally:
+        association.release()
+
+
+def log_of(region, server=PROXY):
+    return (region.state / "servers" / server / "server.log").read_text()
+
+
+def metrics(region, base):
+    answer = region.session("region_admin").get(base + "/tools/metrics-prometheus", timeout=30)
+    return dict(line.split()[:2] for line in answer.text.splitlines() if line and not line.startswith("#"))
+
+
+@contextmanager
+def ballast(folder, size):
+    """Take space from the volume, without writing it."""
+    with (folder / "ballast").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+        try:
+            yield
+        finally:
+            (folder / "ballast").unlink()
+
+
+def test_a_full_disk_refuses_new_images_and_takes_them_when_there_is_room(region, registry, tmp_path):
+    free = shutil.disk_usage(tmp_path).free / GB
+    registry.proxy["disk"] = {"warn_free_gb": f"{free + 50:.2f}", "stop_free_gb": f"{free - 2.5:.2f}"}
+    apply(region, registry, PROXY)
+    first, second = image(number=1), image(number=2)
+    assert store(region, first) == [0]
+    assert region.delivery(MO)["disk"]["state"] == "low"
+    with ballast(tmp_path, 5 * GB):
+        wait_until("full", lambda: region.delivery(MO)["disk"]["state"] == "full", 20)
+        before = region.delivery(MO)["queue"]
+        assert store(region, second) == [OUT_OF_RESOURCES]
+        assert sum(region.delivery(MO)["queue"].values()) == sum(before.values())
+    wait_until("room again", lambda: region.delivery(MO)["disk"]["state"] == "low", 20)
+    assert store(region, second) == [0]
+    region.settle(MO, 2)
+    log = log_of(region)
+    assert "the disk is getting full" in log
+    assert log.count("the disk is full") == 1
+
+
+def test_a_full_centre_takes_nothing_and_loses_nothing(region, registry, tmp_path):
+    registry.proxy.pop("disk", None)
+    free = shutil.disk_usage(tmp_path).free / GB
+    registry.content["centre"]["disk"] = {"stop_free_gb": f"{free + 50:.2f}"}
+    apply(region, registry, PROXY, "central")
+    confirmed = region.delivery(MO)["queue"]["confirmed"]
+    assert store(region, image(number=3)) == [0]
+    wait_until("507", lambda: "the centre answered HTTP 507" in log_of(region), 20)
+    assert region.delivery(MO)["queue"]["confirmed"] == confirmed
+    assert float(metrics(region, region.central)["cami_disk_state"]) == 2
+    assert abs(float(metrics(region, region.central)["cami_disk_free_bytes"]) / GB - free) < 20
+    registry.content["centre"].pop("disk")
+    apply(region, registry, "central")
+    region.settle(MO, confirmed + 1)
