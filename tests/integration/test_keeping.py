@@ -1,8 +1,10 @@
-"""What a proxy keeps, and when it may let go: a disk that fills."""
+"""What a proxy keeps, and when it may let go: a disk that fills, retention."""
 
 import os
 import shutil
-from contextlib import contextmanager
+import sqlite3
+from collections import Counter
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +145,96 @@ def test_a_full_centre_takes_nothing_and_loses_nothing(region, registry, tmp_pat
     registry.content["centre"].pop("disk")
     apply(region, registry, "central")
     region.settle(MO, confirmed + 1)
+
+
+def local_instances(region):
+    answer = region.session("radiologist", MO).post(
+        region.proxy(MO)["url"] + "/tools/find", json={"Level": "Instance", "Query": {}}, timeout=30
+    )
+    return set(answer.json())
+
+
+def test_a_quota_evicts_the_longest_unused_and_what_returns_is_known(region, registry):
+    begun = sum(region.delivery(MO)["queue"].values())
+    studies = [[image(patient=f"KEEP-{number}")] for number in range(3)]
+    for (first,) in studies:
+        first.PixelData = os.urandom(2048 * 2048 * 2)  # 8 MB, so that a quota can tell them apart
+        first.Rows = first.Columns = 2048
+        assert store(region, first) == [0]
+        region.settle(MO, begun := begun + 1)
+    doctor = region.session("radiologist", MO)
+    url = region.proxy(MO)["url"]
+    opened = doctor.get(
+        f"{url}/dicom-web/studies/{studies[0][0].StudyInstanceUID}/metadata",
+        headers={"Accept": "application/dicom+json"},
+        timeout=30,
+    )
+    assert opened.status_code == 200
+    database = region.state / "servers" / PROXY / "data" / "cami.sqlite"
+    wait_until("the reading noted", lambda: read_at(database), 30)
+    registry.proxy["retention"] = {"quota_gb": 0.0175}
+    apply(region, registry, PROXY)
+    wait_until("evictions", lambda: region.delivery(MO)["queue"]["evicted"] >= begun - 2, 60)
+    rest = {study["study_uid"]: study for study in region.delivery(MO)["studies"] if study["confirmed"]}
+    assert studies[0][0].StudyInstanceUID in rest, "it was opened last"
+    assert len(local_instances(region)) == len(rest) == 2
+    log = log_of(region)
+    assert "evicted study" in log
+    assert "KEEP-" not in log
+
+    # A device sends it again: new here, the same at the centre.
+    gone = next(first for (first,) in studies if first.StudyInstanceUID not in rest)
+    assert store(region, gone) == [0]
+    wait_until("confirmed again", lambda: study_of(region, gone)["confirmed"] == 1, 30)
+    assert study_of(region, gone)["quarantined"] == 0
+    # And a late image of an evicted study.
+    registry.proxy["retention"] = {"quota_gb": 0.000001}
+    apply(region, registry, PROXY)
+    wait_until("evicted again", lambda: study_of(region, gone)["evicted"] == 1, 60)
+    registry.proxy.pop("retention")
+    apply(region, registry, PROXY)
+    late = image(study=gone.StudyInstanceUID, patient=gone.PatientID, number=2)
+    assert store(region, late) == [0]
+    wait_until("the late one confirmed", lambda: study_of(region, gone)["confirmed"] == 1, 30)
+    (there,) = [study for study in region.studies() if study["study_uid"] == gone.StudyInstanceUID]
+    assert (there["instances"], there["expected"]) == (2, 2)
+
+
+def read_at(database):
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return connection.execute("SELECT count(*) FROM study_read").fetchone()[0]
+
+
+def stored_file(region, server, dataset):
+    """Find the file in which a server's Orthanc keeps an image."""
+    storage = region.state / "servers" / server / "data" / "orthanc"
+    (path,) = [
+        file
+        for file in storage.glob("??/??/*")
+        if (content := file.read_bytes())[128:132] == b"DICM" and content.endswith(dataset.PixelData)
+    ]
+    return path
+
+
+def rot(path):
+    """Change one bit of a file, as a failing disk does."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def study_of(region, dataset):
+    found = [study for study in region.delivery(MO)["studies"] if study["study_uid"] == dataset.StudyInstanceUID]
+    return found[0] if found else Counter()
+
+
+def test_a_file_that_is_damaged_at_the_centre_keeps_the_copy_at_the_proxy(region, registry):
+    dataset = image(patient="KEEP-ROT")
+    assert store(region, dataset) == [0]
+    wait_until("confirmed", lambda: study_of(region, dataset)["confirmed"] == 1, 30)
+    rot(stored_file(region, "central", dataset))
+    registry.proxy["retention"] = {"quota_gb": 0.000001}
+    apply(region, registry, PROXY)
+    wait_until("noticed", lambda: "the centre cannot read 1 of its files" in log_of(region), 60)
+    assert study_of(region, dataset)["confirmed"] == 1
+    registry.proxy.pop("retention")

@@ -9,10 +9,13 @@ from cami.delivery.controls import control_endpoints
 from cami.delivery.courier import Courier
 from cami.delivery.disk import DiskState, DiskWatch
 from cami.delivery.feed import ChangeFeed
+from cami.delivery.holdings import Holdings
 from cami.delivery.link import CentralLink
 from cami.delivery.quarantine import Quarantine
 from cami.delivery.queue import DeliveryQueue
+from cami.delivery.readings import Readings
 from cami.delivery.receiver import Receiver
+from cami.delivery.retention import Retention
 from cami.delivery.tokens import TokenIssuer, TokenVerifier
 from cami.delivery.wire import wire_endpoints
 
@@ -23,8 +26,11 @@ __all__ = [
     "DeliveryQueue",
     "DiskState",
     "DiskWatch",
+    "Holdings",
     "Quarantine",
+    "Readings",
     "Receiver",
+    "Retention",
     "TokenIssuer",
     "TokenVerifier",
     "control_endpoints",

@@ -1,6 +1,7 @@
 """The proxy's line to the centre: every call goes out from here, over HTTPS."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,6 +61,16 @@ class CentralLink:
             "POST", "/manifests", json={"study_id": manifest.study_id, "instances": dict(manifest.instances)}
         )
         return ManifestAnswer(tuple(answer["missing"]), tuple(answer["different"]))
+
+    def verify(self, instances: Mapping[str, str]) -> tuple[str, ...]:
+        """Let the centre read files from its disk again; return the ids of those that are not as delivered.
+
+        Parameters
+        ----------
+        instances
+            Orthanc instance id → SHA-256, at most `cami.delivery.wire.MOST_VERIFIED`.
+        """
+        return tuple(self._call("POST", "/verifications", json={"instances": dict(instances)})["bad"])
 
     def directory(self) -> dict[str, Any]:
         """Fetch the accounts of this proxy's МО."""

@@ -121,6 +121,33 @@ class Receiver:
             )
         return ManifestCheck(missing, different)
 
+    def verify(self, mo: str, instances: Mapping[str, str]) -> Sequence[str]:
+        """Read files from the disk again; return the ids of those that are not exactly what was delivered.
+
+        What a proxy asks before it lets go of its own copy: an index that lists a file proves nothing of the file.
+
+        Parameters
+        ----------
+        mo
+            The МО that asks; of another МО's instances it learns nothing.
+        instances
+            Orthanc instance id → SHA-256 as delivered.
+        """
+        with self._reader.connect() as connection:
+            own = set(
+                connection.scalars(
+                    select(received_instance.c.instance_id)
+                    .join(study)
+                    .where(study.c.owner == mo, received_instance.c.instance_id.in_(list(instances)))
+                )
+            )
+        bad = []
+        for instance_id, sha256 in instances.items():
+            found = self._archive.reread(instance_id) if instance_id in own else None
+            if found is None or found.sha256 != sha256:
+                bad.append(instance_id)
+        return bad
+
     def relabel(self) -> int:
         """Label studies that a crash left without; return how many.
 

@@ -15,6 +15,8 @@ from cami.web import Endpoint, Request, Response, answer_json, answer_text
 log = logging.getLogger(__name__)
 
 ROOT = "/cami/wire/v1"
+#: Instances that a proxy may have read again in one call, so that the call ends.
+MOST_VERIFIED = 500
 
 
 def wire_endpoints(receiver: Receiver, tokens: TokenVerifier, accounts: Accounts) -> list[Endpoint]:
@@ -38,6 +40,15 @@ def wire_endpoints(receiver: Receiver, tokens: TokenVerifier, accounts: Accounts
         confirmed = not check.missing and not check.different
         return answer_json({"confirmed": confirmed, "missing": check.missing, "different": check.different})
 
+    def verifications(mo: str, request: Request) -> Response:
+        try:
+            digests = {str(key): str(value) for key, value in request.json()["instances"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return answer_text(400, 'expected JSON {"instances": {id: sha256}}')
+        if len(digests) > MOST_VERIFIED:
+            return answer_text(400, f"at most {MOST_VERIFIED} instances at once")
+        return answer_json({"bad": receiver.verify(mo, digests)})
+
     def people(mo: str, _request: Request) -> Response:
         return answer_json(accounts.directory(mo).to_json())
 
@@ -47,6 +58,7 @@ def wire_endpoints(receiver: Receiver, tokens: TokenVerifier, accounts: Accounts
     return [
         Endpoint(ROOT + "/instances", _for_proxies(tokens, "POST", instances)),
         Endpoint(ROOT + "/manifests", _for_proxies(tokens, "POST", manifests)),
+        Endpoint(ROOT + "/verifications", _for_proxies(tokens, "POST", verifications)),
         Endpoint(ROOT + "/directory", _for_proxies(tokens, "GET", people)),
         Endpoint(ROOT + "/ping", _for_proxies(tokens, "GET", ping)),
     ]

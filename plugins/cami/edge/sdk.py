@@ -22,6 +22,7 @@ on_cstore = orthanc.RegisterIncomingCStoreInstanceFilter
 on_http_request = orthanc.RegisterIncomingHttpRequestFilter
 on_received_instance = orthanc.RegisterReceivedInstanceCallback
 on_rest = orthanc.RegisterRestCallback
+rest_delete = orthanc.RestApiDelete
 rest_get = orthanc.RestApiGet
 rest_post = orthanc.RestApiPost
 rest_put = orthanc.RestApiPut

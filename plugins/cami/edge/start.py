@@ -20,8 +20,11 @@ from cami.delivery import (
     Courier,
     DeliveryQueue,
     DiskWatch,
+    Holdings,
     Quarantine,
+    Readings,
     Receiver,
+    Retention,
     TokenIssuer,
     TokenVerifier,
     control_endpoints,
@@ -34,7 +37,7 @@ from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.errors import Misconfigured
 from cami.portal import portal_endpoints
-from cami.region import Disk, load_region
+from cami.region import Proxy, load_region
 from cami.selfcheck import refuse_unsafe
 from cami.settings import Role, Settings, read_settings
 from cami.watch import watch_endpoints
@@ -52,6 +55,10 @@ FEED_GATHERS = 0.25
 SEND_INTERVAL = 0.5
 #: Seconds between two measurements of the queue.
 METRICS_INTERVAL = 5.0
+#: Seconds between two looks whether retention must make room, when the last one had nothing to do.
+RETENTION_INTERVAL = 60.0
+#: Seconds between two writings of what was opened.
+READINGS_INTERVAL = 10.0
 #: Seconds between two fetches of the МО's accounts from the centre.
 DIRECTORY_INTERVAL = 15.0
 
@@ -83,7 +90,7 @@ class _Server:
         self.settings = settings
         self.engine = engine
         self.clock = SystemClock()
-        self.archive = OrthancArchive()
+        self.archive = OrthancArchive(storage)
         self.region = load_region(settings.region)
         self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
         self.sessions = Sessions(engine, self.clock)
@@ -91,13 +98,15 @@ class _Server:
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine)
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
-        self.disk = DiskWatch(lambda: measure_volume(storage), self._wanted_of_disk())
+        wanted = self.region.centre.disk if settings.role == "central" else self._own_proxy().disk
+        self.disk = DiskWatch(lambda: measure_volume(storage), wanted)
+        self.readings = Readings(self.archive, engine, self.clock)
 
     def register(self) -> list[Worker]:
         """Register everything with Orthanc; return the workers to start."""
         settings = self.settings
         endpoints, workers = self._central() if settings.role == "central" else self._proxy()
-        workers.append(Worker("disk", lambda: disk.look(self.disk)))
+        workers += [Worker("disk", lambda: disk.look(self.disk)), Worker("readings", self._write_readings)]
         endpoints += watch_endpoints(settings, self.authenticator, self.engine, self.disk)
         endpoints += portal_endpoints(
             settings=settings,
@@ -109,7 +118,8 @@ class _Server:
             visibility=self.visibility,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
-        http.register_gate(Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine))
+        gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
+        http.register_gate(gate, self.readings.note)
         http.register(endpoints)
         return workers
 
@@ -160,15 +170,33 @@ class _Server:
             metrics.publish_queue(self.engine, self.clock)
             return METRICS_INTERVAL
 
+        retention = Retention(
+            archive=self.archive,
+            queue=queue,
+            holdings=Holdings(self.engine, self.clock),
+            link=link,
+            disk=self.disk,
+            rules=self._own_proxy().retention,
+            clock=self.clock,
+        )
+
+        def retain() -> float:
+            return 0.1 if retention.step() else RETENTION_INTERVAL
+
         controls = control_endpoints(settings.mo, self.authenticator, queue)
         others = [Worker("confirm", confirm), Worker("directory", fetch_people), Worker("metrics", measure)]
+        others += [Worker("retention", retain)]
         return controls, [Worker("feed", read_changes, gather=FEED_GATHERS), *senders, *others]
 
-    def _wanted_of_disk(self) -> Disk:
-        if self.settings.role == "central":
-            return self.region.centre.disk
+    def _write_readings(self) -> float:
+        self.readings.write()
+        return READINGS_INTERVAL
+
+    def _own_proxy(self) -> Proxy:
         proxy = self.region.organization(self.settings.mo).proxy
-        return proxy.disk if proxy else Disk()
+        if proxy is None:
+            raise Misconfigured(f"МО {self.settings.mo} has no proxy in the registry: add organizations[].proxy")
+        return proxy
 
     def _import_accounts(self, path: Path) -> None:
         try:

@@ -20,6 +20,7 @@ from cami.region.model import (
     Proxy,
     RateWindow,
     Region,
+    Retention,
     Role,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "Proxy",
     "RateWindow",
     "Region",
+    "Retention",
     "Role",
     "load_region",
 ]

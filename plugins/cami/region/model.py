@@ -91,12 +91,31 @@ class Disk(_Entry):
         return self
 
 
+class Retention(_Entry):
+    """How long a proxy keeps what the centre has confirmed; all of it stays until one of these asks for room."""
+
+    keep_days: Annotated[int, Field(ge=1, le=36_600)] | None = None
+    """Days since the last image came in or the study was last opened here; empty: age alone is no reason."""
+    quota_gb: Gigabytes | None = None
+    """What the images may take; empty: the volume is the quota."""
+    min_free_gb: Gigabytes | None = None
+    """Free space to be kept on the volume; empty: the threshold of the disk's alarm."""
+
+
 class Proxy(_Entry):
     """The PACS Proxy of an МО."""
 
     aet: AeTitle
     link: Link
     disk: Disk = Disk()
+    retention: Retention = Retention()
+
+    @model_validator(mode="after")
+    def _room_is_made_before_the_stop(self) -> Self:
+        free, stop = self.retention.min_free_gb, self.disk.stop_free_gb
+        if free is not None and stop is not None and free <= stop:
+            raise ValueError("retention.min_free_gb must be more than disk.stop_free_gb: room is made before the stop")
+        return self
 
 
 class CharacterSets(_Entry):

@@ -141,6 +141,24 @@ def test_a_broken_manifest_is_told_so(call, body):
     assert call("/manifests", body).status == 400
 
 
+def test_files_are_read_again_for_their_owner(call, region):
+    object_ = dicom()
+    digest = hashlib.sha256(object_).hexdigest()
+    call("/instances", object_, **{"x-cami-sha256": digest})
+    (key,) = region.central.files
+
+    def ask(instances, **options):
+        return call("/verifications", json.dumps({"instances": instances}).encode(), **options)
+
+    assert json.loads(ask({key: digest}).body) == {"bad": []}
+    assert json.loads(ask({key: "0" * 64, "unknown": digest}).body) == {"bad": [key, "unknown"]}
+    assert json.loads(ask({key: digest}, mo="42002").body) == {"bad": [key]}
+    region.central.damaged[key] = b"rotten"
+    assert json.loads(ask({key: digest}).body) == {"bad": [key]}
+    assert ask({str(number): digest for number in range(501)}).status == 400
+    assert call("/verifications", b"[]").status == 400
+
+
 def test_each_address_has_one_method(call):
     assert call("/instances", method="GET").status == 405
 
@@ -162,4 +180,5 @@ def test_nothing_leaves_the_quarantine_or_the_confirmed_by_itself():
         Command.CONFIRM,
         Command.MISS,
         Command.QUARANTINE,
+        Command.EVICT,
     }

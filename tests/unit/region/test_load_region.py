@@ -8,7 +8,7 @@ import yaml
 
 from cami.errors import Invalid, NotFound
 from cami.orthanc_config import TEMPLATES
-from cami.region import MO_ROLES, REGION_ROLES, ROLES, load_region
+from cami.region import MO_ROLES, REGION_ROLES, ROLES, Retention, load_region
 
 GOOD = """\
 name: Кузбасс
@@ -262,3 +262,27 @@ def test_wrong_thresholds_of_a_disk(tmp_path, disk, message):
     ((line, _field, told),) = refusals(tmp_path, text)
     assert message in told
     assert line == 14
+
+
+def test_what_a_proxy_keeps(tmp_path):
+    settings = "{keep_days: 365, quota_gb: 2000, min_free_gb: 100}"
+    proxy = (
+        load(tmp_path, GOOD.replace("      link:\n", f"      retention: {settings}\n      link:\n"))
+        .organizations[0]
+        .proxy
+    )
+    assert proxy.retention == Retention(keep_days=365, quota_gb=2000, min_free_gb=100)
+    assert load(tmp_path, GOOD).organizations[0].proxy.retention == Retention()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("retention: {keep_days: 0}", "greater than"),
+        ("retention: {keep_days: 1.5}", "whole number"),
+        ("retention: {min_free_gb: 5}\n      disk: {stop_free_gb: 5}", "room is made before the stop"),
+    ],
+)
+def test_wrong_retention(tmp_path, settings, message):
+    ((_line, _field, told),) = refusals(tmp_path, GOOD.replace("      link:\n", f"      {settings}\n      link:\n"))
+    assert message in told
