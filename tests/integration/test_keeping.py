@@ -1,4 +1,4 @@
-"""What a proxy keeps, and when it may let go: a disk that fills, retention."""
+"""What a proxy keeps, and when it may let go: a disk that fills, retention, commitment."""
 
 import os
 import shutil
@@ -11,8 +11,9 @@ import numpy as np
 import pydicom
 import pytest
 import yaml
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from pynetdicom import AE
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
 from tests.live import ROOT, LiveRegion, wait_until
 
@@ -211,7 +212,7 @@ def stored_file(region, server, dataset):
     (path,) = [
         file
         for file in storage.glob("??/??/*")
-        if (content := file.read_bytes())[128:132] == b"DICM" and content.endswith(dataset.PixelData)
+        if dataset.SOPInstanceUID.encode() in (content := file.read_bytes()) and content.endswith(dataset.PixelData)
     ]
     return path
 
@@ -238,3 +239,106 @@ def test_a_file_that_is_damaged_at_the_centre_keeps_the_copy_at_the_proxy(region
     wait_until("noticed", lambda: "the centre cannot read 1 of its files" in log_of(region), 60)
     assert study_of(region, dataset)["confirmed"] == 1
     registry.proxy.pop("retention")
+
+
+ABSENT, CONFLICT, FAILED = 0x0112, 0x0119, 0x0110
+
+
+class Device:
+    """A device that asks for commitment and listens for the answer on a port of its own."""
+
+    def __init__(self):
+        self.reports = {}
+        entity = AE(ae_title="CT42001")
+        entity.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
+        handlers = [(evt.EVT_N_EVENT_REPORT, self._heard)]
+        self.server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        self.port = self.server.socket.getsockname()[1]
+
+    def _heard(self, event):
+        report = event.event_information
+        told = {item.ReferencedSOPInstanceUID: 0 for item in report.get("ReferencedSOPSequence", [])}
+        told |= {item.ReferencedSOPInstanceUID: item.FailureReason for item in report.get("FailedSOPSequence", [])}
+        self.reports[report.TransactionUID] = (event.event_type, told)
+        return 0x0000, None
+
+    def ask(self, region, *items, aet="CT42001"):
+        """Ask about (SOP class, SOP instance) pairs; return the status of the N-ACTION and the transaction."""
+        dicom = region.proxy(MO)["dicom"]
+        entity = AE(ae_title=aet)
+        entity.add_requested_context(StorageCommitmentPushModel)
+        association = entity.associate(dicom["host"], dicom["port"], ae_title=dicom["aet"])
+        if not association.is_established:
+            return None, ""
+        question = pydicom.Dataset()
+        question.TransactionUID = generate_uid()
+        question.ReferencedSOPSequence = []
+        for sop_class, sop_instance in items:
+            item = pydicom.Dataset()
+            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, sop_instance
+            question.ReferencedSOPSequence.append(item)
+        status, _ = association.send_n_action(
+            question, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+        )
+        association.release()
+        return status.get("Status"), question.TransactionUID
+
+    def answer(self, region, *items):
+        status, transaction = self.ask(region, *items)
+        assert status == 0
+        return wait_until("the report", lambda: self.reports.get(transaction), 30)
+
+
+@pytest.fixture
+def device():
+    made = Device()
+    yield made
+    made.server.shutdown()
+
+
+def test_commitment_is_answered_truthfully(region, registry, device):
+    registry.content["organizations"][0]["devices"][0]["port"] = str(device.port)
+    apply(region, registry, PROXY)
+    whole, damaged, deleted = (image(patient="KEEP-SC", number=number) for number in range(3))
+    assert store(region, whole, damaged, deleted) == [0, 0, 0]
+    asked = [(CTImageStorage, dataset.SOPInstanceUID) for dataset in (whole, damaged, deleted)]
+    assert device.answer(region, *asked) == (1, {uid: 0 for _, uid in asked})
+    # On the disk, past all caches: Orthanc's own commitment says "success" to both.
+    rot(stored_file(region, PROXY, damaged))
+    stored_file(region, PROXY, deleted).unlink()
+    unknown = generate_uid()
+    assert device.answer(region, *asked, (CTImageStorage, unknown), (MRImageStorage, whole.SOPInstanceUID)) == (
+        2,
+        {
+            damaged.SOPInstanceUID: FAILED,
+            deleted.SOPInstanceUID: FAILED,
+            unknown: ABSENT,
+            whole.SOPInstanceUID: CONFLICT,
+        },
+    )
+    assert device.answer(region, asked[0]) == (1, {whole.SOPInstanceUID: 0})
+    assert "storage commitment for CT42001: 1 committed, 1 unknown, 1 other class, 2 damaged" in log_of(region)
+
+
+def test_commitment_can_demand_the_centre(region, registry, device):
+    registry.content["organizations"][0]["devices"][0]["port"] = str(device.port)
+    registry.proxy["commitment"] = "central"
+    apply(region, registry, PROXY)
+    region.server("stop", "central")
+    try:
+        dataset = image(patient="KEEP-SC", number=9)
+        assert store(region, dataset) == [0]
+        asked = (CTImageStorage, dataset.SOPInstanceUID)
+        assert device.answer(region, asked) == (2, {dataset.SOPInstanceUID: FAILED})
+    finally:
+        region.server("start", "central")
+    wait_until("confirmed", lambda: study_of(region, dataset)["confirmed"] == 1, 30)
+    assert device.answer(region, asked) == (1, {dataset.SOPInstanceUID: 0})
+
+
+def test_only_devices_that_listen_may_ask(region, registry, device):
+    known = (CTImageStorage, generate_uid())
+    for stranger in ("MR42001", "NOBODY"):
+        status, _ = device.ask(region, known, aet=stranger)
+        assert status != 0
+    assert device.reports == {}

@@ -56,7 +56,7 @@ delivery_item = Table(
     Column("instance_id", String(64), primary_key=True, comment="Orthanc id"),
     Column("study_id", String(64), nullable=False, comment="Orthanc id"),
     Column("study_uid", String(128), nullable=False),
-    Column("sop_uid", String(128), nullable=False),
+    Column("sop_uid", String(128), nullable=False, index=True),
     Column("modality", String(16), nullable=False),
     Column("description", Text, nullable=False, comment="Study Description; may name no patient by DICOM's rules"),
     Column("size", BigInteger, nullable=False, comment="bytes of the stored file"),

@@ -5,6 +5,7 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 (`courier`, `receiver`). What must not be joined to the archive is kept apart with the reason (`quarantine`).
 """
 
+from cami.delivery.commitment import Commitment
 from cami.delivery.controls import control_endpoints
 from cami.delivery.courier import Courier
 from cami.delivery.disk import DiskState, DiskWatch
@@ -22,6 +23,7 @@ from cami.delivery.wire import wire_endpoints
 __all__ = [
     "CentralLink",
     "ChangeFeed",
+    "Commitment",
     "Courier",
     "DeliveryQueue",
     "DiskState",

@@ -131,7 +131,7 @@ class DiskWatch:
         elif self._state is DiskState.LOW:
             log.warning("the disk is getting full: %.2f GB free, alarm below %.2f GB", free, limits.warn / GB)
         else:
-            log.info("the disk has room again: %.2f GB free", free)
+            log.warning("the disk has room again: %.2f GB free", free)
 
 
 def measure_volume(folder: Path) -> Room:

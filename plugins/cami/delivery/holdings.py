@@ -90,6 +90,12 @@ class Holdings:
         with self._reader.connect() as connection:
             return _instances(connection, study_id)
 
+    def states_of_sop(self, sop_uid: str) -> dict[str, State]:
+        """Return the state of each known instance with a SOP Instance UID, by its Orthanc id."""
+        query = select(delivery_item.c.instance_id, delivery_item.c.state).where(delivery_item.c.sop_uid == sop_uid)
+        with self._reader.connect() as connection:
+            return {row.instance_id: State(row.state) for row in connection.execute(query)}
+
     def begin_eviction(self, study_id: str, instance_ids: Sequence[str]) -> bool:
         """Note that these instances are let go of; False, and nothing noted, if the study has changed meanwhile."""
         with self._engine.begin() as connection:

@@ -17,6 +17,7 @@ from cami.db import open_engine
 from cami.delivery import (
     CentralLink,
     ChangeFeed,
+    Commitment,
     Courier,
     DeliveryQueue,
     DiskWatch,
@@ -32,7 +33,7 @@ from cami.delivery import (
 )
 from cami.delivery.disk import measure_volume
 from cami.delivery.tokens import read_public_keys
-from cami.edge import disk, http, ingest, logs, metrics, sdk
+from cami.edge import commitment, disk, http, ingest, logs, metrics, sdk
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.errors import Misconfigured
@@ -170,13 +171,15 @@ class _Server:
             metrics.publish_queue(self.engine, self.clock)
             return METRICS_INTERVAL
 
+        keeping, holdings = self._own_proxy(), Holdings(self.engine, self.clock)
+        commitment.answer_commitments(Commitment(self.archive, holdings, keeping.commitment))
         retention = Retention(
             archive=self.archive,
             queue=queue,
-            holdings=Holdings(self.engine, self.clock),
+            holdings=holdings,
             link=link,
             disk=self.disk,
-            rules=self._own_proxy().retention,
+            rules=keeping.retention,
             clock=self.clock,
         )
 

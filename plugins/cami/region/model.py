@@ -109,6 +109,9 @@ class Proxy(_Entry):
     link: Link
     disk: Disk = Disk()
     retention: Retention = Retention()
+    commitment: Literal["local", "central"] = "local"
+    """Where an image must be for storage commitment to tell a device that it may delete its own: in the proxy's
+    archive, or confirmed by the centre."""
 
     @model_validator(mode="after")
     def _room_is_made_before_the_stop(self) -> Self:

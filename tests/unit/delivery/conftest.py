@@ -13,7 +13,7 @@ from cami.db import open_engine
 from cami.db.tables import metadata
 from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Quarantine, Receiver
 from cami.delivery.link import ManifestAnswer, Receipt
-from cami.errors import Permanent, Transient
+from cami.errors import NotFound, Permanent, Transient
 
 
 def dicom(patient="P1", study="1.1", series="1.1.1", sop="1.1.1.1", content="pixels"):
@@ -93,11 +93,17 @@ class Shelf:
     def get(self, uri):
         if uri == "/statistics":
             return {"TotalDiskSize": str(len(self.files) * self.bytes_of_a_file)}
+        if uri.startswith("/instances/"):
+            if uri.split("/")[2] not in self.files:
+                raise NotFound("no such resource")
+            return {"SopClassUid": "1.2.840.10008.5.1.4.1.1.2"}
         assert uri == "/studies"
         return list(dict.fromkeys(self.parse(file).study_id for file in self.files.values()))
 
     def find(self, query):
         (uid,) = query["Query"].values()
+        if query["Level"] == "Instance":
+            return [key for key, file in self.files.items() if self.parse(file).sop_uid == uid]
         found = (self.parse(file) for file in self.files.values())
         return list(dict.fromkeys(it.study_id for it in found if it.study_uid == uid))
 

@@ -62,7 +62,7 @@ def test_each_change_is_one_line(caplog):
     with caplog.at_level(logging.INFO):
         watch = DiskWatch(volume, Disk(warn_free_gb=50, stop_free_gb=5))
         states(watch, volume, [40, 40, 4, 4, 4, 900])
-    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "INFO"]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "WARNING"]
 
 
 def test_the_state_is_known_from_the_start():
