@@ -42,10 +42,11 @@ class LiveRegion:
         self.registry = registry
         self.about: dict[str, Any] = {}
 
-    def up(self) -> "LiveRegion":
-        """Start what is down."""
-        registry = ["--region", self.registry] if self.registry else []
-        self.about = json.loads(cami("region", "up", "--state", self.state, "--detach", "--json", *registry).stdout)
+    def up(self, registry: Path | None = None) -> "LiveRegion":
+        """Start what is down, or what another registry changes."""
+        self.registry = registry or self.registry
+        named = ["--region", self.registry] if self.registry else []
+        self.about = json.loads(cami("region", "up", "--state", self.state, "--detach", "--json", *named).stdout)
         return self
 
     def down(self) -> None:

@@ -111,6 +111,15 @@ class StoreOutcome:
     """An instance with the same identifiers was there; it was not overwritten, and may differ."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """A stored file as it lies on the disk now, past every cache."""
+
+    sha256: str
+    intact: bool
+    """Whether it is what Orthanc noted when it stored it."""
+
+
 class Archive(Protocol):
     """An Orthanc, seen from the domain."""
 
@@ -150,6 +159,14 @@ class Archive(Protocol):
 
     def stored_md5(self, instance_id: str) -> str | None:
         """Return the MD5 that Orthanc keeps of the stored file, or None if it is gone."""
+        ...
+
+    def reread(self, instance_id: str) -> Reread | None:
+        """Read the stored file from the disk again, or return None if it is gone."""
+        ...
+
+    def delete_instance(self, instance_id: str) -> None:
+        """Delete an instance; with the last one its series, study and patient go. One that is gone is fine."""
         ...
 
     def store(self, dicom: bytes) -> StoreOutcome:

@@ -120,7 +120,11 @@ def _proxy(organization: Organization, central_url: str) -> dict[str, Any]:
 
 
 def _modality(device: Device) -> dict[str, Any]:
-    """Let a device say hello and store. Every right is written, because Orthanc grants what is left out."""
+    """Let a device say hello, store, and ask for storage commitment if it has a port to send the answer to.
+
+    Every right is written, because Orthanc grants what is left out; ``AllowStorageCommitment`` is not, because it would
+    also let devices report to us.
+    """
     return {
         "AET": device.aet,
         "Host": device.address,
@@ -131,7 +135,8 @@ def _modality(device: Device) -> dict[str, Any]:
         "AllowFindWorklist": False,
         "AllowMove": False,
         "AllowGet": False,
-        "AllowStorageCommitment": False,
+        "AllowNAction": device.port is not None,
+        "AllowEventReport": False,
         "AllowTranscoding": False,
     }
 

@@ -110,7 +110,7 @@ _DENIED_TO_DEVICES = (
     "AllowFind",
     "AllowFindWorklist",
     "AllowMove",
-    "AllowStorageCommitment",
+    "AllowEventReport",
 )
 
 
@@ -246,17 +246,21 @@ def _wrong_device(name: str, device: Mapping[str, Any], role: str) -> Iterator[V
     for allow in _DENIED_TO_DEVICES:
         if device.get(allow) is not False:
             yield Violation(f"DicomModalities.{allow}", f'device "{name}": set "{allow}" to false')
-    for allow in ("AllowEcho", "AllowStore"):
+    for allow in ("AllowEcho", "AllowStore", "AllowNAction"):
         if not isinstance(device.get(allow), bool):
             yield Violation(f"DicomModalities.{allow}", f'device "{name}": write "{allow}", the default is true')
-    if role == "central" and device.get("AllowStore") is not False:
+    for allow in ("AllowStore", "AllowNAction"):
+        if role == "central" and device.get(allow) is not False:
+            yield Violation(
+                f"DicomModalities.{allow}",
+                f'device "{name}": set "{allow}" to false at the centre; devices store to their proxies and ask them',
+            )
+    # Orthanc's own name for N-ACTION and N-EVENT-REPORT together; it wins over both.
+    if device.get("AllowStorageCommitment", False) is not False:
         yield Violation(
-            "DicomModalities.AllowStore",
-            f'device "{name}": set "AllowStore" to false at the centre; studies come from the proxies, with an owner',
+            "DicomModalities.AllowStorageCommitment",
+            f'device "{name}": remove "AllowStorageCommitment"; "AllowNAction" alone lets it ask for commitment',
         )
-    for grant in ("AllowNAction", "AllowEventReport"):
-        if device.get(grant, False) is not False:
-            yield Violation(f"DicomModalities.{grant}", f'device "{name}": remove "{grant}"')
 
 
 def _wrong_ingest(configuration: Mapping[str, Any]) -> Iterator[Violation]:

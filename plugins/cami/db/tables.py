@@ -21,12 +21,14 @@ __all__ = [
     "change_cursor",
     "delivery_item",
     "delivery_study",
+    "eviction",
     "metadata",
     "quarantined_object",
     "received_instance",
     "session",
     "study",
     "study_claim",
+    "study_read",
     "upload",
 ]
 
@@ -55,7 +57,7 @@ delivery_item = Table(
     Column("instance_id", String(64), primary_key=True, comment="Orthanc id"),
     Column("study_id", String(64), nullable=False, comment="Orthanc id"),
     Column("study_uid", String(128), nullable=False),
-    Column("sop_uid", String(128), nullable=False),
+    Column("sop_uid", String(128), nullable=False, index=True),
     Column("modality", String(16), nullable=False),
     Column("description", Text, nullable=False, comment="Study Description; may name no patient by DICOM's rules"),
     Column("size", BigInteger, nullable=False, comment="bytes of the stored file"),
@@ -84,6 +86,22 @@ delivery_study = Table(
     Column("leading_bytes", BigInteger, nullable=False, comment="arrived so far, by cami.delivery.order.Part"),
     Column("main_bytes", BigInteger, nullable=False),
     Column("thin_bytes", BigInteger, nullable=False),
+)
+
+#: When a study was last opened here (`cami.delivery.readings`); a study without a row never was.
+study_read = Table(
+    "study_read",
+    metadata,
+    Column("study_id", String(64), primary_key=True, comment="Orthanc id"),
+    Column("read_at", UtcDateTime, nullable=False, comment="to the hour"),
+)
+
+#: Proxy: studies that are being deleted just now; what a crash leaves is finished (`cami.delivery.retention`).
+eviction = Table(
+    "eviction",
+    metadata,
+    Column("study_id", String(64), primary_key=True, comment="Orthanc id"),
+    Column("began_at", UtcDateTime, nullable=False),
 )
 
 #: Centre: which МО a Study Instance UID belongs to. The first claim stays, whatever study it is under.

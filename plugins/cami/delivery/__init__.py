@@ -5,16 +5,21 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 (`courier`, `receiver`). What must not be joined to the archive is kept apart with the reason (`quarantine`).
 """
 
+from cami.delivery.commitment import Commitment
 from cami.delivery.controls import control_endpoints
 from cami.delivery.courier import Courier
+from cami.delivery.disk import DiskState, DiskWatch
 from cami.delivery.feed import ChangeFeed
+from cami.delivery.holdings import Holdings
 from cami.delivery.link import CentralLink
 from cami.delivery.lossless import Lossless
 from cami.delivery.pace import Pace, Timetable
 from cami.delivery.quarantine import Quarantine
 from cami.delivery.queue import DeliveryQueue
+from cami.delivery.readings import Readings
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
+from cami.delivery.retention import Retention
 from cami.delivery.tokens import TokenIssuer, TokenVerifier
 from cami.delivery.uploads import Uploads
 from cami.delivery.wire import wire_endpoints
@@ -22,13 +27,19 @@ from cami.delivery.wire import wire_endpoints
 __all__ = [
     "CentralLink",
     "ChangeFeed",
+    "Commitment",
     "Courier",
     "DeliveryQueue",
+    "DiskState",
+    "DiskWatch",
+    "Holdings",
     "Lossless",
     "Pace",
     "Quarantine",
+    "Readings",
     "Recall",
     "Receiver",
+    "Retention",
     "Timetable",
     "TokenIssuer",
     "TokenVerifier",

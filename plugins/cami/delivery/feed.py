@@ -4,7 +4,8 @@ The log is written in the transaction that stores the instance, and survives eve
 do not (design §2). An entry whose instance is gone already (deleted before it was read) is passed over.
 """
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 
 from cami.archive import Archive, InstanceIdentity
 from cami.delivery.queue import DeliveryQueue
@@ -35,7 +36,7 @@ class ChangeFeed:
                 identity = self._archive.identify(change.resource)
                 if identity is not None:
                     arrivals.append((change.seq, identity))
-        if page.last != since and self._queue.record(arrivals, page.last):
+        if page.last != since and self._record(arrivals, page.last):
             self._on_arrival()
         return not page.done
 
@@ -46,9 +47,23 @@ class ChangeFeed:
         while identifiers := self._archive.list_instances(offset, PAGE):
             offset += len(identifiers)
             found = [self._archive.identify(instance_id) for instance_id in identifiers]
-            new += self._queue.record([(cursor, identity) for identity in found if identity is not None], cursor)
+            new += self._record([(cursor, identity) for identity in found if identity is not None], cursor)
         if offset == 0:
             self._queue.record([], cursor)
         if new:
             self._on_arrival()
         return new
+
+    def _record(self, arrivals: Sequence[tuple[int, InstanceIdentity]], cursor: int) -> int:
+        """Enter arrivals. What was evicted and comes back from the centre need not go over the line again."""
+        evicted = self._queue.evicted([identity.instance_id for _, identity in arrivals])
+        if not evicted:
+            return self._queue.record(arrivals, cursor)
+        restored: list[str] = []
+        received: list[str] = []
+        for instance_id, sha256 in evicted.items():
+            dicom = self._archive.read(instance_id)
+            if dicom is not None:
+                same = hashlib.sha256(dicom).hexdigest() == sha256
+                (restored if same else received).append(instance_id)
+        return self._queue.record(arrivals, cursor, restored=restored, received=received)

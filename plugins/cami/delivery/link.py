@@ -91,6 +91,18 @@ class CentralLink:
         )
         return ManifestAnswer(tuple(answer["missing"]), tuple(answer["different"]))
 
+    def verify(self, instances: Mapping[str, str]) -> tuple[str, ...]:
+        """Let the centre read files from its disk again; return the ids of those that are not as delivered.
+
+        Parameters
+        ----------
+        instances
+            Orthanc instance id → SHA-256, at most `cami.delivery.wire.MOST_VERIFIED`.
+        """
+        body = json.dumps({"instances": dict(instances)}).encode()
+        answer = self._call("POST", "/verifications", {"Content-Type": "application/json"}, body, urgent=True)
+        return tuple(answer["bad"])
+
     def directory(self) -> dict[str, Any]:
         """Fetch the accounts of this proxy's МО."""
         return self._call("GET", "/directory", {}, urgent=True)

@@ -1,9 +1,9 @@
 """The proxy's queue: one row an instance, from "seen in the change log" to "confirmed by the centre"."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, update
 
@@ -11,10 +11,11 @@ from cami.archive import InstanceIdentity
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study
-from cami.delivery.order import PATIENCE, Part, Priority, lane, offset, part_of
+from cami.delivery.order import PATIENCE, Priority, lane
 from cami.delivery.states import Command, State, after, states_before
+from cami.delivery.turns import Turns
 
-_BYTES = {Part.LEADING: "leading_bytes", Part.MAIN: "main_bytes", Part.THIN: "thin_bytes"}
+log = logging.getLogger(__name__)
 
 #: Name of the row of ``change_cursor`` that delivery moves.
 READER = "delivery"
@@ -60,7 +61,31 @@ class DeliveryQueue:
             found = connection.scalar(select(change_cursor.c.seq).where(change_cursor.c.reader == READER))
         return found or 0
 
-    def record(self, arrivals: Iterable[tuple[int, InstanceIdentity]], cursor: int) -> int:
+    def evicted(self, instance_ids: Sequence[str]) -> dict[str, str]:
+        """Return which of these instances were let go of here, each with the digest of what the centre has.
+
+        The digest is empty for one that the centre has lost.
+        """
+        found: dict[str, str] = {}
+        with self._reader.connect() as connection:
+            for part in parts(instance_ids):
+                rows = connection.execute(
+                    select(delivery_item.c.instance_id, delivery_item.c.state, delivery_item.c.sha256).where(
+                        delivery_item.c.instance_id.in_(part),
+                        delivery_item.c.state.in_(states_before(Command.RECEIVE)),
+                    )
+                )
+                found.update({row.instance_id: row.sha256 if row.state == State.EVICTED else "" for row in rows})
+        return found
+
+    def record(
+        self,
+        arrivals: Iterable[tuple[int, InstanceIdentity]],
+        cursor: int,
+        *,
+        restored: Sequence[str] = (),
+        received: Sequence[str] = (),
+    ) -> int:
         """Enter instances and move the cursor, in one transaction; what is there already stays as it is.
 
         Parameters
@@ -69,14 +94,20 @@ class DeliveryQueue:
             Pairs of the change's sequence number and the instance.
         cursor
             Where to go on reading the change log.
+        restored, received
+            Instances that were evicted and are here again: as the bytes that the centre has, or not.
 
         Returns
         -------
         int
-            How many instances were new.
+            How many instances are to be sent that were not.
         """
+        now = self._clock.now()
         with self._engine.begin() as connection:
-            new = self._enter(connection, {identity.instance_id: (seq, identity) for seq, identity in arrivals})
+            move(connection, Command.RESTORE, restored, received_at=now, stored_at=now, reason=None)
+            again = {"received_at": now, "sha256": None, "stored_at": None, "confirmed_at": None, "not_before": None}
+            new = move(connection, Command.RECEIVE, received, **again, attempts=0, reason=None)
+            new += self._enter(connection, {identity.instance_id: (seq, identity) for seq, identity in arrivals})
             moved = connection.execute(
                 update(change_cursor).where(change_cursor.c.reader == READER).values(seq=cursor)
             ).rowcount
@@ -145,7 +176,7 @@ class DeliveryQueue:
             ).first()
             if row is None:
                 return None
-            self._change(connection, Command.SEND, [row.instance_id])
+            move(connection, Command.SEND, [row.instance_id])
         return Item(row.instance_id, row.study_id, row.attempts, row.lane, row.modality)
 
     def urgent_waits(self) -> bool:
@@ -166,7 +197,7 @@ class DeliveryQueue:
     def give_back(self, item: Item, reason: str, delay: timedelta) -> None:
         """Return an instance to the queue, to be tried again after `delay`."""
         with self._engine.begin() as connection:
-            self._change(
+            move(
                 connection,
                 Command.RETURN,
                 [item.instance_id],
@@ -178,7 +209,7 @@ class DeliveryQueue:
     def accept(self, item: Item, sha256: str) -> None:
         """Note that the centre has stored exactly the bytes with this digest."""
         with self._engine.begin() as connection:
-            self._change(
+            move(
                 connection,
                 Command.ACCEPT,
                 [item.instance_id],
@@ -191,7 +222,8 @@ class DeliveryQueue:
     def quarantine(self, instance_ids: Sequence[str], reason: str) -> None:
         """Note that the centre does not take these instances into the archive, and why."""
         with self._engine.begin() as connection:
-            self._change(connection, Command.QUARANTINE, instance_ids, reason=reason)
+            move(connection, Command.QUARANTINE, instance_ids, reason=reason)
+            _lose(connection, instance_ids)
 
     def due_manifests(self, quiet: timedelta) -> list[str]:
         """List studies (Orthanc ids) of which all is stored, something is unconfirmed, and nothing came for `quiet`."""
@@ -219,7 +251,7 @@ class DeliveryQueue:
             rows = connection.execute(
                 select(delivery_item.c.instance_id, delivery_item.c.study_uid, delivery_item.c.sha256).where(
                     delivery_item.c.study_id == study_id,
-                    delivery_item.c.state.in_([State.STORED, State.CONFIRMED]),
+                    delivery_item.c.state.in_([State.STORED, State.CONFIRMED, State.EVICTED]),
                 )
             ).all()
         return Manifest(study_id, rows[0].study_uid if rows else "", {row.instance_id: row.sha256 for row in rows})
@@ -227,17 +259,16 @@ class DeliveryQueue:
     def confirm(self, manifest: Manifest) -> None:
         """Note that the centre holds all of `manifest`."""
         with self._engine.begin() as connection:
-            self._change(
-                connection, Command.CONFIRM, list(manifest.instances), confirmed_at=self._clock.now(), reason=None
-            )
+            move(connection, Command.CONFIRM, list(manifest.instances), confirmed_at=self._clock.now(), reason=None)
 
     def resend(self, instance_ids: Sequence[str]) -> None:
         """Queue again what the centre said it does not hold."""
         with self._engine.begin() as connection:
-            self._change(connection, Command.MISS, instance_ids, stored_at=None, confirmed_at=None, sha256=None)
+            move(connection, Command.MISS, instance_ids, stored_at=None, confirmed_at=None, sha256=None)
+            _lose(connection, instance_ids)
 
     def _enter(self, connection: Connection, arrivals: dict[str, tuple[int, InstanceIdentity]]) -> int:
-        for part in _parts(list(arrivals)):
+        for part in parts(list(arrivals)):
             for known in connection.scalars(
                 select(delivery_item.c.instance_id).where(delivery_item.c.instance_id.in_(part))
             ).all():
@@ -245,7 +276,7 @@ class DeliveryQueue:
         if not arrivals:
             return 0
         now = self._clock.now()
-        turns = _Turns(connection, now.timestamp())
+        turns = Turns(connection, now.timestamp())
         rows = []
         for seq, identity in arrivals.values():
             place = turns.place(identity)
@@ -269,70 +300,32 @@ class DeliveryQueue:
         turns.save()
         return len(rows)
 
-    def _change(
-        self,
-        connection: Connection,
-        command: Command,
-        instance_ids: Sequence[str],
-        **values: datetime | str | int | None,
-    ) -> None:
-        for state in states_before(command):
-            for part in _parts(instance_ids):
-                connection.execute(
-                    update(delivery_item)
-                    .where(delivery_item.c.instance_id.in_(part), delivery_item.c.state == state)
-                    .values(state=after(state, command), **values)
-                )
+
+def _lose(connection: Connection, instance_ids: Sequence[str]) -> None:
+    """Note what was evicted here and is not at the centre any more: nothing can be sent again."""
+    if lost := move(connection, Command.LOSE, instance_ids, reason="lost-at-centre"):
+        log.critical("the centre does not find %d instances that were evicted here: restore them from a backup", lost)
 
 
-class _Place(NamedTuple):
-    lane: int
-    turn: float
+def move(
+    connection: Connection,
+    command: Command,
+    instance_ids: Sequence[str],
+    **values: datetime | str | int | None,
+) -> int:
+    """Take instances one step along `cami.delivery.states.TRANSITIONS`; return how many were in a state for it."""
+    moved = 0
+    for state in states_before(command):
+        for part in parts(instance_ids):
+            moved += connection.execute(
+                update(delivery_item)
+                .where(delivery_item.c.instance_id.in_(part), delivery_item.c.state == state)
+                .values(state=after(state, command), **values)
+            ).rowcount
+    return moved
 
 
-class _Turns:
-    """Gives instances their places, and keeps the account of each study that they are reckoned from."""
-
-    def __init__(self, connection: Connection, now: float) -> None:
-        self._connection = connection
-        self._now = now
-        self._studies: dict[str, dict[str, Any]] = {}
-        self._known: set[str] = set()
-
-    def place(self, identity: InstanceIdentity) -> _Place:
-        study = self._study(identity.study_id)
-        part = part_of(identity.modality, identity.image_type, identity.slice_thickness)
-        before = sum(study[_BYTES[earlier]] for earlier in (Part.MAIN, Part.THIN) if earlier <= part)
-        study[_BYTES[part]] += identity.size
-        priority = Priority(study["priority"])
-        turn = study["began_at"] + offset(part, before) + PATIENCE[priority].total_seconds()
-        return _Place(lane(priority), turn)
-
-    def save(self) -> None:
-        for study_id, study in self._studies.items():
-            if study_id in self._known:
-                statement = update(delivery_study).where(delivery_study.c.study_id == study_id).values(**study)
-                self._connection.execute(statement)
-            else:
-                self._connection.execute(insert(delivery_study).values(study_id=study_id, **study))
-
-    def _study(self, study_id: str) -> dict[str, Any]:
-        if study_id not in self._studies:
-            row = (
-                self._connection.execute(select(delivery_study).where(delivery_study.c.study_id == study_id))
-                .mappings()
-                .first()
-            )
-            if row is None:
-                study: dict[str, Any] = dict.fromkeys(_BYTES.values(), 0)
-                study |= {"priority": Priority.PLANNED, "began_at": self._now}
-            else:
-                self._known.add(study_id)
-                study = {key: value for key, value in row.items() if key != "study_id"}
-            self._studies[study_id] = study
-        return self._studies[study_id]
-
-
-def _parts(items: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
+def parts(items: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
+    """Cut a list of identifiers into pieces that a statement may hold."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,8 +44,17 @@ class ManifestCheck:
 class Receiver:
     """The centre's end of the delivery."""
 
-    def __init__(self, archive: Archive, engine: Engine, quarantine: Quarantine, clock: Clock) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        engine: Engine,
+        quarantine: Quarantine,
+        clock: Clock,
+        require_room: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Make a receiver; `require_room` raises `cami.delivery.disk.NoRoom` while the volume is full."""
         self._archive = archive
+        self._require_room = require_room
         self._engine = engine
         self._reader = reading(engine)
         self._quarantine = quarantine
@@ -62,6 +71,7 @@ class Receiver:
         OSError
             The quarantine cannot be written.
         """
+        self._require_room()
         try:
             identity = self._archive.parse(dicom)
         except Permanent:
@@ -110,6 +120,33 @@ class Receiver:
                 .values(expected=len(instances), confirmed_at=self._clock.now() if whole else None)
             )
         return ManifestCheck(missing, different)
+
+    def verify(self, mo: str, instances: Mapping[str, str]) -> Sequence[str]:
+        """Read files from the disk again; return the ids of those that are not exactly what was delivered.
+
+        What a proxy asks before it lets go of its own copy: an index that lists a file proves nothing of the file.
+
+        Parameters
+        ----------
+        mo
+            The МО that asks; of another МО's instances it learns nothing.
+        instances
+            Orthanc instance id → SHA-256 as delivered.
+        """
+        with self._reader.connect() as connection:
+            own = set(
+                connection.scalars(
+                    select(received_instance.c.instance_id)
+                    .join(study)
+                    .where(study.c.owner == mo, received_instance.c.instance_id.in_(list(instances)))
+                )
+            )
+        bad = []
+        for instance_id, sha256 in instances.items():
+            found = self._archive.reread(instance_id) if instance_id in own else None
+            if found is None or found.sha256 != sha256:
+                bad.append(instance_id)
+        return bad
 
     def relabel(self) -> int:
         """Label studies that a crash left without; return how many.

@@ -18,6 +18,10 @@ class State(StrEnum):
     STORED = "stored"
     CONFIRMED = "confirmed"
     QUARANTINED = "quarantined"
+    EVICTED = "evicted"
+    """Confirmed, and let go of here: the centre has it."""
+    LOST = "lost"
+    """Evicted here, and the centre does not find it any more: only a backup or the device has it."""
 
 
 class Command(StrEnum):
@@ -35,6 +39,14 @@ class Command(StrEnum):
     """The manifest said that the centre does not hold it (any more)."""
     QUARANTINE = "quarantine"
     """The centre keeps it apart, or refused it: an operator must look."""
+    EVICT = "evict"
+    """Retention lets go of it."""
+    LOSE = "lose"
+    """The centre does not find it any more, or has other content under its name."""
+    RECEIVE = "receive"
+    """It came in again, and not as the bytes that the centre has."""
+    RESTORE = "restore"
+    """It came back as the bytes that the centre has: the next manifest confirms it without sending it."""
 
 
 TRANSITIONS: dict[tuple[State, Command], State] = {
@@ -48,6 +60,13 @@ TRANSITIONS: dict[tuple[State, Command], State] = {
     (State.CONFIRMED, Command.MISS): State.QUEUED,
     (State.STORED, Command.QUARANTINE): State.QUARANTINED,
     (State.CONFIRMED, Command.QUARANTINE): State.QUARANTINED,
+    (State.CONFIRMED, Command.EVICT): State.EVICTED,
+    (State.EVICTED, Command.CONFIRM): State.EVICTED,
+    (State.EVICTED, Command.LOSE): State.LOST,
+    (State.EVICTED, Command.RECEIVE): State.QUEUED,
+    (State.EVICTED, Command.RESTORE): State.STORED,
+    (State.LOST, Command.CONFIRM): State.EVICTED,
+    (State.LOST, Command.RECEIVE): State.QUEUED,
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cami.access import Accounts
+from cami.delivery.disk import NoRoom
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
 from cami.delivery.squeeze import TooLarge, expanded
@@ -20,6 +21,8 @@ from cami.web import Handler as WebHandler
 log = logging.getLogger(__name__)
 
 ROOT = "/cami/wire/v1"
+#: Instances that a proxy may have read again in one call, so that the call ends.
+MOST_VERIFIED = 500
 
 
 def wire_endpoints(
@@ -45,6 +48,15 @@ def wire_endpoints(
         confirmed = not check.missing and not check.different
         return answer_json({"confirmed": confirmed, "missing": check.missing, "different": check.different})
 
+    def verifications(mo: str, request: Request) -> Response:
+        try:
+            digests = {str(key): str(value) for key, value in request.json()["instances"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return answer_text(400, 'expected JSON {"instances": {id: sha256}}')
+        if len(digests) > MOST_VERIFIED:
+            return answer_text(400, f"at most {MOST_VERIFIED} instances at once")
+        return answer_json({"bad": receiver.verify(mo, digests)})
+
     def people(mo: str, _request: Request) -> Response:
         return answer_json(accounts.directory(mo).to_json())
 
@@ -57,6 +69,7 @@ def wire_endpoints(
         Endpoint(ROOT + "/uploads", _for_proxies(tokens, tus.collection)),
         Endpoint(ROOT + "/uploads/([0-9a-f]{64})", _for_proxies(tokens, tus.member)),
         Endpoint(ROOT + "/manifests", _for_proxies(tokens, {"POST": manifests})),
+        Endpoint(ROOT + "/verifications", _for_proxies(tokens, {"POST": verifications})),
         Endpoint(ROOT + "/directory", _for_proxies(tokens, {"GET": people})),
         Endpoint(ROOT + "/ping", _for_proxies(tokens, {"GET": ping})),
     ]
@@ -71,18 +84,25 @@ def _for_proxies(tokens: TokenVerifier, methods: Mapping[str, Handler]) -> WebHa
         handler = methods.get(request.method)
         if handler is None:
             return answer_text(405, f"this address answers {' and '.join(methods)} only")
-        try:
-            return handler(mo, _plain(request))
-        except Invalid as error:
-            return answer_text(413 if isinstance(error, TooLarge) else 400, str(error))
-        except Transient as error:
-            log.warning("delivery of МО %s put off: %s", mo, error)
-            return answer_text(503, "try again later")
-        except OSError as error:
-            log.error("delivery of МО %s put off: %s", mo, error.strerror)  # noqa: TRY400 - no trace of paths
-            return answer_text(507, "no room for the object now: try again later")
+        return _answer(handler, mo, request)
 
     return handle
+
+
+def _answer(handler: Handler, mo: str, request: Request) -> Response:
+    try:
+        return handler(mo, _plain(request))
+    except Invalid as error:
+        return answer_text(413 if isinstance(error, TooLarge) else 400, str(error))
+    except NoRoom:
+        # Told once by the disk's watch; proxies keep everything and ask again every few seconds.
+        return answer_text(507, "no room at the centre now: try again later")
+    except Transient as error:
+        log.warning("delivery of МО %s put off: %s", mo, error)
+        return answer_text(503, "try again later")
+    except OSError as error:
+        log.error("delivery of МО %s put off: %s", mo, error.strerror)  # noqa: TRY400 - no trace of paths
+        return answer_text(507, "no room for the object now: try again later")
 
 
 def _plain(request: Request) -> Request:

@@ -1,9 +1,11 @@
 """The archive port on a live Orthanc, through the calls that stay inside the process."""
 
+import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -13,6 +15,7 @@ from cami.archive import (
     InstanceIdentity,
     Level,
     ObjectIdentity,
+    Reread,
     StoreOutcome,
     check_uids,
 )
@@ -28,6 +31,8 @@ _WRONG = (
 )
 _ABSENT = (sdk.ErrorCode.UNKNOWN_RESOURCE, sdk.ErrorCode.INEXISTENT_ITEM)
 
+#: Bytes read at once.
+_PIECE = 1 << 20
 
 #: How many series are remembered while their images come in.
 _RECENT = 64
@@ -46,7 +51,9 @@ class _Series:
 class OrthancArchive:
     """Implements `cami.archive.Archive`. Calls reach the core only: no filter, no route of a plugin."""
 
-    def __init__(self) -> None:
+    def __init__(self, storage: Path) -> None:
+        """Make the port; `storage` is Orthanc's ``StorageDirectory``."""
+        self._storage = storage
         self._lock = threading.Lock()
         self._recent: dict[str, _Series] = {}
 
@@ -146,6 +153,35 @@ class OrthancArchive:
             if error.args[0] in _ABSENT:
                 return None
             raise Transient(f"Orthanc cannot tell a digest ({error.args[1]})") from error
+
+    def reread(self, instance_id: str) -> Reread | None:
+        """Read the stored file from the disk again.
+
+        Orthanc answers reads, and ``verify-md5`` too, from its cache in memory: a file that was overwritten or deleted
+        on the disk looks whole there (reference/orthanc.md §4.3). So the file is opened where Orthanc keeps it.
+        """
+        try:
+            info = _json(f"/instances/{instance_id}/attachments/dicom/info")
+        except NotFound:
+            return None
+        uuid = str(info["Uuid"])
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        try:
+            with (self._storage / uuid[:2] / uuid[2:4] / uuid).open("rb") as file:
+                while piece := file.read(_PIECE):
+                    sha256.update(piece)
+                    md5.update(piece)
+        except OSError:
+            return Reread("", intact=False)
+        return Reread(sha256.hexdigest(), intact=md5.hexdigest() == info["CompressedMD5"])
+
+    def delete_instance(self, instance_id: str) -> None:
+        """Delete an instance."""
+        try:
+            sdk.rest_delete(f"/instances/{instance_id}")
+        except sdk.OrthancException as error:
+            if error.args[0] not in _ABSENT:
+                raise Transient(f"Orthanc cannot delete an instance ({error.args[1]})") from error
 
     def store(self, dicom: bytes) -> StoreOutcome:
         """Store a DICOM file."""

@@ -10,6 +10,7 @@ InstanceOrigin = orthanc.InstanceOrigin
 OrthancException = orthanc.OrthancException
 ReceivedInstanceAction = orthanc.ReceivedInstanceAction
 RestOutput = orthanc.RestOutput
+StorageCommitmentFailureReason = orthanc.StorageCommitmentFailureReason
 
 create_dicom_instance = orthanc.CreateDicomInstance
 get_configuration = orthanc.GetConfiguration
@@ -22,6 +23,8 @@ on_cstore = orthanc.RegisterIncomingCStoreInstanceFilter
 on_http_request = orthanc.RegisterIncomingHttpRequestFilter
 on_received_instance = orthanc.RegisterReceivedInstanceCallback
 on_rest = orthanc.RegisterRestCallback
+on_storage_commitment = orthanc.RegisterStorageCommitmentScpCallback
+rest_delete = orthanc.RestApiDelete
 rest_get = orthanc.RestApiGet
 rest_post = orthanc.RestApiPost
 rest_put = orthanc.RestApiPut

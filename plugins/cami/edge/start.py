@@ -17,13 +17,18 @@ from cami.db import open_engine
 from cami.delivery import (
     CentralLink,
     ChangeFeed,
+    Commitment,
     Courier,
     DeliveryQueue,
+    DiskWatch,
+    Holdings,
     Lossless,
     Pace,
     Quarantine,
+    Readings,
     Recall,
     Receiver,
+    Retention,
     Timetable,
     TokenIssuer,
     TokenVerifier,
@@ -31,14 +36,15 @@ from cami.delivery import (
     control_endpoints,
     wire_endpoints,
 )
+from cami.delivery.disk import measure_volume
 from cami.delivery.link import piece_bytes
 from cami.delivery.tokens import read_public_keys
-from cami.edge import http, ingest, logs, metrics, sdk
+from cami.edge import commitment, disk, http, ingest, logs, metrics, sdk
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.errors import Misconfigured
 from cami.portal import portal_endpoints
-from cami.region import load_region
+from cami.region import Proxy, load_region
 from cami.selfcheck import refuse_unsafe
 from cami.settings import Role, Settings, read_settings
 from cami.watch import watch_endpoints
@@ -56,6 +62,10 @@ SEND_INTERVAL = 0.5
 METRICS_INTERVAL = 5.0
 #: Seconds between two looks for uploads that nobody goes on with.
 TIDY_INTERVAL = 3600.0
+#: Seconds between two looks whether retention must make room, when the last one had nothing to do.
+RETENTION_INTERVAL = 60.0
+#: Seconds between two writings of what was opened.
+READINGS_INTERVAL = 10.0
 #: Seconds between two fetches of the МО's accounts from the centre.
 DIRECTORY_INTERVAL = 15.0
 
@@ -75,7 +85,7 @@ def start(role: Role) -> None:
     if settings.role != role:
         raise Misconfigured(f'"Cami.Role" is "{settings.role}", but the script is that of a {role}')
     engine = open_engine(settings.database)
-    workers = _Server(settings, engine).register()
+    workers = _Server(settings, engine, Path(configuration["StorageDirectory"])).register()
     _follow_orthanc(workers)
     announce_ready()
 
@@ -83,23 +93,28 @@ def start(role: Role) -> None:
 class _Server:
     """The services that both roles have, and what each role adds."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         self.settings = settings
         self.engine = engine
         self.clock = SystemClock()
-        self.archive = OrthancArchive()
+        self.archive = OrthancArchive(storage)
         self.region = load_region(settings.region)
         self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
         self.sessions = Sessions(engine, self.clock)
         self.authenticator = Authenticator(self.accounts, self.sessions, self.clock)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine)
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
+        storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
+        wanted = self.region.centre.disk if settings.role == "central" else self._own_proxy().disk
+        self.disk = DiskWatch(lambda: measure_volume(storage), wanted)
+        self.readings = Readings(self.archive, engine, self.clock)
 
     def register(self) -> list[Worker]:
         """Register everything with Orthanc; return the workers to start."""
         settings = self.settings
         endpoints, workers = self._central() if settings.role == "central" else self._proxy()
-        endpoints += watch_endpoints(settings, self.authenticator, self.engine)
+        workers += [Worker("disk", lambda: disk.look(self.disk)), Worker("readings", self._write_readings)]
+        endpoints += watch_endpoints(settings, self.authenticator, self.engine, self.disk)
         endpoints += portal_endpoints(
             settings=settings,
             region=self.region,
@@ -110,13 +125,14 @@ class _Server:
             visibility=self.visibility,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
-        http.register_gate(Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine))
+        gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
+        http.register_gate(gate, self.readings.note)
         http.register(endpoints)
         return workers
 
     def _central(self) -> tuple[list[Endpoint], list[Worker]]:
         self._import_accounts(self.settings.secrets / "accounts.json")
-        receiver = Receiver(self.archive, self.engine, self.quarantine, self.clock)
+        receiver = Receiver(self.archive, self.engine, self.quarantine, self.clock, self.disk.require_room)
         tokens = TokenVerifier(read_public_keys(self.settings.keys), self.clock)
         ingest.refuse_at_centre()
 
@@ -146,6 +162,7 @@ class _Server:
         courier = Courier(self.archive, queue, link, self.clock, Lossless(self.archive, line).prepare)
         queue.recover()
         ingest.receive_at_proxy(self.archive, self.quarantine)
+        disk.refuse_when_full(self.disk)
 
         def send() -> float:
             return 0.0 if courier.send_next() else SEND_INTERVAL
@@ -173,9 +190,35 @@ class _Server:
             metrics.publish_queue(self.engine, self.clock)
             return METRICS_INTERVAL
 
+        keeping, holdings = self._own_proxy(), Holdings(self.engine, self.clock)
+        commitment.answer_commitments(Commitment(self.archive, holdings, keeping.commitment))
+        retention = Retention(
+            archive=self.archive,
+            queue=queue,
+            holdings=holdings,
+            link=link,
+            disk=self.disk,
+            rules=keeping.retention,
+            clock=self.clock,
+        )
+
+        def retain() -> float:
+            return 0.1 if retention.step() else RETENTION_INTERVAL
+
         controls = control_endpoints(settings.mo, self.authenticator, queue)
         others = [Worker("confirm", confirm), Worker("directory", fetch_people), Worker("metrics", measure)]
+        others += [Worker("retention", retain)]
         return controls, [Worker("feed", read_changes, gather=FEED_GATHERS), *senders, *others]
+
+    def _write_readings(self) -> float:
+        self.readings.write()
+        return READINGS_INTERVAL
+
+    def _own_proxy(self) -> Proxy:
+        proxy = self.region.organization(self.settings.mo).proxy
+        if proxy is None:
+            raise Misconfigured(f"МО {self.settings.mo} has no proxy in the registry: add organizations[].proxy")
+        return proxy
 
     def _import_accounts(self, path: Path) -> None:
         try:

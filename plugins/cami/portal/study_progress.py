@@ -47,10 +47,13 @@ def at_centre(study: CentralProgress) -> Progress:
 
 def at_proxy(study: DeliveryProgress, mo: str) -> Progress:
     """Judge a study at a proxy by the instances that are furthest behind; one in quarantine outweighs all."""
-    arrived = study.stored + study.confirmed
-    if study.quarantined:
+    there = study.confirmed + study.evicted
+    arrived = study.stored + there
+    if study.lost:
+        state = "lost"
+    elif study.quarantined:
         state = "quarantined"
-    elif study.confirmed == study.instances:
+    elif there == study.instances:
         state = "confirmed"
     elif arrived == study.instances:
         state = "stored"

@@ -42,6 +42,7 @@ STATES: Mapping[str, tuple[str, str]] = {
     "stored": (_("Передано, ждёт подтверждения"), "moving"),
     "confirmed": (_("Подтверждено центром"), "done"),
     "quarantined": (_("В карантине: нужен оператор"), "trouble"),
+    "lost": (_("Не найдено в центре: нужен оператор"), "trouble"),
 }
 
 ROLES: Mapping[Role, str] = {

@@ -14,11 +14,13 @@ from cami.region.model import (
     Centre,
     CharacterSets,
     Device,
+    Disk,
     Link,
     Organization,
     Proxy,
     RateWindow,
     Region,
+    Retention,
     Role,
 )
 
@@ -30,11 +32,13 @@ __all__ = [
     "Centre",
     "CharacterSets",
     "Device",
+    "Disk",
     "Link",
     "Organization",
     "Proxy",
     "RateWindow",
     "Region",
+    "Retention",
     "Role",
     "load_region",
 ]

@@ -1,9 +1,9 @@
 """The registry as typed, frozen values."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cami.errors import NotFound
 from cami.region.terms import (
@@ -11,6 +11,7 @@ from cami.region.terms import (
     AeTitle,
     CharacterSet,
     Code,
+    Gigabytes,
     Login,
     MegabitsPerSecond,
     Modality,
@@ -88,11 +89,52 @@ class Link(_Entry):
     """Whether bodies go as gzip where that saves a tenth. Their bytes stay the same."""
 
 
+class Disk(_Entry):
+    """When the volume of a server counts as getting full, and as full.
+
+    What is left out follows from the size of the volume (`cami.delivery.disk`).
+    """
+
+    warn_free_gb: Gigabytes | None = None
+    """Below this much free space the server raises the alarm."""
+    stop_free_gb: Gigabytes | None = None
+    """Below this much it takes no images: a proxy answers "out of resources", the centre HTTP 507."""
+
+    @model_validator(mode="after")
+    def _alarm_comes_first(self) -> Self:
+        if self.warn_free_gb is not None and self.stop_free_gb is not None and self.warn_free_gb <= self.stop_free_gb:
+            raise ValueError("warn_free_gb must be more than stop_free_gb: the alarm comes before the stop")
+        return self
+
+
+class Retention(_Entry):
+    """How long a proxy keeps what the centre has confirmed; all of it stays until one of these asks for room."""
+
+    keep_days: Annotated[int, Field(ge=1, le=36_600)] | None = None
+    """Days since the last image came in or the study was last opened here; empty: age alone is no reason."""
+    quota_gb: Gigabytes | None = None
+    """What the images may take; empty: the volume is the quota."""
+    min_free_gb: Gigabytes | None = None
+    """Free space to be kept on the volume; empty: the threshold of the disk's alarm."""
+
+
 class Proxy(_Entry):
     """The PACS Proxy of an МО."""
 
     aet: AeTitle
     link: Link
+    disk: Disk = Disk()
+    retention: Retention = Retention()
+    commitment: Literal["local", "central"] = "local"
+    """Where an image must be for storage commitment to tell a device that it may delete its own: in the proxy's
+    archive, or confirmed by the centre."""
+
+    @model_validator(mode="after")
+    def _room_is_made_before_the_stop(self) -> Self:
+        free, stop = self.retention.min_free_gb, self.disk.stop_free_gb
+        if free is not None and stop is not None and free <= stop:
+            raise ValueError("retention.min_free_gb must be more than disk.stop_free_gb: room is made before the stop")
+        return self
 
 
 class CharacterSets(_Entry):
@@ -138,6 +180,7 @@ class Centre(_Entry):
     oid: Oid
     dicom_port_open: bool = False
     """Whether the centre listens for DICOM associations at all; studies come over HTTP."""
+    disk: Disk = Disk()
 
 
 class Account(_Entry):

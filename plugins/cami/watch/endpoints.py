@@ -10,12 +10,15 @@ from sqlalchemy import Engine
 from cami.access import Action, Authenticator, Identity, allowed
 from cami.clock import iso
 from cami.db import reading
+from cami.delivery import DiskWatch
 from cami.settings import Settings
 from cami.watch.progress import central_progress, delivery_progress, queue_totals
 from cami.web import Endpoint, Request, Response, answer_json, answer_text
 
 
-def watch_endpoints(settings: Settings, authenticator: Authenticator, engine: Engine) -> list[Endpoint]:
+def watch_endpoints(
+    settings: Settings, authenticator: Authenticator, engine: Engine, disk: DiskWatch
+) -> list[Endpoint]:
     """Return the endpoints of this server's role."""
 
     def health(_request: Request) -> Response:
@@ -35,6 +38,7 @@ def watch_endpoints(settings: Settings, authenticator: Authenticator, engine: En
             {
                 "studies": [_plain(entry) for entry in delivery_progress(engine)],
                 "queue": asdict(queue_totals(engine)),
+                "disk": {"free": disk.room.free, "total": disk.room.total, "state": disk.state},
             }
         )
 

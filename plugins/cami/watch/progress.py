@@ -35,6 +35,10 @@ class DeliveryProgress:
     """Code of a failure or quarantine among the instances; empty when there is none."""
     priority: int = Priority.PLANNED
     """Class in the queue (`cami.delivery.order.Priority`)."""
+    evicted: int = 0
+    """Confirmed and let go of at the proxy."""
+    lost: int = 0
+    """Evicted, and not found at the centre any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class QueueTotals:
     stored: int
     confirmed: int
     quarantined: int
+    evicted: int
+    lost: int
 
 
 def delivery_progress(
@@ -97,7 +103,7 @@ def delivery_progress(
     found = []
     for row in rows:
         values = dict(row)
-        if values["confirmed"] + values["quarantined"] < values["instances"]:
+        if values["queued"] or values["sending"] or values["stored"]:
             values["confirmed_at"] = None
         found.append(DeliveryProgress(**values))
     return found

@@ -46,7 +46,8 @@ def test_proxy_knows_the_devices_of_its_mo_only():
         "AllowFindWorklist": False,
         "AllowMove": False,
         "AllowGet": False,
-        "AllowStorageCommitment": False,
+        "AllowNAction": False,
+        "AllowEventReport": False,
         "AllowTranscoding": False,
     }
 
@@ -128,3 +129,13 @@ def test_changed_templates_cannot_make_it_unsafe(tmp_path):
     (tmp_path / "central.json").unlink()
     with pytest.raises(Invalid, match=r"central\.json"):
         central(templates=tmp_path)
+
+
+def test_a_device_that_listens_may_ask_for_commitment():
+    organization = REGION.organization("42001")
+    listening = organization.devices[0].model_copy(update={"port": 11112})
+    changed = organization.model_copy(update={"devices": (listening, *organization.devices[1:])})
+    region = REGION.model_copy(update={"organizations": (changed, *REGION.organizations[1:])})
+    devices = render(region, "proxy", mo="42001", http_port=1, dicom_port=2, central_url="http://c")["DicomModalities"]
+    assert (devices["CT42001"]["AllowNAction"], devices["CT42001"]["Port"]) == (True, 11112)
+    assert devices["MR42001"]["AllowNAction"] is False

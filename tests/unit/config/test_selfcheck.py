@@ -121,7 +121,9 @@ def test_only_examined_plugins(plugins, code):
         ({"AllowFindWorklist": True}, "DicomModalities.AllowFindWorklist"),
         ({"AllowMove": True}, "DicomModalities.AllowMove"),
         ({"AllowStorageCommitment": True}, "DicomModalities.AllowStorageCommitment"),
-        ({"AllowNAction": True}, "DicomModalities.AllowNAction"),
+        ({"AllowNAction": None}, "DicomModalities.AllowNAction"),
+        ({"AllowNAction": "true"}, "DicomModalities.AllowNAction"),
+        ({"AllowEventReport": None}, "DicomModalities.AllowEventReport"),
         ({"AllowEventReport": True}, "DicomModalities.AllowEventReport"),
         ({"AllowEcho": None}, "DicomModalities.AllowEcho"),
         ({"AllowStore": None}, "DicomModalities.AllowStore"),
@@ -187,3 +189,10 @@ def test_the_refusal_lists_everything_and_what_to_set():
         line.strip().startswith('WebDavEnabled: "WebDavEnabled" has another value: set it to false;') for line in lines
     )
     assert any("libOrthancGdcm.so" in line for line in lines)
+
+
+def test_a_device_of_a_proxy_may_ask_for_commitment_one_at_the_centre_may_not():
+    asking = {"CT42001": DEVICE | {"AllowNAction": True}}
+    assert codes(changed(PROXY, "DicomModalities", asking)) == []
+    silent = {"CT42001": asking["CT42001"] | {"AllowStore": False}}
+    assert codes(changed(CENTRAL, "DicomModalities", silent), "central") == ["DicomModalities.AllowNAction"]

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from cami.archive import Change, ChangePage, InstanceIdentity, ObjectIdentity, StoreOutcome, check_uids
+from cami.archive import Change, ChangePage, InstanceIdentity, ObjectIdentity, Reread, StoreOutcome, check_uids
 from cami.db import open_engine
 from cami.db.tables import metadata
 from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Quarantine, Receiver
 from cami.delivery.link import ManifestAnswer, Receipt
-from cami.errors import Permanent, Transient
+from cami.errors import NotFound, Permanent, Transient
 
 
 def dicom(patient="P1", study="1.1", series="1.1.1", sop="1.1.1.1", content="pixels"):
@@ -30,6 +30,9 @@ class Shelf:
         self.labels = {}
         self.user_metadata = {}
         self.full = False
+        self.damaged = {}
+        self.bytes_of_a_file = 10
+        self.on_delete = lambda instance_id: None
 
     def parse(self, dicom):
         try:
@@ -76,6 +79,39 @@ class Shelf:
         file = self.files.get(instance_id)
         return None if file is None else hashlib.md5(file).hexdigest()
 
+    def reread(self, instance_id):
+        file = self.files.get(instance_id)
+        if file is None:
+            return None
+        file = self.damaged.get(instance_id, file)
+        return Reread(hashlib.sha256(file).hexdigest(), intact=instance_id not in self.damaged)
+
+    def delete_instance(self, instance_id):
+        self.on_delete(instance_id)
+        self.files.pop(instance_id, None)
+
+    def get(self, uri):
+        if uri == "/statistics":
+            return {"TotalDiskSize": str(len(self.files) * self.bytes_of_a_file)}
+        if uri.startswith("/instances/"):
+            if uri.split("/")[2] not in self.files:
+                raise NotFound("no such resource")
+            return {"SopClassUid": "1.2.840.10008.5.1.4.1.1.2"}
+        assert uri == "/studies"
+        return list(dict.fromkeys(self.parse(file).study_id for file in self.files.values()))
+
+    def find(self, query):
+        (uid,) = query["Query"].values()
+        if query["Level"] == "Instance":
+            return [key for key, file in self.files.items() if self.parse(file).sop_uid == uid]
+        found = (self.parse(file) for file in self.files.values())
+        return list(dict.fromkeys(it.study_id for it in found if it.study_uid == uid))
+
+    def study_of(self, level, resource):
+        if resource in self.files:
+            return self.parse(self.files[resource]).study_id
+        return resource if self.instances_of(resource) else None
+
     def instances_of(self, study_id):
         return [key for key, file in self.files.items() if self.parse(file).study_id == study_id]
 
@@ -121,6 +157,13 @@ class Line:
         if fault == "answer lost":
             raise Transient("line cut")
         return ManifestAnswer(check.missing, check.different)
+
+    def verify(self, instances):
+        fault = self._fault()
+        bad = tuple(self.receiver.verify(self.mo, instances))
+        if fault == "answer lost":
+            raise Transient("line cut")
+        return bad
 
     def _fault(self):
         self.calls += 1

@@ -11,10 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cami.delivery import Recall, TokenIssuer, TokenVerifier, Uploads, wire_endpoints
+from cami.delivery.disk import DiskWatch, Room
 from cami.delivery.squeeze import LARGEST_EXPANDED
 from cami.delivery.states import TRANSITIONS, Command, State, after
 from cami.delivery.tokens import AUDIENCE
 from cami.errors import Conflict, Denied
+from cami.region import Disk
 from cami.web import Request
 
 from .conftest import Hands, dicom
@@ -129,9 +131,35 @@ def test_a_full_centre_asks_to_come_again(call, region):
     assert call("/instances", dicom(), **{"x-cami-sha256": digest}).status == 503
 
 
+def test_a_centre_without_room_says_so_and_nothing_more(call, region):
+    region.receiver._require_room = DiskWatch(lambda: Room(10, 10**12), Disk()).require_room
+    digest = hashlib.sha256(dicom()).hexdigest()
+    response = call("/instances", dicom(), **{"x-cami-sha256": digest})
+    assert (response.status, region.central.files) == (507, {})
+    assert call("/instances", dicom(), **{"x-cami-token": ""}).status == 401
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"study_id": "s", "instances": []}', b"\xff"])
 def test_a_broken_manifest_is_told_so(call, body):
     assert call("/manifests", body).status == 400
+
+
+def test_files_are_read_again_for_their_owner(call, region):
+    object_ = dicom()
+    digest = hashlib.sha256(object_).hexdigest()
+    call("/instances", object_, **{"x-cami-sha256": digest})
+    (key,) = region.central.files
+
+    def ask(instances, **options):
+        return call("/verifications", json.dumps({"instances": instances}).encode(), **options)
+
+    assert json.loads(ask({key: digest}).body) == {"bad": []}
+    assert json.loads(ask({key: "0" * 64, "unknown": digest}).body) == {"bad": [key, "unknown"]}
+    assert json.loads(ask({key: digest}, mo="42002").body) == {"bad": [key]}
+    region.central.damaged[key] = b"rotten"
+    assert json.loads(ask({key: digest}).body) == {"bad": [key]}
+    assert ask({str(number): digest for number in range(501)}).status == 400
+    assert call("/verifications", b"[]").status == 400
 
 
 def test_each_address_has_one_method(call):
@@ -155,6 +183,7 @@ def test_nothing_leaves_the_quarantine_or_the_confirmed_by_itself():
         Command.CONFIRM,
         Command.MISS,
         Command.QUARANTINE,
+        Command.EVICT,
     }
 
 

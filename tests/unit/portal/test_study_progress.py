@@ -23,6 +23,16 @@ def test_complete_is_what_a_manifest_has_confirmed(instances, expected, confirme
     assert at_centre(study).state == state
 
 
+def test_what_was_evicted_is_at_the_centre():
+    counts = (0, 0, 1, 3, 0)
+    study = DeliveryProgress("id", "1.2", "CT", "", 9, *counts, NOW, NOW, None, None, "", evicted=5)
+    assert (at_proxy(study, "42001").state, at_proxy(study, "42001").received) == ("stored", 9)
+    study = DeliveryProgress("id", "1.2", "CT", "", 9, 0, 0, 0, 4, 0, NOW, NOW, None, None, "", evicted=5)
+    assert at_proxy(study, "42001").state == "confirmed"
+    study = DeliveryProgress("id", "1.2", "CT", "", 9, 0, 0, 0, 4, 0, NOW, NOW, None, None, "", evicted=4, lost=1)
+    assert at_proxy(study, "42001").state == "lost"
+
+
 @pytest.mark.parametrize(
     ("counts", "state"),
     [

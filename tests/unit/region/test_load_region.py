@@ -8,7 +8,7 @@ import yaml
 
 from cami.errors import Invalid, NotFound
 from cami.orthanc_config import TEMPLATES
-from cami.region import MO_ROLES, REGION_ROLES, ROLES, load_region
+from cami.region import MO_ROLES, REGION_ROLES, ROLES, Retention, load_region
 
 GOOD = """\
 name: Кузбасс
@@ -240,3 +240,49 @@ def test_aliases_cannot_blow_up(tmp_path):
         f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
     )
     assert refusals(tmp_path, bomb)[0][0] == 1
+
+
+def test_thresholds_of_a_disk(tmp_path):
+    text = GOOD.replace("      link:\n", "      disk: {warn_free_gb: 80, stop_free_gb: 2.5}\n      link:\n")
+    proxy = load(tmp_path, text).organization("42001").proxy
+    assert (proxy.disk.warn_free_gb, proxy.disk.stop_free_gb) == (80, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("disk", "message"),
+    [
+        ("{warn_free_gb: 5, stop_free_gb: 5}", "the alarm comes before the stop"),
+        ("{stop_free_gb: 0}", "greater than 0"),
+        ("{stop_free_gb: 5 GB}", "is no number"),
+        ("{free: 5}", "there is no such field"),
+    ],
+)
+def test_wrong_thresholds_of_a_disk(tmp_path, disk, message):
+    text = GOOD.replace("      link:\n", f"      disk: {disk}\n      link:\n")
+    ((line, _field, told),) = refusals(tmp_path, text)
+    assert message in told
+    assert line == 14
+
+
+def test_what_a_proxy_keeps(tmp_path):
+    settings = "{keep_days: 365, quota_gb: 2000, min_free_gb: 100}"
+    proxy = (
+        load(tmp_path, GOOD.replace("      link:\n", f"      retention: {settings}\n      link:\n"))
+        .organizations[0]
+        .proxy
+    )
+    assert proxy.retention == Retention(keep_days=365, quota_gb=2000, min_free_gb=100)
+    assert load(tmp_path, GOOD).organizations[0].proxy.retention == Retention()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("retention: {keep_days: 0}", "greater than"),
+        ("retention: {keep_days: 1.5}", "whole number"),
+        ("retention: {min_free_gb: 5}\n      disk: {stop_free_gb: 5}", "room is made before the stop"),
+    ],
+)
+def test_wrong_retention(tmp_path, settings, message):
+    ((_line, _field, told),) = refusals(tmp_path, GOOD.replace("      link:\n", f"      {settings}\n      link:\n"))
+    assert message in told

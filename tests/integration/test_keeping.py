@@ -1,0 +1,344 @@
+"""What a proxy keeps, and when it may let go: a disk that fills, retention, commitment."""
+
+import os
+import shutil
+import sqlite3
+from collections import Counter
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import yaml
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+
+from tests.live import ROOT, LiveRegion, wait_until
+
+GB = 1_000_000_000
+MO = "42001"
+PROXY = f"proxy-{MO}"
+OUT_OF_RESOURCES = 0xA700
+
+
+class Registry:
+    """The development registry with one proxy, and what a test changes of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.content = yaml.load((ROOT / "orthanc-config" / "region.yaml").read_text(), Loader=yaml.BaseLoader)
+        self.content["organizations"][1].pop("proxy")
+        self.content["organizations"][1].pop("devices")
+        self.proxy = self.content["organizations"][0]["proxy"]
+
+    def write(self) -> Path:
+        self.path.write_text(yaml.safe_dump(self.content, allow_unicode=True))
+        return self.path
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    return Registry(tmp_path_factory.mktemp("registry") / "region.yaml")
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory, registry):
+    live = LiveRegion(tmp_path_factory.mktemp("region"))
+    try:
+        yield live.up(registry.write())
+    finally:
+        live.down()
+
+
+def apply(region, registry, *servers):
+    """Start servers anew with what a test changed in the registry."""
+    for server in servers:
+        region.server("stop", server)
+    region.up(registry.write())
+
+
+def image(study=None, patient="KEEP-1", number=1):
+    """Make a small CT slice."""
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = CTImageStorage
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.StudyInstanceUID = study or generate_uid()
+    dataset.SeriesInstanceUID = generate_uid(entropy_srcs=[dataset.StudyInstanceUID])
+    dataset.PatientID, dataset.PatientName, dataset.Modality = patient, "Иванов^Пётр", "CT"
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.InstanceNumber = number
+    dataset.Rows = dataset.Columns = 64
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PixelRepresentation = 15, 0
+    dataset.PixelData = np.random.default_rng(number).integers(0, 2**16, 64 * 64, dtype=np.uint16).tobytes()
+    return dataset
+
+
+def store(region, *datasets):
+    """Store images as a device does; return the statuses."""
+    dicom = region.proxy(MO)["dicom"]
+    entity = AE(ae_title="CT42001")
+    entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
+    association = entity.associate(dicom["host"], dicom["port"], ae_title=dicom["aet"])
+    assert association.is_established
+    try:
+        return [association.send_c_store(dataset).Status for dataset in datasets]
+    finally:
+        association.release()
+
+
+def log_of(region, server=PROXY):
+    return (region.state / "servers" / server / "server.log").read_text()
+
+
+def metrics(region, base):
+    answer = region.session("region_admin").get(base + "/tools/metrics-prometheus", timeout=30)
+    return dict(line.split()[:2] for line in answer.text.splitlines() if line and not line.startswith("#"))
+
+
+@contextmanager
+def ballast(folder, size):
+    """Take space from the volume, without writing it."""
+    with (folder / "ballast").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+        try:
+            yield
+        finally:
+            (folder / "ballast").unlink()
+
+
+def test_a_full_disk_refuses_new_images_and_takes_them_when_there_is_room(region, registry, tmp_path):
+    free = shutil.disk_usage(tmp_path).free / GB
+    registry.proxy["disk"] = {"warn_free_gb": f"{free + 50:.2f}", "stop_free_gb": f"{free - 2.5:.2f}"}
+    apply(region, registry, PROXY)
+    first, second = image(number=1), image(number=2)
+    assert store(region, first) == [0]
+    assert region.delivery(MO)["disk"]["state"] == "low"
+    with ballast(tmp_path, 5 * GB):
+        wait_until("full", lambda: region.delivery(MO)["disk"]["state"] == "full", 20)
+        before = region.delivery(MO)["queue"]
+        assert store(region, second) == [OUT_OF_RESOURCES]
+        assert sum(region.delivery(MO)["queue"].values()) == sum(before.values())
+    wait_until("room again", lambda: region.delivery(MO)["disk"]["state"] == "low", 20)
+    assert store(region, second) == [0]
+    region.settle(MO, 2)
+    log = log_of(region)
+    assert "the disk is getting full" in log
+    assert log.count("the disk is full") == 1
+
+
+def test_a_full_centre_takes_nothing_and_loses_nothing(region, registry, tmp_path):
+    registry.proxy.pop("disk", None)
+    free = shutil.disk_usage(tmp_path).free / GB
+    registry.content["centre"]["disk"] = {"stop_free_gb": f"{free + 50:.2f}"}
+    apply(region, registry, PROXY, "central")
+    confirmed = region.delivery(MO)["queue"]["confirmed"]
+    assert store(region, image(number=3)) == [0]
+    wait_until("507", lambda: "the centre answered HTTP 507" in log_of(region), 20)
+    assert region.delivery(MO)["queue"]["confirmed"] == confirmed
+    assert float(metrics(region, region.central)["cami_disk_state"]) == 2
+    assert abs(float(metrics(region, region.central)["cami_disk_free_bytes"]) / GB - free) < 20
+    registry.content["centre"].pop("disk")
+    apply(region, registry, "central")
+    region.settle(MO, confirmed + 1)
+
+
+def local_instances(region):
+    answer = region.session("radiologist", MO).post(
+        region.proxy(MO)["url"] + "/tools/find", json={"Level": "Instance", "Query": {}}, timeout=30
+    )
+    return set(answer.json())
+
+
+def test_a_quota_evicts_the_longest_unused_and_what_returns_is_known(region, registry):
+    begun = sum(region.delivery(MO)["queue"].values())
+    studies = [[image(patient=f"KEEP-{number}")] for number in range(3)]
+    for (first,) in studies:
+        first.PixelData = os.urandom(2048 * 2048 * 2)  # 8 MB, so that a quota can tell them apart
+        first.Rows = first.Columns = 2048
+        assert store(region, first) == [0]
+        region.settle(MO, begun := begun + 1)
+    doctor = region.session("radiologist", MO)
+    url = region.proxy(MO)["url"]
+    opened = doctor.get(
+        f"{url}/dicom-web/studies/{studies[0][0].StudyInstanceUID}/metadata",
+        headers={"Accept": "application/dicom+json"},
+        timeout=30,
+    )
+    assert opened.status_code == 200
+    database = region.state / "servers" / PROXY / "data" / "cami.sqlite"
+    wait_until("the reading noted", lambda: read_at(database), 30)
+    registry.proxy["retention"] = {"quota_gb": 0.0175}
+    apply(region, registry, PROXY)
+    wait_until("evictions", lambda: region.delivery(MO)["queue"]["evicted"] >= begun - 2, 60)
+    rest = {study["study_uid"]: study for study in region.delivery(MO)["studies"] if study["confirmed"]}
+    assert studies[0][0].StudyInstanceUID in rest, "it was opened last"
+    assert len(local_instances(region)) == len(rest) == 2
+    log = log_of(region)
+    assert "evicted study" in log
+    assert "KEEP-" not in log
+
+    # A device sends it again: new here, the same at the centre.
+    gone = next(first for (first,) in studies if first.StudyInstanceUID not in rest)
+    assert store(region, gone) == [0]
+    wait_until("confirmed again", lambda: study_of(region, gone)["confirmed"] == 1, 30)
+    assert study_of(region, gone)["quarantined"] == 0
+    # And a late image of an evicted study.
+    registry.proxy["retention"] = {"quota_gb": 0.000001}
+    apply(region, registry, PROXY)
+    wait_until("evicted again", lambda: study_of(region, gone)["evicted"] == 1, 60)
+    registry.proxy.pop("retention")
+    apply(region, registry, PROXY)
+    late = image(study=gone.StudyInstanceUID, patient=gone.PatientID, number=2)
+    assert store(region, late) == [0]
+    wait_until("the late one confirmed", lambda: study_of(region, gone)["confirmed"] == 1, 30)
+    (there,) = [study for study in region.studies() if study["study_uid"] == gone.StudyInstanceUID]
+    assert (there["instances"], there["expected"]) == (2, 2)
+
+
+def read_at(database):
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return connection.execute("SELECT count(*) FROM study_read").fetchone()[0]
+
+
+def stored_file(region, server, dataset):
+    """Find the file in which a server's Orthanc keeps an image."""
+    storage = region.state / "servers" / server / "data" / "orthanc"
+    (path,) = [
+        file
+        for file in storage.glob("??/??/*")
+        if dataset.SOPInstanceUID.encode() in (content := file.read_bytes()) and content.endswith(dataset.PixelData)
+    ]
+    return path
+
+
+def rot(path):
+    """Change one bit of a file, as a failing disk does."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def study_of(region, dataset):
+    found = [study for study in region.delivery(MO)["studies"] if study["study_uid"] == dataset.StudyInstanceUID]
+    return found[0] if found else Counter()
+
+
+def test_a_file_that_is_damaged_at_the_centre_keeps_the_copy_at_the_proxy(region, registry):
+    dataset = image(patient="KEEP-ROT")
+    assert store(region, dataset) == [0]
+    wait_until("confirmed", lambda: study_of(region, dataset)["confirmed"] == 1, 30)
+    rot(stored_file(region, "central", dataset))
+    registry.proxy["retention"] = {"quota_gb": 0.000001}
+    apply(region, registry, PROXY)
+    wait_until("noticed", lambda: "the centre cannot read 1 of its files" in log_of(region), 60)
+    assert study_of(region, dataset)["confirmed"] == 1
+    registry.proxy.pop("retention")
+
+
+ABSENT, CONFLICT, FAILED = 0x0112, 0x0119, 0x0110
+
+
+class Device:
+    """A device that asks for commitment and listens for the answer on a port of its own."""
+
+    def __init__(self):
+        self.reports = {}
+        entity = AE(ae_title="CT42001")
+        entity.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
+        handlers = [(evt.EVT_N_EVENT_REPORT, self._heard)]
+        self.server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        self.port = self.server.socket.getsockname()[1]
+
+    def _heard(self, event):
+        report = event.event_information
+        told = {item.ReferencedSOPInstanceUID: 0 for item in report.get("ReferencedSOPSequence", [])}
+        told |= {item.ReferencedSOPInstanceUID: item.FailureReason for item in report.get("FailedSOPSequence", [])}
+        self.reports[report.TransactionUID] = (event.event_type, told)
+        return 0x0000, None
+
+    def ask(self, region, *items, aet="CT42001"):
+        """Ask about (SOP class, SOP instance) pairs; return the status of the N-ACTION and the transaction."""
+        dicom = region.proxy(MO)["dicom"]
+        entity = AE(ae_title=aet)
+        entity.add_requested_context(StorageCommitmentPushModel)
+        association = entity.associate(dicom["host"], dicom["port"], ae_title=dicom["aet"])
+        if not association.is_established:
+            return None, ""
+        question = pydicom.Dataset()
+        question.TransactionUID = generate_uid()
+        question.ReferencedSOPSequence = []
+        for sop_class, sop_instance in items:
+            item = pydicom.Dataset()
+            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, sop_instance
+            question.ReferencedSOPSequence.append(item)
+        status, _ = association.send_n_action(
+            question, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+        )
+        association.release()
+        return status.get("Status"), question.TransactionUID
+
+    def answer(self, region, *items):
+        status, transaction = self.ask(region, *items)
+        assert status == 0
+        return wait_until("the report", lambda: self.reports.get(transaction), 30)
+
+
+@pytest.fixture
+def device():
+    made = Device()
+    yield made
+    made.server.shutdown()
+
+
+def test_commitment_is_answered_truthfully(region, registry, device):
+    registry.content["organizations"][0]["devices"][0]["port"] = str(device.port)
+    apply(region, registry, PROXY)
+    whole, damaged, deleted = (image(patient="KEEP-SC", number=number) for number in range(3))
+    assert store(region, whole, damaged, deleted) == [0, 0, 0]
+    asked = [(CTImageStorage, dataset.SOPInstanceUID) for dataset in (whole, damaged, deleted)]
+    assert device.answer(region, *asked) == (1, {uid: 0 for _, uid in asked})
+    # On the disk, past all caches: Orthanc's own commitment says "success" to both.
+    rot(stored_file(region, PROXY, damaged))
+    stored_file(region, PROXY, deleted).unlink()
+    unknown = generate_uid()
+    assert device.answer(region, *asked, (CTImageStorage, unknown), (MRImageStorage, whole.SOPInstanceUID)) == (
+        2,
+        {
+            damaged.SOPInstanceUID: FAILED,
+            deleted.SOPInstanceUID: FAILED,
+            unknown: ABSENT,
+            whole.SOPInstanceUID: CONFLICT,
+        },
+    )
+    assert device.answer(region, asked[0]) == (1, {whole.SOPInstanceUID: 0})
+    assert "storage commitment for CT42001: 1 committed, 1 unknown, 1 other class, 2 damaged" in log_of(region)
+
+
+def test_commitment_can_demand_the_centre(region, registry, device):
+    registry.content["organizations"][0]["devices"][0]["port"] = str(device.port)
+    registry.proxy["commitment"] = "central"
+    apply(region, registry, PROXY)
+    region.server("stop", "central")
+    try:
+        dataset = image(patient="KEEP-SC", number=9)
+        assert store(region, dataset) == [0]
+        asked = (CTImageStorage, dataset.SOPInstanceUID)
+        assert device.answer(region, asked) == (2, {dataset.SOPInstanceUID: FAILED})
+    finally:
+        region.server("start", "central")
+    wait_until("confirmed", lambda: study_of(region, dataset)["confirmed"] == 1, 30)
+    assert device.answer(region, asked) == (1, {dataset.SOPInstanceUID: 0})
+
+
+def test_only_devices_that_listen_may_ask(region, registry, device):
+    known = (CTImageStorage, generate_uid())
+    for stranger in ("MR42001", "NOBODY"):
+        status, _ = device.ask(region, known, aet=stranger)
+        assert status != 0
+    assert device.reports == {}
