@@ -132,6 +132,22 @@ def test_a_full_disk_refuses_new_images_and_takes_them_when_there_is_room(region
     assert log.count("the disk is full") == 1
 
 
+def test_what_cannot_be_kept_in_quarantine_is_refused(region):
+    dataset = image(number=20)
+    assert store(region, dataset) == [0]
+    dataset.PixelData = bytes(len(dataset.PixelData))
+    quarantine = region.state / "servers" / PROXY / "data" / "quarantine"
+    quarantine.chmod(0o500)
+    try:
+        (status,) = store(region, dataset)
+    finally:
+        quarantine.chmod(0o700)
+    assert status != 0, "told that it was accepted, the device would forget it"
+    assert list(quarantine.iterdir()) == []
+    assert store(region, dataset) == [0]
+    assert len(list(quarantine.iterdir())) == 1
+
+
 def test_a_full_centre_takes_nothing_and_loses_nothing(region, registry, tmp_path):
     registry.proxy.pop("disk", None)
     free = shutil.disk_usage(tmp_path).free / GB
