@@ -98,6 +98,14 @@ class ApiClient:
         """Return the studies at this proxy and how far each has come."""
         return [_delivered(study) for study in self._json("/cami/api/delivery")["studies"]]
 
+    def reconcile(self) -> int:
+        """Have this proxy compared with the centre; return the number of the run."""
+        return int(self._parsed(self.ask("/cami/api/delivery/reconcile", body={}))["run"])
+
+    def completeness(self) -> dict[str, Any]:
+        """Return the latest comparisons of this proxy with the centre."""
+        return dict(self._json("/cami/api/delivery/completeness"))
+
     def studies(self) -> list[Archived]:
         """Return the studies that this account sees at the centre."""
         return [_archived(study) for study in self._json("/cami/api/studies")["studies"]]

@@ -1,4 +1,4 @@
-"""What a proxy keeps, and when it may let go: a disk that fills, retention, commitment."""
+"""What a proxy keeps and when it lets go: a full disk, retention, commitment, comparison with the centre."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, 
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
-from tests.live import ROOT, LiveRegion, wait_until
+from tests.live import ROOT, LiveRegion, cami, wait_until
 
 GB = 1_000_000_000
 MO = "42001"
@@ -130,6 +130,22 @@ def test_a_full_disk_refuses_new_images_and_takes_them_when_there_is_room(region
     log = log_of(region)
     assert "the disk is getting full" in log
     assert log.count("the disk is full") == 1
+
+
+def test_what_cannot_be_kept_in_quarantine_is_refused(region):
+    dataset = image(number=20)
+    assert store(region, dataset) == [0]
+    dataset.PixelData = bytes(len(dataset.PixelData))
+    quarantine = region.state / "servers" / PROXY / "data" / "quarantine"
+    quarantine.chmod(0o500)
+    try:
+        (status,) = store(region, dataset)
+    finally:
+        quarantine.chmod(0o700)
+    assert status != 0, "told that it was accepted, the device would forget it"
+    assert list(quarantine.iterdir()) == []
+    assert store(region, dataset) == [0]
+    assert len(list(quarantine.iterdir())) == 1
 
 
 def test_a_full_centre_takes_nothing_and_loses_nothing(region, registry, tmp_path):
@@ -342,3 +358,67 @@ def test_only_devices_that_listen_may_ask(region, registry, device):
         status, _ = device.ask(region, known, aet=stranger)
         assert status != 0
     assert device.reports == {}
+
+
+def reconcile(region, *, code=0):
+    """Compare the proxy with the centre by the command line; return the counts that it prints, zeros left out."""
+    done = cami("delivery", "reconcile", "--to", MO, "--state", region.state, check=False)
+    assert done.returncode == code, done.stderr
+    counts = {line[11:]: int(line[:9]) for line in done.stdout.splitlines()[1:]}
+    return {words: count for words, count in counts.items() if count}
+
+
+def change_database(region, server, *statements):
+    """Do to a server's database what a bug or an accident would, while it is down."""
+    region.server("stop", server)
+    with closing(sqlite3.connect(region.state / "servers" / server / "data" / "cami.sqlite")) as connection:
+        for statement in statements:
+            assert connection.execute(statement).rowcount == 1
+        connection.commit()
+    region.server("start", server)
+
+
+def test_a_comparison_finds_and_repairs_differences(tmp_path_factory, registry):
+    registry.proxy.pop("commitment", None)
+    region = LiveRegion(tmp_path_factory.mktemp("compared"))
+    try:
+        region.up(registry.write())
+        first = [image(patient="KEEP-A", number=number) for number in range(6)]
+        for dataset in first[1:]:
+            dataset.StudyInstanceUID, dataset.SeriesInstanceUID = first[0].StudyInstanceUID, first[0].SeriesInstanceUID
+        second = image(patient="KEEP-B", number=9)
+        assert store(region, *first, second) == [0] * 7
+        region.settle(MO, 7)
+        assert reconcile(region) == {"studies compared": 2, "images here": 7}
+
+        # The queue has forgotten one; the centre remembers other content of another.
+        forgotten, other = first[0].SOPInstanceUID, first[1].SOPInstanceUID
+        change_database(region, PROXY, f"DELETE FROM delivery_item WHERE sop_uid = '{forgotten}'")
+        change_database(region, "central", f"UPDATE received_instance SET sha256 = 'x' WHERE sop_uid = '{other}'")
+        found = reconcile(region, code=1)
+        assert found == {
+            "studies compared": 2,
+            "images here": 7,
+            "unknown to the queue, now sent": 1,
+            "other content at the centre, set apart": 1,
+        }
+        region.settle(MO, 7)
+        assert study_of(region, first[0])["quarantined"] == 1
+
+        # The centre begins anew: all that is here is sent again.
+        region.server("stop", "central")
+        shutil.rmtree(region.state / "servers" / "central" / "data")
+        region.up(registry.path)
+        assert reconcile(region)["missing at the centre, sent again"] == 6
+        region.settle(MO, 7)
+        assert sum(study["instances"] for study in region.studies()) == 6
+        assert reconcile(region) == {"studies compared": 2, "images here": 7}
+        report = region.session("mo_admin", MO).get(
+            region.proxy(MO)["url"] + "/cami/api/delivery/completeness", timeout=30
+        )
+        assert [run["missing"] for run in report.json()["runs"]] == [0, 6, 0, 0]
+        doctor = region.session("radiologist", MO)
+        url = region.proxy(MO)["url"] + "/cami/api/delivery/reconcile"
+        assert doctor.post(url, json={}, timeout=30).status_code == 403
+    finally:
+        region.down()

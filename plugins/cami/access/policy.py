@@ -19,7 +19,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.CONSULTANT: {},
     Role.DISPATCHER: {},
     Role.MIS: {},
-    Role.MO_ADMIN: {Action.DELIVERY_READ: _EVERYWHERE},
+    Role.MO_ADMIN: {Action.DELIVERY_READ: _EVERYWHERE, Action.DELIVERY_RECONCILE: _AT_PROXY},
     Role.OPERATOR: {Action.DELIVERY_READ: _EVERYWHERE},
     Role.RADIOLOGIST: {
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
@@ -34,6 +34,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.TECHNOLOGIST: {
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
+        Action.DELIVERY_RECONCILE: _AT_PROXY,
         Action.STUDIES_READ: _EVERYWHERE,
     },
 }

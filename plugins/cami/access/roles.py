@@ -37,5 +37,7 @@ class Action(StrEnum):
     """Put a study into another class of the proxy's queue."""
     DELIVERY_READ = "delivery:read"
     """Follow studies on their way to the centre; no image, no patient."""
+    DELIVERY_RECONCILE = "delivery:reconcile"
+    """Compare the proxy with the centre now."""
     STUDIES_READ = "studies:read"
     """See images and what is written in them, of the studies that are visible."""

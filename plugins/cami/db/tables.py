@@ -25,6 +25,7 @@ __all__ = [
     "metadata",
     "quarantined_object",
     "received_instance",
+    "reconciliation",
     "session",
     "study",
     "study_claim",
@@ -102,6 +103,23 @@ eviction = Table(
     metadata,
     Column("study_id", String(64), primary_key=True, comment="Orthanc id"),
     Column("began_at", UtcDateTime, nullable=False),
+)
+
+#: Proxy: comparisons of the whole proxy with the centre (`cami.delivery.reconciliation`); counts are instances.
+reconciliation = Table(
+    "reconciliation",
+    metadata,
+    Column("run", Integer, primary_key=True, autoincrement=True),
+    Column("cause", String(16), nullable=False, comment="nightly, asked; first: the day this proxy began"),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, comment="empty while it runs"),
+    Column("studies", Integer, nullable=False, server_default="0", comment="studies compared"),
+    Column("instances", Integer, nullable=False, server_default="0", comment="in the local archive"),
+    Column("unknown", Integer, nullable=False, server_default="0", comment="to the queue; queued"),
+    Column("missing", Integer, nullable=False, server_default="0", comment="at the centre; queued again"),
+    Column("different", Integer, nullable=False, server_default="0", comment="other content at the centre; set apart"),
+    Column("lost", Integer, nullable=False, server_default="0", comment="neither here nor at the centre"),
+    Column("absent", Integer, nullable=False, server_default="0", comment="at the centre, gone from here unevicted"),
 )
 
 #: Centre: which МО a Study Instance UID belongs to. The first claim stays, whatever study it is under.

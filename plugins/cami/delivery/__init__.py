@@ -6,6 +6,7 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 """
 
 from cami.delivery.commitment import Commitment
+from cami.delivery.completeness import completeness_endpoints
 from cami.delivery.controls import control_endpoints
 from cami.delivery.courier import Courier
 from cami.delivery.disk import DiskState, DiskWatch
@@ -19,7 +20,9 @@ from cami.delivery.queue import DeliveryQueue
 from cami.delivery.readings import Readings
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
+from cami.delivery.reconciliation import Reconciliation
 from cami.delivery.retention import Retention
+from cami.delivery.runs import Night, Runs
 from cami.delivery.tokens import TokenIssuer, TokenVerifier
 from cami.delivery.uploads import Uploads
 from cami.delivery.wire import wire_endpoints
@@ -34,16 +37,20 @@ __all__ = [
     "DiskWatch",
     "Holdings",
     "Lossless",
+    "Night",
     "Pace",
     "Quarantine",
     "Readings",
     "Recall",
     "Receiver",
+    "Reconciliation",
     "Retention",
+    "Runs",
     "Timetable",
     "TokenIssuer",
     "TokenVerifier",
     "Uploads",
+    "completeness_endpoints",
     "control_endpoints",
     "wire_endpoints",
 ]

@@ -54,7 +54,16 @@ class ChangeFeed:
             self._on_arrival()
         return new
 
-    def _record(self, arrivals: Sequence[tuple[int, InstanceIdentity]], cursor: int) -> int:
+    def enter(self, instance_ids: Sequence[str]) -> int:
+        """Enter instances of the local archive that the change log did not tell of; return how many are to be sent."""
+        place = self._queue.cursor()
+        found = [self._archive.identify(instance_id) for instance_id in instance_ids]
+        new = self._record([(place, identity) for identity in found if identity is not None], None)
+        if new:
+            self._on_arrival()
+        return new
+
+    def _record(self, arrivals: Sequence[tuple[int, InstanceIdentity]], cursor: int | None) -> int:
         """Enter arrivals. What was evicted and comes back from the centre need not go over the line again."""
         evicted = self._queue.evicted([identity.instance_id for _, identity in arrivals])
         if not evicted:

@@ -90,6 +90,16 @@ class Holdings:
         with self._reader.connect() as connection:
             return _instances(connection, study_id)
 
+    def held_studies(self) -> list[str]:
+        """List studies of which something delivered should still be here."""
+        query = (
+            select(delivery_item.c.study_id)
+            .where(delivery_item.c.state.in_([State.STORED, State.CONFIRMED]))
+            .group_by(delivery_item.c.study_id)
+        )
+        with self._reader.connect() as connection:
+            return list(connection.scalars(query))
+
     def states_of_sop(self, sop_uid: str) -> dict[str, State]:
         """Return the state of each known instance with a SOP Instance UID, by its Orthanc id."""
         query = select(delivery_item.c.instance_id, delivery_item.c.state).where(delivery_item.c.sop_uid == sop_uid)
@@ -112,6 +122,11 @@ class Holdings:
         """Note that nothing of the study is left to delete."""
         with self._engine.begin() as connection:
             connection.execute(delete(eviction).where(eviction.c.study_id == study_id))
+
+    def evicting(self, study_id: str) -> bool:
+        """Return whether the study is being let go of just now."""
+        with self._reader.connect() as connection:
+            return bool(connection.scalar(select(func.count()).where(eviction.c.study_id == study_id)))
 
     def unfinished(self) -> str | None:
         """Return a study whose eviction was cut short, if there is one."""

@@ -91,13 +91,25 @@ class CentralLink:
         )
         return ManifestAnswer(tuple(answer["missing"]), tuple(answer["different"]))
 
+    def compare(self, summaries: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the studies of which the centre holds something else.
+
+        Parameters
+        ----------
+        summaries
+            Orthanc study id → `cami.delivery.summary.summarize` of what it should hold.
+        """
+        body = json.dumps({"studies": dict(summaries)}).encode()
+        answer = self._call("POST", "/summaries", {"Content-Type": "application/json"}, body, urgent=False)
+        return tuple(answer["unlike"])
+
     def verify(self, instances: Mapping[str, str]) -> tuple[str, ...]:
         """Let the centre read files from its disk again; return the ids of those that are not as delivered.
 
         Parameters
         ----------
         instances
-            Orthanc instance id → SHA-256, at most `cami.delivery.wire.MOST_VERIFIED`.
+            Orthanc instance id → SHA-256, at most `cami.delivery.wire_checks.MOST`.
         """
         body = json.dumps({"instances": dict(instances)}).encode()
         answer = self._call("POST", "/verifications", {"Content-Type": "application/json"}, body, urgent=True)

@@ -81,7 +81,7 @@ class DeliveryQueue:
     def record(
         self,
         arrivals: Iterable[tuple[int, InstanceIdentity]],
-        cursor: int,
+        cursor: int | None,
         *,
         restored: Sequence[str] = (),
         received: Sequence[str] = (),
@@ -93,7 +93,7 @@ class DeliveryQueue:
         arrivals
             Pairs of the change's sequence number and the instance.
         cursor
-            Where to go on reading the change log.
+            Where to go on reading the change log; None: it was not read.
         restored, received
             Instances that were evicted and are here again: as the bytes that the centre has, or not.
 
@@ -108,11 +108,8 @@ class DeliveryQueue:
             again = {"received_at": now, "sha256": None, "stored_at": None, "confirmed_at": None, "not_before": None}
             new = move(connection, Command.RECEIVE, received, **again, attempts=0, reason=None)
             new += self._enter(connection, {identity.instance_id: (seq, identity) for seq, identity in arrivals})
-            moved = connection.execute(
-                update(change_cursor).where(change_cursor.c.reader == READER).values(seq=cursor)
-            ).rowcount
-            if not moved:
-                connection.execute(insert(change_cursor).values(reader=READER, seq=cursor))
+            if cursor is not None:
+                _advance(connection, cursor)
         return new
 
     def set_priority(self, study_id: str, priority: Priority) -> bool:
@@ -267,6 +264,11 @@ class DeliveryQueue:
             move(connection, Command.MISS, instance_ids, stored_at=None, confirmed_at=None, sha256=None)
             _lose(connection, instance_ids)
 
+    def lose(self, instance_ids: Sequence[str]) -> None:
+        """Note what neither the local archive nor the centre holds any more."""
+        with self._engine.begin() as connection:
+            _lose(connection, instance_ids)
+
     def _enter(self, connection: Connection, arrivals: dict[str, tuple[int, InstanceIdentity]]) -> int:
         for part in parts(list(arrivals)):
             for known in connection.scalars(
@@ -301,10 +303,16 @@ class DeliveryQueue:
         return len(rows)
 
 
+def _advance(connection: Connection, cursor: int) -> None:
+    statement = update(change_cursor).where(change_cursor.c.reader == READER).values(seq=cursor)
+    if not connection.execute(statement).rowcount:
+        connection.execute(insert(change_cursor).values(reader=READER, seq=cursor))
+
+
 def _lose(connection: Connection, instance_ids: Sequence[str]) -> None:
     """Note what was evicted here and is not at the centre any more: nothing can be sent again."""
     if lost := move(connection, Command.LOSE, instance_ids, reason="lost-at-centre"):
-        log.critical("the centre does not find %d instances that were evicted here: restore them from a backup", lost)
+        log.critical("%d instances are neither here nor at the centre any more: restore them from a backup", lost)
 
 
 def move(

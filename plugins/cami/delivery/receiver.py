@@ -16,6 +16,7 @@ from cami.db import reading
 from cami.db.tables import received_instance, study, study_claim
 from cami.delivery.ownership import Decision, KnownInstance, decide
 from cami.delivery.quarantine import OTHER_CONTENT, Quarantine, Reason
+from cami.delivery.summary import summarize
 from cami.errors import Permanent
 
 log = logging.getLogger(__name__)
@@ -100,13 +101,7 @@ class Receiver:
         instances
             Orthanc instance id → SHA-256 as delivered.
         """
-        with self._reader.connect() as connection:
-            rows = connection.execute(
-                select(received_instance.c.instance_id, received_instance.c.sha256)
-                .join(study)
-                .where(study.c.study_id == study_id, study.c.owner == mo, received_instance.c.stored_at.is_not(None))
-            ).all()
-        known = {row.instance_id: row.sha256 for row in rows}
+        known = self._stored(mo, study_id)
         present = set(self._archive.instances_of(study_id)) if known else set()
         missing = tuple(key for key in instances if key not in known or key not in present)
         different = tuple(
@@ -120,6 +115,24 @@ class Receiver:
                 .values(expected=len(instances), confirmed_at=self._clock.now() if whole else None)
             )
         return ManifestCheck(missing, different)
+
+    def compare(self, mo: str, summaries: Mapping[str, str]) -> Sequence[str]:
+        """Return the studies of which another summary would be made here (`cami.delivery.summary`).
+
+        Parameters
+        ----------
+        mo
+            The МО that asks; another МО's studies are unlike, as unknown ones are.
+        summaries
+            Orthanc study id → the summary of what the proxy expects here.
+        """
+        unlike = []
+        for study_id, summary in summaries.items():
+            known = self._stored(mo, study_id)
+            present = set(self._archive.instances_of(study_id)) if known else set()
+            if summarize({key: sha256 for key, sha256 in known.items() if key in present}) != summary:
+                unlike.append(study_id)
+        return unlike
 
     def verify(self, mo: str, instances: Mapping[str, str]) -> Sequence[str]:
         """Read files from the disk again; return the ids of those that are not exactly what was delivered.
@@ -147,6 +160,16 @@ class Receiver:
             if found is None or found.sha256 != sha256:
                 bad.append(instance_id)
         return bad
+
+    def _stored(self, mo: str, study_id: str) -> dict[str, str]:
+        """Return what is stored of a study of `mo` by the database: Orthanc instance id → SHA-256 as delivered."""
+        query = (
+            select(received_instance.c.instance_id, received_instance.c.sha256)
+            .join(study)
+            .where(study.c.study_id == study_id, study.c.owner == mo, received_instance.c.stored_at.is_not(None))
+        )
+        with self._reader.connect() as connection:
+            return {row.instance_id: row.sha256 for row in connection.execute(query)}
 
     def relabel(self) -> int:
         """Label studies that a crash left without; return how many.

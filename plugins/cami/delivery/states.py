@@ -21,7 +21,7 @@ class State(StrEnum):
     EVICTED = "evicted"
     """Confirmed, and let go of here: the centre has it."""
     LOST = "lost"
-    """Evicted here, and the centre does not find it any more: only a backup or the device has it."""
+    """Neither here (any more) nor at the centre: only a backup or the device has it."""
 
 
 class Command(StrEnum):
@@ -63,6 +63,8 @@ TRANSITIONS: dict[tuple[State, Command], State] = {
     (State.CONFIRMED, Command.EVICT): State.EVICTED,
     (State.EVICTED, Command.CONFIRM): State.EVICTED,
     (State.EVICTED, Command.LOSE): State.LOST,
+    (State.CONFIRMED, Command.LOSE): State.LOST,
+    (State.STORED, Command.LOSE): State.LOST,
     (State.EVICTED, Command.RECEIVE): State.QUEUED,
     (State.EVICTED, Command.RESTORE): State.STORED,
     (State.LOST, Command.CONFIRM): State.EVICTED,

@@ -14,6 +14,7 @@ from cami.delivery.squeeze import TooLarge, expanded
 from cami.delivery.tokens import HEADER, TokenVerifier
 from cami.delivery.tus import Handler, Tus
 from cami.delivery.uploads import Uploads
+from cami.delivery.wire_checks import check_handlers
 from cami.errors import Denied, Invalid, Transient
 from cami.web import Endpoint, Request, Response, answer_json, answer_text
 from cami.web import Handler as WebHandler
@@ -21,8 +22,6 @@ from cami.web import Handler as WebHandler
 log = logging.getLogger(__name__)
 
 ROOT = "/cami/wire/v1"
-#: Instances that a proxy may have read again in one call, so that the call ends.
-MOST_VERIFIED = 500
 
 
 def wire_endpoints(
@@ -48,15 +47,6 @@ def wire_endpoints(
         confirmed = not check.missing and not check.different
         return answer_json({"confirmed": confirmed, "missing": check.missing, "different": check.different})
 
-    def verifications(mo: str, request: Request) -> Response:
-        try:
-            digests = {str(key): str(value) for key, value in request.json()["instances"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return answer_text(400, 'expected JSON {"instances": {id: sha256}}')
-        if len(digests) > MOST_VERIFIED:
-            return answer_text(400, f"at most {MOST_VERIFIED} instances at once")
-        return answer_json({"bad": receiver.verify(mo, digests)})
-
     def people(mo: str, _request: Request) -> Response:
         return answer_json(accounts.directory(mo).to_json())
 
@@ -69,9 +59,12 @@ def wire_endpoints(
         Endpoint(ROOT + "/uploads", _for_proxies(tokens, tus.collection)),
         Endpoint(ROOT + "/uploads/([0-9a-f]{64})", _for_proxies(tokens, tus.member)),
         Endpoint(ROOT + "/manifests", _for_proxies(tokens, {"POST": manifests})),
-        Endpoint(ROOT + "/verifications", _for_proxies(tokens, {"POST": verifications})),
         Endpoint(ROOT + "/directory", _for_proxies(tokens, {"GET": people})),
         Endpoint(ROOT + "/ping", _for_proxies(tokens, {"GET": ping})),
+        *(
+            Endpoint(ROOT + path, _for_proxies(tokens, {"POST": handler}))
+            for path, handler in check_handlers(receiver).items()
+        ),
     ]
 
 

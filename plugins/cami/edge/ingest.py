@@ -10,10 +10,13 @@ Instance UID) it refuses itself, with status A700 and a line in its log that nam
 import hashlib
 import logging
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from cami.archive import Archive
 from cami.delivery.quarantine import OTHER_CONTENT, Quarantine
 from cami.edge import sdk
 from cami.edge.guard import guarded
+from cami.edge.logs import describe
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +25,9 @@ NOT_AUTHORIZED = 0x0124
 
 _Verdict = tuple[sdk.ReceivedInstanceAction, bytes | None]
 _KEEP: _Verdict = (sdk.ReceivedInstanceAction.KEEP_AS_IS, None)
+#: The only way to make Orthanc answer a failure from here: what it cannot parse it does not accept. To a discarded
+#: object it answers "success".
+_REFUSE: _Verdict = (sdk.ReceivedInstanceAction.MODIFY, b"refused")
 _DISCARD: _Verdict = (sdk.ReceivedInstanceAction.DISCARD, None)
 #: Where a DICOM file has its Media Storage SOP Instance UID (0002,0003), explicit VR little endian (PS3.10 §7.1).
 _SOP_UID_TAG = b"\x02\x00\x03\x00UI"
@@ -38,7 +44,11 @@ def receive_at_proxy(archive: Archive, quarantine: Quarantine) -> None:
         known = archive.stored_md5(identity.instance_id)
         if known is None or known == hashlib.md5(dicom, usedforsecurity=False).hexdigest():
             return _KEEP
-        quarantine.keep(dicom, identity, source="device", reason=OTHER_CONTENT)
+        try:
+            quarantine.keep(dicom, identity, source="device", reason=OTHER_CONTENT)
+        except (OSError, SQLAlchemyError) as error:
+            log.critical("the quarantine cannot be written (%s); the device is told to keep its image", describe(error))
+            return _REFUSE
         log.error("an object with known identifiers and other content is kept in quarantine")
         return _DISCARD
 

@@ -7,6 +7,7 @@ installation must do.
 import json
 import logging
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
@@ -23,16 +24,20 @@ from cami.delivery import (
     DiskWatch,
     Holdings,
     Lossless,
+    Night,
     Pace,
     Quarantine,
     Readings,
     Recall,
     Receiver,
+    Reconciliation,
     Retention,
+    Runs,
     Timetable,
     TokenIssuer,
     TokenVerifier,
     Uploads,
+    completeness_endpoints,
     control_endpoints,
     wire_endpoints,
 )
@@ -64,6 +69,8 @@ METRICS_INTERVAL = 5.0
 TIDY_INTERVAL = 3600.0
 #: Seconds between two looks whether retention must make room, when the last one had nothing to do.
 RETENTION_INTERVAL = 60.0
+#: Seconds between two looks whether it is time to compare with the centre.
+RECONCILIATION_INTERVAL = 60.0
 #: Seconds between two writings of what was opened.
 READINGS_INTERVAL = 10.0
 #: Seconds between two fetches of the МО's accounts from the centre.
@@ -205,9 +212,25 @@ class _Server:
         def retain() -> float:
             return 0.1 if retention.step() else RETENTION_INTERVAL
 
+        runs = Runs(self.engine, self.clock)
+        reconciliation = Reconciliation(
+            archive=self.archive,
+            feed=feed,
+            queue=queue,
+            holdings=holdings,
+            link=link,
+            runs=runs,
+            night=Night(keeping.reconciliation, ZoneInfo(self.region.time_zone), settings.mo),
+        )
+
+        def reconcile() -> float:
+            return 0.1 if reconciliation.step() else RECONCILIATION_INTERVAL
+
+        reconciler = Worker("reconciliation", reconcile)
         controls = control_endpoints(settings.mo, self.authenticator, queue)
+        controls += completeness_endpoints(settings.mo, self.authenticator, runs, reconciler.wake)
         others = [Worker("confirm", confirm), Worker("directory", fetch_people), Worker("metrics", measure)]
-        others += [Worker("retention", retain)]
+        others += [Worker("retention", retain), reconciler]
         return controls, [Worker("feed", read_changes, gather=FEED_GATHERS), *senders, *others]
 
     def _write_readings(self) -> float:

@@ -118,6 +118,22 @@ class Retention(_Entry):
     """Free space to be kept on the volume; empty: the threshold of the disk's alarm."""
 
 
+class NightWindow(_Entry):
+    """Hours in which the nightly comparison begins, in the time zone of the region; not over midnight."""
+
+    start: Annotated[TimeOfDay, Field(alias="from")]
+    end: Annotated[TimeOfDay, Field(alias="to")]
+
+    @model_validator(mode="after")
+    def _is_a_span(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError(f'from "{self.start}" to "{self.end}" is no span: it must begin and end in one night')
+        return self
+
+
+_NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})
+
+
 class Proxy(_Entry):
     """The PACS Proxy of an МО."""
 
@@ -128,6 +144,7 @@ class Proxy(_Entry):
     commitment: Literal["local", "central"] = "local"
     """Where an image must be for storage commitment to tell a device that it may delete its own: in the proxy's
     archive, or confirmed by the centre."""
+    reconciliation: NightWindow = _NIGHT
 
     @model_validator(mode="after")
     def _room_is_made_before_the_stop(self) -> Self:

@@ -184,6 +184,7 @@ def test_nothing_leaves_the_quarantine_or_the_confirmed_by_itself():
         Command.MISS,
         Command.QUARANTINE,
         Command.EVICT,
+        Command.LOSE,
     }
 
 
