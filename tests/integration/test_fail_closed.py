@@ -369,8 +369,10 @@ def test_a_gate_that_does_not_refuse_is_noticed(make_server, script):
 def test_wrong_registry_is_told_with_its_line(make_server, hammered):
     server = make_server()
     path = server.etc / "region.yaml"
-    path.write_text(path.read_text("utf-8").replace("aet: MR42001", "aet: CT42001"), "utf-8")
-    assert_refused(server, hammered(server), f"{CONFIGURATION}/region.yaml:39: organizations[0].devices[1].aet")
+    text = path.read_text("utf-8")
+    line = text[: text.index("aet: MR42001")].count("\n") + 1
+    path.write_text(text.replace("aet: MR42001", "aet: CT42001"), "utf-8")
+    assert_refused(server, hammered(server), f"{CONFIGURATION}/region.yaml:{line}: organizations[0].devices[1].aet")
 
 
 def test_port_in_use_is_told(make_server):
