@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from rich.table import Table
 
@@ -26,14 +26,24 @@ class Row:
     ratio: float | None
     """Ours by the peer's; of repeated pairs, the median of their ratios."""
     target: float
-    """The ratio that is asked for, at least."""
+    """What is asked for of `of`: at least so much, or at most (`at_most`)."""
     note: str = ""
     """Why there is no figure, or the spread of the ratios."""
+    of: Literal["ratio", "ours"] = "ratio"
+    at_most: bool = False
 
     @property
     def met(self) -> bool:
         """Tell whether the target is reached; what was not measured is not."""
-        return self.ratio is not None and self.ratio >= self.target
+        value = self.ratio if self.of == "ratio" else self.ours
+        if value is None:
+            return False
+        return value <= self.target if self.at_most else value >= self.target
+
+    @property
+    def aim(self) -> str:
+        """Return the target for people."""
+        return f"{'ours ' if self.of == 'ours' else ''}{'≤' if self.at_most else '≥'} {self.target:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,7 @@ class Report:
         for row in self.rows:
             what = f"{row.metric}, {row.unit}\n  against {row.peer}" + (f"\n  {row.note}" if row.note else "")
             figures = (_figure(row.ours), _figure(row.peer_value), _figure(row.ratio))
-            table.add_row(what, *figures, f"≥ {row.target:g}", "yes" if row.met else "NO", end_section=True)
+            table.add_row(what, *figures, row.aim, "yes" if row.met else "NO", end_section=True)
         return table
 
 

@@ -37,9 +37,19 @@ class NativeRuntime:
 
     kind: Literal["native"] = "native"
 
-    def __init__(self, suite: Suite, *, command: Sequence[str] = BOOT) -> None:
+    def __init__(self, suite: Suite, *, command: Sequence[str] = BOOT, within: Sequence[str] = ()) -> None:
+        """Make a runtime.
+
+        Parameters
+        ----------
+        command
+            What runs in the sandbox.
+        within
+            What stands before the sandbox on the host: ``nsenter`` into another network namespace, for benchmarks.
+        """
         self._suite = suite
         self._command = command
+        self._within = within
         self._packages: Path | None = None
         self._ohif: Path | None = None
         self._started: dict[Path, subprocess.Popen[bytes]] = {}
@@ -98,7 +108,7 @@ class NativeRuntime:
                 log.write(f"{START_OF_LOG}{server.name} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode())
                 log.flush()
                 self._started[server.log] = subprocess.Popen(
-                    [bubblewrap(), "--info-fd", str(told), "--as-pid-1", *options, "--", *self._command],
+                    [*self._within, bubblewrap(), "--info-fd", str(told), "--as-pid-1", *options, "--", *self._command],
                     env=tool_environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
