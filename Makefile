@@ -13,7 +13,7 @@ ARGS ?=
 
 CAMI := scripts/cami
 PYTEST := .venv/bin/pytest
-BENCHES := cstore
+BENCHES := cstore delivery
 
 .PHONY: help
 help: ## This list
@@ -53,6 +53,10 @@ bench: $(BENCHES:%=bench-%) ## All benchmarks; tables here, figures in build/ben
 .PHONY: bench-cstore
 bench-cstore: dev runtime ## C-STORE into plain Orthanc, with and without TCP_NODELAY, and into ours
 	@$(CAMI) bench cstore $(ARGS)
+
+.PHONY: bench-delivery
+bench-delivery: dev runtime ## Delivery over an emulated line of 2 and 10 Mbit/s, against stock ways; ARGS=--quick
+	@$(CAMI) bench delivery $(ARGS)
 
 .PHONY: locks
 locks: dev ## Resolve the lock files again, keeping what is pinned where the lists allow it

@@ -1,22 +1,21 @@
 """``cami bench NAME``: run a benchmark, print its table, keep its figures."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.console import Console
 
 from cami_cli.bench import cstore as cstore_benchmark
+from cami_cli.bench import delivery as delivery_benchmark
+from cami_cli.bench import link_emulator_ends
+from cami_cli.bench.report import Report
 from cami_cli.options import SuiteOption
 from cami_cli.progress import Progress
 
 app = typer.Typer(
     help="Benchmarks: ours and a peer in one run, a table and build/bench/NAME.json.", no_args_is_help=True
 )
-
-
-@app.callback()
-def benchmarks() -> None:
-    """Keep ``cstore`` a command of its own: typer makes a single command the group itself."""
 
 
 @app.command()
@@ -26,7 +25,44 @@ def cstore(
     suite: SuiteOption = None,
 ) -> None:
     """C-STORE into plain Orthanc, with and without TCP_NODELAY, and into our proxy."""
-    report = cstore_benchmark.measure(suite or "forky", slices=slices, repeats=repeats, steps=Progress())
+    _show(cstore_benchmark.measure(suite or "forky", slices=slices, repeats=repeats, steps=Progress()))
+
+
+@app.command()
+def delivery(
+    quick: Annotated[bool, typer.Option("--quick", help="Under four minutes: MR and CT, stock auto-routing.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds of the sending cells.")] = 1,
+    congestion: Annotated[str, typer.Option(help="TCP's congestion control at both ends of the line.")] = "cubic",
+    link: Annotated[
+        list[str] | None,
+        typer.Option(help="A setting of the МО's link in the registry, as NAME=VALUE; may be repeated."),
+    ] = None,
+    suite: SuiteOption = None,
+) -> None:
+    """Delivery over an emulated line of 2 and 10 Mbit/s that loses packets, against stock Orthanc and dcmtk."""
+    why_not = link_emulator_ends.enter()
+    if why_not:
+        _show(delivery_benchmark.cannot(why_not, suite or "forky"))
+        raise typer.Exit(1)
+    report = delivery_benchmark.measure_delivery(
+        suite or "forky",
+        plan=delivery_benchmark.QUICK if quick else delivery_benchmark.FULL,
+        repeats=repeats,
+        congestion=congestion,
+        link=_settings(link or []),
+        steps=Progress(),
+    )
+    _show(report)
+
+
+def _settings(pairs: list[str]) -> dict[str, Any]:
+    """Read NAME=VALUE pairs; the registry's own check tells what it does not know."""
+    if wrong := [pair for pair in pairs if "=" not in pair]:
+        raise typer.BadParameter(f"{wrong[0]} is not NAME=VALUE", param_hint="--link")
+    return {name: yaml.safe_load(value) for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def _show(report: Report) -> None:
     console = Console()
     console.print(report.table())
     console.print(f"{report.write()}")

@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
-import requests
 from pydicom import dcmread
 
-from cami_cli.answering import http
+from cami_cli.answering import http, wait_people
 from cami_cli.bench.delivery_cells import LOOK
 from cami_cli.bench.delivery_images import Batch, orthanc_id, study_id
 from cami_cli.bench.delivery_senders import OURS, store
@@ -22,7 +21,6 @@ _BITS = 8
 #: A line counts as back at full rate when it carries so much of its rate over so many seconds.
 _FULL, _WINDOW = 0.9, 2.0
 _FLOWING_BYTES = 10_000
-_PEOPLE_SECONDS = 60.0
 _EMERGENCY_SECONDS = 90.0
 
 
@@ -68,7 +66,7 @@ def emergency(
     """Return the seconds that a radiograph takes on the idle line, and while CT is queued; each set to P0."""
     with servers.pair("ours") as pair:
         technologist = servers.person("technologist", MO)
-        _until(lambda: _known(pair, technologist), _PEOPLE_SECONDS, "the МО's people did not reach the proxy")
+        wait_people(pair.proxy.runtime, pair.proxy.server, [technologist])
         line.change(mbit_s)
         alone = _urgent(pair, idle, technologist)
         store(pair, backlog)
@@ -139,14 +137,6 @@ def _urgent(pair: Pair, batch: Batch, who: tuple[str, str]) -> float:
     _until(urgent, 15, "the radiograph did not get into the queue")
     _until(lambda: all(map(pair.centre.holds, wanted)), _EMERGENCY_SECONDS, "the emergency did not arrive")
     return time.monotonic() - began
-
-
-def _known(pair: Pair, who: tuple[str, str]) -> bool:
-    try:
-        answer = http().get(f"{pair.proxy.base}/cami/whoami", auth=who, timeout=10)
-        return answer.ok and answer.json().get("login") == who[0]
-    except requests.RequestException:
-        return False
 
 
 def _until(holds: Callable[[], bool], seconds: float, otherwise: str) -> None:

@@ -145,6 +145,10 @@ class Servers:
                 end.runtime.kill(end.server)
                 end.client.close()
 
+    def orthanc_version(self) -> str:
+        """Return the version of Orthanc, the same on all sides."""
+        return NativeRuntime(self._setting.suite).orthanc_version()
+
     def _server(self, name: str, port: int) -> Server:
         folder = self._setting.work / name
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,181 @@
+"""Delivery over a thin line: ours against stock Orthanc's ways and dcmtk, in turn, over an emulated line.
+
+The proxy lives at the near end of the line and the centre at the far end, each in a network namespace. Each cell starts
+empty servers; the senders of a group take turns, each group beginning with another one. docs/benchmarks.md tells the
+method; a host on which no line can be emulated gets rows that say so.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
+
+from cami_cli.bench.delivery_cells import Cell, Sample, measure
+from cami_cli.bench.delivery_faults import Fault, Outcome, break_down, emergency
+from cami_cli.bench.delivery_images import Batch, Modality, Wanted, draw
+from cami_cli.bench.delivery_queue import Picked, pick
+from cami_cli.bench.delivery_rows import Place, emergency_row, fault_rows, queue_rows, sending_rows, unmeasured
+from cami_cli.bench.delivery_senders import LUA, OURS, PEER, STORESCU, STOW, Sender
+from cami_cli.bench.delivery_servers import Servers, Setting
+from cami_cli.bench.link_emulator import Line
+from cami_cli.bench.link_emulator_check import check
+from cami_cli.bench.link_emulator_ends import ThinLine
+from cami_cli.bench.report import Report, Row
+from cami_cli.errors import Trouble
+from cami_cli.places import HOME
+from cami_cli.progress import Progress
+from cami_cli.runtime.base import Suite
+
+SLOW, FAST = 2.0, 10.0
+#: The emulator may hand over a packet so late; beyond, the machine was too busy for the figure.
+_LATE_SECONDS = 0.1
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured, and for how long."""
+
+    groups: Sequence[tuple[Modality, float, Sequence[Sender]]]
+    limit: float
+    """Seconds of a cell."""
+    outage: float
+    """Seconds for which the line is cut."""
+    faults: Sequence[Fault] = ("line", "proxy", "centre")
+
+
+FULL = Plan(
+    (
+        ("CT", SLOW, (OURS, LUA, PEER, STORESCU)),
+        ("MR", SLOW, (OURS, LUA, STOW)),
+        ("DX", SLOW, (OURS, LUA)),
+        ("CT", FAST, (OURS, LUA, PEER)),
+        ("MR", FAST, (OURS, LUA, STORESCU)),
+        ("DX", FAST, (OURS, LUA)),
+    ),
+    limit=20,
+    outage=60,
+)
+QUICK = Plan((("MR", SLOW, (OURS, LUA)), ("CT", FAST, (OURS, LUA))), limit=20, outage=15, faults=("line",))
+
+#: More than a cell can deliver when the line is full, so that it is time that ends it; radiographs are what they are.
+_SENT = {
+    ("CT", SLOW): Wanted("CT-30", "CT", 30),
+    ("MR", SLOW): Wanted("MR-120", "MR", 120),
+    ("DX", SLOW): Wanted("DX-small", "DX", 2, 1400),
+    ("CT", FAST): Wanted("CT-140", "CT", 140),
+    ("MR", FAST): Wanted("MR-560", "MR", 560),
+    ("DX", FAST): Wanted("DX", "DX", 2, 2800),
+}
+_BROKEN = Wanted("MR-60", "MR", 60)
+_BACKLOG = Wanted("CT-60", "CT", 60)
+_EMERGENCIES = (Wanted("DX-idle", "DX", 1, 1000), Wanted("DX-busy", "DX", 1, 1000))
+
+
+@dataclass(slots=True)
+class _Seen:
+    samples: list[Sample] = field(default_factory=list)
+    broken: dict[Place, str] = field(default_factory=dict)
+    emergency: tuple[float, float] | str = "not measured in this run (--quick)"
+    faults: dict[Fault, Outcome | str] = field(default_factory=dict)
+    queue: Picked | str = ""
+    line: dict[str, str] = field(default_factory=dict)
+
+
+def measure_delivery(
+    suite: Suite, *, plan: Plan, repeats: int, congestion: str, link: Mapping[str, Any], steps: Progress
+) -> Report:
+    """Run the benchmark in a network namespace of its own and return its report."""
+    work = HOME / "build" / "bench" / "delivery"
+    work.mkdir(parents=True, exist_ok=True)
+    seen = _Seen()
+    seen.queue = _tried(lambda: pick(work), steps, "1,000,000 waiting instances")
+    setting = Setting(suite, work / "work", link)
+    with ThinLine(Line(mbit_s=SLOW), congestion=congestion) as line:
+        for rate in (SLOW, FAST):
+            with steps.step(f"the emulated line at {rate:g} Mbit/s") as step:
+                line.change(rate)
+                seen.line[f"{rate:g} Mbit/s"] = f"{check(line, rate)}"
+                step.show(seen.line[f"{rate:g} Mbit/s"])
+        servers = Servers(setting, line)
+        _Bench(servers, line, seen, steps).send_all(plan, repeats)
+        if plan is not QUICK:
+            drawn = [draw(one, work / "images") for one in (_BACKLOG, *_EMERGENCIES)]
+            seen.emergency = _tried(
+                lambda: emergency(servers, line, drawn[0], drawn[1], drawn[2], mbit_s=SLOW), steps, "an emergency"
+            )
+        batch = draw(_BROKEN, work / "images")
+        for fault in plan.faults:
+            seen.faults[fault] = _tried(_breaker(servers, line, batch, fault, plan.outage), steps, f"fault: {fault}")
+        version = servers.orthanc_version()
+    runs = {
+        "line": seen.line,
+        "samples": [asdict(sample) | {"share": sample.share, "effect": sample.effect} for sample in seen.samples],
+        "faults": {
+            name: outcome if isinstance(outcome, str) else asdict(outcome) for name, outcome in seen.faults.items()
+        },
+        "link": dict(link),
+    }
+    return Report("delivery", {"Orthanc": version, "suite": suite, "TCP": congestion}, _rows(seen), runs)
+
+
+def cannot(why: str, suite: Suite) -> Report:
+    """Return the report of a host that allows no line."""
+    return Report("delivery", {"suite": suite}, unmeasured(why))
+
+
+def _rows(seen: _Seen) -> list[Row]:
+    rows = sending_rows(seen.samples, seen.broken, (LUA, PEER, STORESCU, STOW))
+    rows.append(emergency_row(seen.emergency))
+    for fault, outcome in seen.faults.items():
+        rows += fault_rows(fault, outcome)
+    return rows + queue_rows(seen.queue)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What every cell needs."""
+
+    servers: Servers
+    line: ThinLine
+    seen: _Seen
+    steps: Progress
+
+    def send_all(self, plan: Plan, repeats: int) -> None:
+        """Send every group in turn."""
+        batches = {}
+        with self.steps.step("phantoms") as step:
+            for modality, rate, _ in plan.groups:
+                batch = draw(_SENT[modality, rate], HOME / "build" / "bench" / "delivery" / "images")
+                batches[modality, rate] = batch
+                step.show(f"{modality}: {len(batch.files)} instances, {batch.size / 1e6:.0f} MB")
+        groups = [group for _ in range(repeats) for group in plan.groups]
+        for turn, (modality, rate, senders) in enumerate(groups):
+            first = turn % len(senders)
+            for sender in (*senders[first:], *senders[:first]):
+                self._send(Cell(sender, batches[modality, rate], rate, plan.limit))
+
+    def _send(self, cell: Cell) -> None:
+        place = (cell.batch.modality, cell.mbit_s, cell.sender.name)
+        title = f"{cell.batch.modality} at {cell.mbit_s:g} Mbit/s, {cell.sender.title}"
+        sample = _tried(lambda: measure(self.servers, self.line, cell), self.steps, title)
+        if isinstance(sample, str):
+            self.seen.broken[place] = sample
+        elif sample.late > _LATE_SECONDS:
+            self.seen.broken[place] = f"the machine was too busy: the line stood still for {sample.late:.2f} s"
+        else:
+            self.seen.samples.append(sample)
+
+
+def _tried(what: Callable[[], _Value], steps: Progress, title: str) -> _Value | str:
+    """Return what could be measured, or why not."""
+    try:
+        with steps.step(title) as step:
+            value = what()
+            step.show(f"{value}")
+    except Trouble as trouble:
+        return f"{trouble.problem}; {trouble.remedy}"
+    return value
+
+
+def _breaker(servers: Servers, line: ThinLine, batch: Batch, fault: Fault, outage: float) -> Callable[[], Outcome]:
+    return lambda: break_down(servers, line, batch, fault, mbit_s=SLOW, outage=outage)

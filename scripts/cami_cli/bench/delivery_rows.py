@@ -1,0 +1,159 @@
+"""What the delivery benchmark is asked: rows with the targets of the issue, from the samples of a run."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from cami_cli.bench.delivery_cells import Sample
+from cami_cli.bench.delivery_faults import Fault, Outcome
+from cami_cli.bench.delivery_queue import Picked
+from cami_cli.bench.delivery_senders import LUA, OURS, Sender
+from cami_cli.bench.report import Row
+
+#: Share of the line by its rate in Mbit/s.
+SHARE = {2.0: 0.97, 10.0: 0.92}
+EFFECT = 2.5
+"""Raw DICOM bits per line bit, asked of these modalities:"""
+EFFECT_OF = ("CT", "MR")
+TIMES_STOCK = 4.0
+FIRST_SECONDS = 1.0
+EMERGENCY_RATIO = 1.3
+BACK_SECONDS = 10.0
+PICK_MS = 5.0
+PICK_MEMORY_MB = 16.0
+"""Of a million rows of hundreds of bytes: memory that grew with the queue would be far above."""
+
+#: (modality, Mbit/s, sender)
+Place = tuple[str, float, str]
+_FAULTS: Mapping[Fault, str] = {
+    "line": "the line was cut",
+    "proxy": "kill -9 of the proxy",
+    "centre": "kill -9 of the centre",
+}
+
+
+def sending_rows(samples: Sequence[Sample], broken: Mapping[Place, str], peers: Sequence[Sender]) -> list[Row]:
+    """Compare ours with each peer wherever both were sent; a pair with a side that broke says why."""
+    by_place: dict[Place, list[Sample]] = {}
+    for sample in samples:
+        by_place.setdefault((sample.modality, sample.mbit_s, sample.sender), []).append(sample)
+    tried = sorted({place[:2] for place in [*by_place, *broken]}, key=lambda place: (place[1], place[0]))
+    result = []
+    for modality, mbit_s in tried:
+        where = f"{modality}, {mbit_s:g} Mbit/s"
+        mine = _Side(OURS, (modality, mbit_s, OURS.name), by_place, broken)
+        for peer in peers:
+            theirs = _Side(peer, (modality, mbit_s, peer.name), by_place, broken)
+            if not theirs.tried:
+                continue
+            if peer is LUA:
+                result += _against_stock(where, modality, mbit_s, mine, theirs)
+            else:
+                result.append(_row(f"{where}: raw bits per line bit", mine, theirs, "effect", target=1.0))
+    return result
+
+
+def emergency_row(seconds: tuple[float, float] | str) -> Row:
+    """Judge an emergency behind a backlog by the same one on the idle line."""
+    metric, unit, peer = "emergency radiograph while CT is queued, 2 Mbit/s", "s", "ours on the idle line"
+    if isinstance(seconds, str):
+        return Row(metric, None, peer, None, unit, None, EMERGENCY_RATIO, seconds, at_most=True)
+    idle, busy = seconds
+    return Row(metric, round(busy, 2), peer, round(idle, 2), unit, round(busy / idle, 3), EMERGENCY_RATIO, at_most=True)
+
+
+def fault_rows(fault: Fault, outcome: Outcome | str) -> list[Row]:
+    """Judge what a fault did to a study in the middle of its way."""
+    wrong, back = f"{_FAULTS[fault]}: lost, duplicated, altered", f"{_FAULTS[fault]}: back at full rate after"
+    if isinstance(outcome, str):
+        return [_absolute(wrong, None, "instances", 0, outcome), _absolute(back, None, "s", BACK_SECONDS, outcome)]
+    sides = f"{outcome.lost} lost, {outcome.duplicated} duplicated, {outcome.altered} altered of {outcome.sent}"
+    flowing = "never" if outcome.flowing is None else f"after {outcome.flowing:.1f} s"
+    return [
+        _absolute(wrong, outcome.lost + outcome.duplicated + outcome.altered, "instances", 0, sides),
+        _absolute(
+            back,
+            None if outcome.full is None else round(outcome.full, 1),
+            "s",
+            BACK_SECONDS,
+            f"away for {outcome.down:.0f} s; bytes flow again {flowing}"
+            + ("" if outcome.full is not None else "; never full again before all was delivered"),
+        ),
+    ]
+
+
+def queue_rows(picked: Picked | str) -> list[Row]:
+    """Judge taking from a full queue."""
+    speed, memory = "picking the next of 1,000,000, 95th percentile", "picking 1,000 of 1,000,000: memory grown by"
+    if isinstance(picked, str):
+        return [_absolute(speed, None, "ms", PICK_MS, picked), _absolute(memory, None, "MB", PICK_MEMORY_MB, picked)]
+    note = f"{picked.waiting} waiting; median {picked.p50_ms:.2f} ms, worst {picked.worst_ms:.1f} ms"
+    return [
+        _absolute(speed, round(picked.p95_ms, 2), "ms", PICK_MS, note),
+        _absolute(memory, round(picked.memory_mb, 1), "MB", PICK_MEMORY_MB, ""),
+    ]
+
+
+def unmeasured(why: str) -> list[Row]:
+    """Return the rows of a host on which nothing can be measured: without figures, not met, each with the reason."""
+    rows = []
+    for mbit_s, share in SHARE.items():
+        rows.append(_absolute(f"{mbit_s:g} Mbit/s: share of the line", None, "of 1", share, why, at_most=False))
+        rows.append(_absolute(f"{mbit_s:g} Mbit/s: raw bits per line bit", None, "", EFFECT, why, at_most=False))
+    rows.append(emergency_row(why))
+    for fault in _FAULTS:
+        rows += fault_rows(fault, why)
+    return rows
+
+
+class _Side:
+    """One sender at one place of the matrix."""
+
+    def __init__(
+        self, sender: Sender, place: Place, samples: Mapping[Place, Sequence[Sample]], broken: Mapping[Place, str]
+    ) -> None:
+        self.title = sender.title
+        self.samples = samples.get(place, ())
+        self.why = broken.get(place, "")
+        self.tried = bool(self.samples or self.why)
+
+    def values(self, name: str) -> list[float]:
+        """Return one figure of all samples; none if it is missing in one, or if a repetition broke."""
+        found = [getattr(sample, name) for sample in self.samples]
+        return [] if self.why or None in found else [float(value) for value in found]
+
+
+def _against_stock(where: str, modality: str, mbit_s: float, mine: _Side, stock: _Side) -> list[Row]:
+    """Return the rows of the issue, each beside stock auto-routing."""
+    rows = [_row(f"{where}: share of the line", mine, stock, "share", target=SHARE[mbit_s], of_ours=True)]
+    if modality in EFFECT_OF:
+        rows.append(_row(f"{where}: raw bits per line bit", mine, stock, "effect", target=EFFECT, of_ours=True))
+    rows.append(_row(f"{where}: raw bits per line bit, ratio", mine, stock, "effect", target=TIMES_STOCK))
+    if modality != "DX":  # which is not small
+        rows.append(_row(f"{where}: first image", mine, stock, "first", target=FIRST_SECONDS, of_ours=True, most=True))
+    return rows
+
+
+def _row(
+    metric: str, mine: _Side, peer: _Side, name: str, *, target: float, of_ours: bool = False, most: bool = False
+) -> Row:
+    unit = {"share": "of 1", "effect": "raw/line", "first": "s"}[name]
+    ours, theirs = mine.values(name), peer.values(name)
+    own = round(median(ours), 3) if ours else None
+    other = round(median(theirs), 3) if theirs else None
+    notes = [f"{mine.why or peer.why}"] if mine.why or peer.why else []
+    if (not ours and not mine.why) or (not theirs and not peer.why):
+        notes.append("nothing arrived in time, or it was not measured")
+    notes += [f"{_progress(mine.samples)} against {_progress(peer.samples)}"] if ours and theirs else []
+    ratio = round(own / other, 3) if own is not None and other else None
+    return Row(
+        metric, own, peer.title, other, unit, ratio, target, "; ".join(notes), "ours" if of_ours else "ratio", most
+    )
+
+
+def _progress(samples: Sequence[Sample]) -> str:
+    """Say how far the samples came."""
+    return ", ".join(f"{sample.delivered}/{sample.sent} in {sample.seconds:.0f} s" for sample in samples)
+
+
+def _absolute(metric: str, ours: float | None, unit: str, target: float, note: str, *, at_most: bool = True) -> Row:
+    return Row(metric, ours, "the target alone", None, unit, None, target, note, of="ours", at_most=at_most)
