@@ -49,7 +49,7 @@ FULL = Plan(
         ("MR", SLOW, (OURS, LUA, STOW)),
         ("DX", SLOW, (OURS, LUA)),
         ("CT", FAST, (OURS, LUA, PEER)),
-        ("MR", FAST, (OURS, LUA, STORESCU)),
+        ("MR", FAST, (OURS, LUA)),
         ("DX", FAST, (OURS, LUA)),
     ),
     limit=20,

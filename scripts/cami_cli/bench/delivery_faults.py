@@ -21,7 +21,7 @@ _BITS = 8
 #: A line counts as back at full rate when it carries so much of its rate over so many seconds.
 _FULL, _WINDOW = 0.9, 2.0
 _FLOWING_BYTES = 10_000
-_EMERGENCY_SECONDS = 90.0
+_EMERGENCY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

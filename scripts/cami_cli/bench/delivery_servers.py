@@ -118,6 +118,8 @@ class Servers:
         self._far, self._near = line.at_far_end, ()
         self._steps = Progress()
         self._passwords = ensure_passwords(load_region(self._registry), {})
+        self._accounts = setting.work / "accounts.json"
+        self._accounts.unlink(missing_ok=True)  # its hashes are of the last run's passwords
 
     @contextmanager
     def pair(self, kind: Kind, *, lua: bool = False) -> Iterator[Pair]:
@@ -173,9 +175,8 @@ class Servers:
             return
         for end in (centre, proxy):
             self._configure_ours(end, f"http://{FAR_ADDRESS}:{centre.server.http_port}")
-        kept = self._setting.work / "accounts.json"
-        write_accounts(kept, load_region(self._registry), self._passwords)
-        shutil.copy(kept, centre.server.configuration / "secrets" / "accounts.json")
+        write_accounts(self._accounts, load_region(self._registry), self._passwords)
+        shutil.copy(self._accounts, centre.server.configuration / "secrets" / "accounts.json")
         ensure_link_key(
             proxy.server.configuration / "secrets" / "link.key", centre.server.configuration / "keys" / f"{MO}.pem"
         )
