@@ -15,7 +15,7 @@ from cami_cli.bench.delivery_images import Batch, Modality, Wanted, draw
 from cami_cli.bench.delivery_queue import Picked, pick
 from cami_cli.bench.delivery_rows import Place, emergency_row, fault_rows, queue_rows, sending_rows, unmeasured
 from cami_cli.bench.delivery_senders import LUA, OURS, PEER, STORESCU, STOW, Sender
-from cami_cli.bench.delivery_servers import Servers, Setting
+from cami_cli.bench.delivery_servers import Servers, Setting, link_settings
 from cami_cli.bench.link_emulator import Line
 from cami_cli.bench.link_emulator_check import check
 from cami_cli.bench.link_emulator_ends import ThinLine
@@ -113,7 +113,7 @@ def measure_delivery(
         "faults": {
             name: outcome if isinstance(outcome, str) else asdict(outcome) for name, outcome in seen.faults.items()
         },
-        "link": dict(link),
+        "link": link_settings(link),
     }
     return Report("delivery", {"Orthanc": version, "suite": suite, "TCP": congestion}, _rows(seen), runs)
 

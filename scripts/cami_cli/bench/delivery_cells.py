@@ -77,6 +77,7 @@ def measure(servers: Servers, line: ThinLine, cell: Cell) -> Sample:
         A server did not start, or nothing was sent.
     """
     sender, batch = cell.sender, cell.batch
+    line.change(cell.mbit_s)  # the registry says how fast the line is
     # Left in this order: servers that are killed free whatever still sends to them.
     with ThreadPoolExecutor(1) as pool, servers.pair(sender.kind, lua=sender.lua) as pair:
         ids = preload(pair, batch) if sender.preloaded else []

@@ -47,8 +47,8 @@ def break_down(
     servers: Servers, line: ThinLine, batch: Batch, fault: Fault, *, mbit_s: float, outage: float
 ) -> Outcome:
     """Send a study by ours, break something after a third of it, mend it, and compare what arrived."""
+    line.change(mbit_s)
     with ThreadPoolExecutor(1) as pool, servers.pair("ours") as pair:
-        line.change(mbit_s)
         sending = pool.submit(OURS.send, pair, batch, [])
         _until(lambda: pair.centre.instances() >= len(batch.files) // 3, 90, "a third was not delivered")
         sending.result()
@@ -64,10 +64,10 @@ def emergency(
     servers: Servers, line: ThinLine, backlog: Batch, idle: Batch, busy: Batch, *, mbit_s: float
 ) -> tuple[float, float]:
     """Return the seconds that a radiograph takes on the idle line, and while CT is queued; each set to P0."""
+    line.change(mbit_s)
     with servers.pair("ours") as pair:
         technologist = servers.person("technologist", MO)
         wait_people(pair.proxy.runtime, pair.proxy.server, [technologist])
-        line.change(mbit_s)
         alone = _urgent(pair, idle, technologist)
         store(pair, backlog)
         _until(lambda: pair.centre.instances() > len(idle.files), 60, "the backlog does not move")

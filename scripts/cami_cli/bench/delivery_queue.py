@@ -30,6 +30,10 @@ class Picked:
     memory_mb: float
     """How much this process grew by taking."""
 
+    def __str__(self) -> str:
+        """Say it in a line."""
+        return f"median {self.p50_ms:.1f} ms, 95 % within {self.p95_ms:.1f} ms, {self.memory_mb:+.1f} MB"
+
 
 def pick(folder: Path, *, waiting: int = 1_000_000, takes: int = 1000) -> Picked:
     """Fill a queue in a SQLite file and take from it."""

@@ -14,6 +14,7 @@ import yaml
 
 from cami.orthanc_config import render
 from cami.region import load_region
+from cami.region.model import Link
 from cami_cli.answering import http, tail
 from cami_cli.bench.link_emulator_ends import FAR_ADDRESS, FAR_SIDE_ADDRESS, ThinLine
 from cami_cli.errors import Trouble
@@ -30,6 +31,8 @@ _START_SECONDS = 90.0
 #: As packaged: without the variable that our sandbox sets for every server.
 STOCK = ("env", "--unset=TCP_NODELAY", "Orthanc", f"{CONFIGURATION}/orthanc.json")
 Kind = Literal["ours", "stock"]
+#: What a site with a thin line would turn on.
+_USUAL = {"compression": "jpeg-ls"}
 
 #: Auto-routing as the Orthanc Book shows it.
 _ROUTE = """
@@ -114,7 +117,8 @@ class Servers:
 
     def __init__(self, setting: Setting, line: ThinLine) -> None:
         self._setting = setting
-        self._registry = _registry(setting)
+        self._line = line
+        self._registry = _registry(setting, line.line.mbit_s)
         self._far, self._near = line.at_far_end, ()
         self._steps = Progress()
         self._passwords = ensure_passwords(load_region(self._registry), {})
@@ -125,6 +129,7 @@ class Servers:
     def pair(self, kind: Kind, *, lua: bool = False) -> Iterator[Pair]:
         """Run an empty pair; `lua` turns on auto-routing of a stock proxy."""
         command: Sequence[str] = BOOT if kind == "ours" else STOCK
+        self._registry = _registry(self._setting, self._line.line.mbit_s)
         ends = {}
         for number, (name, within, host) in enumerate(
             (("central", self._far, FAR_SIDE_ADDRESS), (f"proxy-{MO}", self._near, "127.0.0.1"))
@@ -206,16 +211,22 @@ class Servers:
         return found.login, self._passwords[found.login]
 
 
-def _registry(setting: Setting) -> Path:
-    """Write the development registry with a line that delivery itself does not limit: the emulated one shall."""
+def link_settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the registry says of the line: what is usual as far as this release knows it, and what is chosen."""
+    known = {name: value for name, value in _USUAL.items() if name in Link.model_fields}
+    return {**known, **chosen}
+
+
+def _registry(setting: Setting, mbit_s: float) -> Path:
+    """Write the development registry with the emulated line as the МО's, without a timetable."""
     registry = yaml.safe_load((HOME / "orthanc-config" / "region.yaml").read_text(encoding="utf-8"))
     for organization in registry["organizations"]:
         if organization["code"] == MO:
-            organization["proxy"]["link"] = {"mbit_s": 1000, **setting.link}
+            organization["proxy"]["link"] = {"mbit_s": mbit_s, **link_settings(setting.link)}
     setting.work.mkdir(parents=True, exist_ok=True)
     file = setting.work / "region.yaml"
     file.write_text(yaml.safe_dump(registry, allow_unicode=True), encoding="utf-8")
-    load_region(file)  # says with file, line and field what is wrong with `link`
+    load_region(file)  # says with file, line and field what is wrong with a setting
     return file
 
 

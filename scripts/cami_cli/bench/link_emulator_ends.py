@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -59,7 +59,7 @@ def enter() -> str:
 #: What the namespaces need, tried where it harms nobody.
 _PROBE = (
     "import sys; sys.path[:0] = [p for p in __import__('os').environ.get('PYTHONPATH', '').split(':') if p]\n"
-    "from cami_cli.bench.link_emulator_ends import probe; sys.exit(probe())"
+    "from cami_cli.bench.link_emulator_ends import probe; sys.exit(probe() or 0)"
 )
 
 
@@ -141,7 +141,8 @@ class ThinLine:
         return self._ask({"do": "look"})
 
     def change(self, mbit_s: float) -> Seen:
-        """Give the line another rate."""
+        """Give the line another rate, and begin to look at lateness anew."""
+        self.line = replace(self.line, mbit_s=mbit_s)
         return self._ask({"do": "change", "line": {"mbit_s": mbit_s}})
 
     def cut(self) -> Seen:
