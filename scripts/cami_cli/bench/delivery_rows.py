@@ -116,9 +116,16 @@ class _Side:
         self.why = broken.get(place, "")
         self.tried = bool(self.samples or self.why)
 
+    @property
+    def vain(self) -> str:
+        """Say what was sent without anything arriving."""
+        shares = [f"{100 * sample.share:.0f} %" for sample in self.samples if not sample.delivered]
+        return f"{self.title}: nothing arrived in time on {', '.join(shares)} of the line" if shares else ""
+
     def values(self, name: str) -> list[float]:
         """Return one figure of all samples; none if it is missing in one, or if a repetition broke."""
-        found = [getattr(sample, name) for sample in self.samples]
+        # A full line that brought nothing is no success: what was sent on it, was sent in vain.
+        found = [getattr(sample, name) if sample.delivered else None for sample in self.samples]
         return [] if self.why or None in found else [float(value) for value in found]
 
 
@@ -141,8 +148,7 @@ def _row(
     own = round(median(ours), 3) if ours else None
     other = round(median(theirs), 3) if theirs else None
     notes = [f"{mine.why or peer.why}"] if mine.why or peer.why else []
-    if (not ours and not mine.why) or (not theirs and not peer.why):
-        notes.append("nothing arrived in time, or it was not measured")
+    notes += [side.vain for side in (mine, peer) if side.vain]
     notes += [f"{_progress(mine.samples)} against {_progress(peer.samples)}"] if ours and theirs else []
     ratio = round(own / other, 3) if own is not None and other else None
     return Row(

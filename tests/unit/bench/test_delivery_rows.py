@@ -73,6 +73,13 @@ def test_a_peer_that_delivered_nothing_gives_no_ratio() -> None:
     assert rows["CT, 2 Mbit/s: first image", LUA.title].peer_value is None
 
 
+def test_a_full_line_on_which_nothing_arrived_is_no_success() -> None:
+    nothing = replace(FULL, delivered=0, first=None, last=0.0, raw_bytes=0.0)
+    for row in sending_rows([nothing, STOCK], {}, (LUA,)):
+        assert (row.ours, row.met) == (None, False)
+        assert "nothing arrived in time on 100 % of the line" in row.note
+
+
 @pytest.mark.parametrize(("busy", "met"), [(13.0, True), (13.1, False)])
 def test_an_emergency_may_take_1_3_times_as_long_as_alone(busy: float, met: bool) -> None:
     assert emergency_row((10.0, busy)).met is met
