@@ -126,7 +126,7 @@ class _Side:
         """Return one figure of all samples; none if it is missing in one, or if a repetition broke."""
         # A full line that brought nothing is no success: what was sent on it, was sent in vain.
         found = [getattr(sample, name) if sample.delivered else None for sample in self.samples]
-        return [] if self.why or None in found else [float(value) for value in found]
+        return [] if self.why or None in found else [value for value in found if value is not None]
 
 
 def _against_stock(where: str, modality: str, mbit_s: float, mine: _Side, stock: _Side) -> list[Row]:
