@@ -4,8 +4,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from io import BytesIO
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom import dcmread
 
 from cami_cli.answering import http, wait_people
@@ -117,10 +120,18 @@ def _compare(pair: Pair, batch: Batch) -> tuple[int, int, int]:
     held = set(answer.json())
     altered = 0
     for instance in held & sent.keys():
-        pixels = pair.centre.get(f"/instances/{instance}/frames/0/raw")
-        pixels.raise_for_status()
-        altered += pixels.content != dcmread(sent[instance]).PixelData
+        # Decoded, since it may have gone compressed.
+        answer = pair.centre.get(f"/instances/{instance}/frames/0/numpy?rescale=false")
+        answer.raise_for_status()
+        altered += not same_pixels(np.load(BytesIO(answer.content)), dcmread(sent[instance]).pixel_array)
     return len(sent.keys() - held), len(held - sent.keys()), altered
+
+
+def same_pixels(held: NDArray[Any], sent: NDArray[Any]) -> bool:
+    """Return whether an image at the centre (rows, columns, samples) has the values of the one that was sent."""
+    return held.size == sent.size and bool(
+        np.array_equal(held.reshape(sent.shape).astype(np.int64), sent.astype(np.int64))
+    )
 
 
 def _urgent(pair: Pair, batch: Batch, who: tuple[str, str]) -> float:
