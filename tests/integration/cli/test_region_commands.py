@@ -160,6 +160,12 @@ def test_a_server_that_cannot_start_is_told_with_the_end_of_its_log_and_the_othe
         live.down()
 
 
+def _as_from_a_terminal():
+    """Undo what a shell does to programs that it runs in the background, as CI may run these tests: it ignores these."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_without_detach_the_region_ends_with_the_command(tmp_path, number):
     state = tmp_path / "s"
@@ -170,6 +176,7 @@ def test_without_detach_the_region_ends_with_the_command(tmp_path, number):
         text=True,
         env=os.environ,
         start_new_session=True,
+        preexec_fn=_as_from_a_terminal,  # noqa: PLW1509 - pytest has no threads here
     ) as up:
         try:
             told = ""
