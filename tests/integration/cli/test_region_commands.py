@@ -161,7 +161,7 @@ def test_a_server_that_cannot_start_is_told_with_the_end_of_its_log_and_the_othe
 
 
 def _as_from_a_terminal():
-    """Undo what a shell does to programs that it runs in the background, as CI may run these tests: it ignores these."""
+    """Undo what a shell does to what it runs in the background, and CI may be such a thing: it ignores these."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
