@@ -4,10 +4,13 @@ import json
 import logging
 
 import pytest
+from sqlalchemy import event
 
 from cami.delivery import DiskWatch, Holdings, Readings
 from cami.delivery.disk import GB, Room
+from cami.delivery.queue import move
 from cami.delivery.retention import Retention
+from cami.delivery.states import Command
 from cami.errors import Transient
 from cami.region import Disk
 from cami.region import Retention as Rules
@@ -325,3 +328,17 @@ def test_a_crash_anywhere_loses_nothing(region, deletions, resent):
     else:
         assert keeper.here == []
         assert keeper.counts() == (0, 3)
+
+
+@pytest.mark.parametrize("count", [1, 5, 500])
+def test_rows_that_are_named_are_found_by_their_names(region, count):
+    """Not by the index of states, which at a million confirmed rows is a million steps."""
+    engine = region.proxy("42001").engine
+    statements = []
+    event.listen(engine, "before_cursor_execute", lambda _c, _k, sql, values, *_: statements.append((sql, values)))
+    with engine.begin() as connection:
+        move(connection, Command.EVICT, [str(number) for number in range(count)])
+    (update,) = [(sql, values) for sql, values in statements if sql.startswith("UPDATE")]
+    with engine.connect() as connection:
+        plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + update[0], update[1]).all()
+    assert "sqlite_autoindex_delivery_item_1 (instance_id=?)" in plan[0][3]
