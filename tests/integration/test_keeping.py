@@ -146,6 +146,7 @@ def test_what_cannot_be_kept_in_quarantine_is_refused(region):
     assert list(quarantine.iterdir()) == []
     assert store(region, dataset) == [0]
     assert len(list(quarantine.iterdir())) == 1
+    wait_until("delivered", lambda: study_of(region, dataset)["confirmed"] == 1, 30)
 
 
 def test_a_full_centre_takes_nothing_and_loses_nothing(region, registry, tmp_path):
