@@ -1,0 +1,27 @@
+"""All tables of the plugin's database, a module for each part of the product.
+
+Migrations in ``cami/db/migrations`` make them; a test checks that both agree.
+"""
+
+from cami.db.tables.base import metadata
+from cami.db.tables.people import account, session
+from cami.db.tables.quarantine import quarantined_object
+from cami.db.tables.receiving import received_instance, study, study_claim, upload
+from cami.db.tables.sending import change_cursor, delivery_item, delivery_study, eviction, reconciliation, study_read
+
+__all__ = [
+    "account",
+    "change_cursor",
+    "delivery_item",
+    "delivery_study",
+    "eviction",
+    "metadata",
+    "quarantined_object",
+    "received_instance",
+    "reconciliation",
+    "session",
+    "study",
+    "study_claim",
+    "study_read",
+    "upload",
+]

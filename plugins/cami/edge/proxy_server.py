@@ -1,0 +1,163 @@
+"""A PACS Proxy: it takes images from the devices of its МО, keeps them and sends them to the centre."""
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine
+
+from cami.access import Directory
+from cami.delivery import (
+    CentralLink,
+    ChangeFeed,
+    Commitment,
+    Courier,
+    DeliveryQueue,
+    Holdings,
+    Lossless,
+    Night,
+    Pace,
+    Reconciliation,
+    Retention,
+    Runs,
+    Timetable,
+    TokenIssuer,
+    completeness_endpoints,
+    control_endpoints,
+)
+from cami.delivery.link import piece_bytes
+from cami.edge import commitment, disk, ingest, metrics
+from cami.edge.background import Worker
+from cami.edge.server import Server, Services, gathered
+from cami.errors import Misconfigured
+from cami.region import Disk, Proxy
+from cami.settings import Settings
+
+#: Seconds between looks at the change log when nothing wakes the feed.
+FEED_INTERVAL = 2.0
+#: Seconds that arrivals are gathered before they are read: one by one, reading costs more than storing them.
+FEED_GATHERS = 0.25
+#: Seconds between looks at the queue when nothing wakes a sender: what waits out a failed try must not wait longer.
+SEND_INTERVAL = 0.5
+#: Seconds between two looks for studies whose manifest is due.
+CONFIRM_INTERVAL = 1.0
+#: Seconds between two measurements of the queue.
+METRICS_INTERVAL = 5.0
+#: Seconds between two looks whether retention must make room, when the last one had nothing to do.
+RETENTION_INTERVAL = 60.0
+#: Seconds between two looks whether it is time to compare with the centre.
+RECONCILIATION_INTERVAL = 60.0
+#: Seconds between two fetches of the МО's accounts from the centre.
+DIRECTORY_INTERVAL = 15.0
+
+
+class ProxyServer(Server):
+    """The services of a proxy."""
+
+    def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
+        super().__init__(settings, engine, storage)
+        self.line = self.region.link(settings.mo)
+        self.queue = DeliveryQueue(engine, self.clock)
+        self.holdings = Holdings(engine, self.clock)
+        self.link = self._make_link()
+        self.senders: list[Worker] = []
+        self.feed = ChangeFeed(self.archive, self.queue, self.wake_senders)
+
+    def disk_rules(self) -> Disk:
+        """Return what the registry says of this proxy's volume."""
+        return self._own_proxy().disk
+
+    def services(self) -> Services:
+        """Make the queue, its senders, and what keeps the local archive."""
+        self._answer_devices()
+        return gathered(self._reading(), self._sending(), self._keeping(), self._comparing())
+
+    def wake_senders(self) -> None:
+        """Let the senders look at the queue now."""
+        for sender in self.senders:
+            sender.wake()
+
+    def _make_link(self) -> CentralLink:
+        timetable = Timetable(self.line, self.region.time_zone, self.clock)
+        pace = Pace(timetable.limit, urgent_exempt=self.line.urgent_exempt)
+        tokens = TokenIssuer(self.settings.mo, self.settings.secrets / "link.key", self.clock)
+        piece = self.line.piece_kib * 1024 if self.line.piece_kib else piece_bytes(self.line.mbit_s)
+        return CentralLink(self.settings.central_url, tokens, pace, piece, gzip=self.line.gzip)
+
+    def _answer_devices(self) -> None:
+        ingest.receive_at_proxy(self.archive, self.quarantine)
+        disk.refuse_when_full(self.disk)
+        commitment.answer_commitments(Commitment(self.archive, self.holdings, self._own_proxy().commitment))
+
+    def _reading(self) -> Services:
+        """Follow what comes in: arrivals by the change log, the МО's people from the centre."""
+
+        def read_changes() -> float:
+            return 0.0 if self.feed.advance() else FEED_INTERVAL
+
+        def fetch_people() -> float:
+            self.accounts.replace_directory(Directory.parse(self.link.directory()))
+            return DIRECTORY_INTERVAL
+
+        return [], [Worker("feed", read_changes, gather=FEED_GATHERS), Worker("directory", fetch_people)]
+
+    def _sending(self) -> Services:
+        """Send to the centre and close each study with its manifest."""
+        self.queue.recover()
+        courier = Courier(self.archive, self.queue, self.link, self.clock, Lossless(self.archive, self.line).prepare)
+
+        def send() -> float:
+            return 0.0 if courier.send_next() else SEND_INTERVAL
+
+        def confirm() -> float:
+            courier.confirm_due()
+            return CONFIRM_INTERVAL
+
+        def measure() -> float:
+            metrics.publish_queue(self.engine, self.clock)
+            return METRICS_INTERVAL
+
+        self.senders += [Worker(f"sender-{number}", send) for number in range(1, self.line.streams + 1)]
+        controls = control_endpoints(self.settings.mo, self.authenticator, self.queue)
+        return controls, [*self.senders, Worker("confirm", confirm), Worker("metrics", measure)]
+
+    def _keeping(self) -> Services:
+        """Let go of what the centre holds when room is asked for."""
+        retention = Retention(
+            archive=self.archive,
+            queue=self.queue,
+            holdings=self.holdings,
+            link=self.link,
+            disk=self.disk,
+            rules=self._own_proxy().retention,
+            clock=self.clock,
+        )
+
+        def retain() -> float:
+            return 0.1 if retention.step() else RETENTION_INTERVAL
+
+        return [], [Worker("retention", retain)]
+
+    def _comparing(self) -> Services:
+        """Compare with the centre, every night and when asked."""
+        runs = Runs(self.engine, self.clock)
+        reconciliation = Reconciliation(
+            archive=self.archive,
+            feed=self.feed,
+            queue=self.queue,
+            holdings=self.holdings,
+            link=self.link,
+            runs=runs,
+            night=Night(self._own_proxy().reconciliation, ZoneInfo(self.region.time_zone), self.settings.mo),
+        )
+
+        def reconcile() -> float:
+            return 0.1 if reconciliation.step() else RECONCILIATION_INTERVAL
+
+        reconciler = Worker("reconciliation", reconcile)
+        return completeness_endpoints(self.settings.mo, self.authenticator, runs, reconciler.wake), [reconciler]
+
+    def _own_proxy(self) -> Proxy:
+        proxy = self.region.organization(self.settings.mo).proxy
+        if proxy is None:
+            raise Misconfigured(f"МО {self.settings.mo} has no proxy in the registry: add organizations[].proxy")
+        return proxy

@@ -1,0 +1,82 @@
+"""What every server has, whatever its role: accounts, the gate, the portal, the watch over its disk."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from cami.access import Accounts, Authenticator, Gate, Sessions, SignIn, Visibility, overrides
+from cami.clock import SystemClock
+from cami.delivery import DiskWatch, Quarantine, Readings
+from cami.delivery.disk import measure_volume
+from cami.edge import disk, http
+from cami.edge.archive import OrthancArchive
+from cami.edge.background import Worker
+from cami.portal import portal_endpoints
+from cami.region import Disk, load_region
+from cami.settings import Settings
+from cami.watch import watch_endpoints
+from cami.web import Endpoint
+
+#: Seconds between two writings of what was opened.
+READINGS_INTERVAL = 10.0
+
+#: What a part of a server answers over HTTP, and what it does in threads of its own.
+Services = tuple[list[Endpoint], list[Worker]]
+
+
+def gathered(*parts: Services) -> Services:
+    """Return the endpoints and workers of several parts, in their order."""
+    return [each for part in parts for each in part[0]], [each for part in parts for each in part[1]]
+
+
+class Server(ABC):
+    """The services that both roles have."""
+
+    def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.clock = SystemClock()
+        self.archive = OrthancArchive(storage)
+        self.region = load_region(settings.region)
+        self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
+        self.sessions = Sessions(engine, self.clock)
+        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock)
+        self.visibility = Visibility(settings.role, settings.mo, self.archive, engine)
+        self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
+        storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
+        self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
+        self.readings = Readings(self.archive, engine, self.clock)
+
+    @abstractmethod
+    def disk_rules(self) -> Disk:
+        """Return what the registry says of this server's volume."""
+
+    @abstractmethod
+    def services(self) -> Services:
+        """Make what this role adds, and register its DICOM hooks."""
+
+    def register(self) -> list[Worker]:
+        """Register everything with Orthanc; return the workers to start."""
+        settings = self.settings
+        endpoints, workers = self.services()
+        workers += [Worker("disk", lambda: disk.look(self.disk)), Worker("readings", self._write_readings)]
+        endpoints += watch_endpoints(settings, self.authenticator, self.engine, self.disk)
+        endpoints += portal_endpoints(
+            settings=settings,
+            region=self.region,
+            engine=self.engine,
+            authenticator=self.authenticator,
+            sign_in=SignIn(self.accounts, self.sessions),
+            sessions=self.sessions,
+            visibility=self.visibility,
+        )
+        endpoints += overrides(self.authenticator, self.visibility, self.archive)
+        gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
+        http.register_gate(gate, self.readings.note)
+        http.register(endpoints)
+        return workers
+
+    def _write_readings(self) -> float:
+        self.readings.write()
+        return READINGS_INTERVAL
