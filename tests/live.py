@@ -57,6 +57,15 @@ class LiveRegion:
         """``region stop|start|kill NAME``."""
         cami("region", verb, name, "--state", self.state)
 
+    def lead_through(self, mo: str, url: str) -> None:
+        """Let the proxy of `mo` reach the centre at `url` from now on: through a relay."""
+        self.server("stop", f"proxy-{mo}")
+        path = self.state / "servers" / f"proxy-{mo}" / "config" / "orthanc.json"
+        configuration = json.loads(path.read_text())
+        configuration["Cami"]["CentralUrl"] = url
+        path.write_text(json.dumps(configuration))
+        self.server("start", f"proxy-{mo}")
+
     @property
     def central(self) -> str:
         """Where the centre answers."""
