@@ -14,10 +14,10 @@ import pydicom
 import requests
 from pydicom.pixels import pixel_array
 
+from cami_cli.progress import Progress
 from cami_cli.region_file import DicomAddress
 from cami_cli.runtime.base import BOOT, Server
 from cami_cli.runtime.native import NativeRuntime
-from cami_cli.progress import Progress
 from cami_cli.state import StateFolder
 from tests.faults.device import Device
 from tests.faults.images import Sent

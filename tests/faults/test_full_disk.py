@@ -80,4 +80,3 @@ def test_a_full_disk_stops_and_goes_on(tmp_path, volume, sent, registry, rng, se
             time.sleep(hospital.rng.uniform(5, 15))
         hospital.tell("room again")
         hospital.check(device)
-

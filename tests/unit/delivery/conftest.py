@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
@@ -14,6 +13,7 @@ from cami.db.tables import metadata
 from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Quarantine, Receiver
 from cami.delivery.link import ManifestAnswer, Receipt
 from cami.errors import NotFound, Permanent, Transient
+from tests.unit.fakes import Hands
 
 
 def dicom(patient="P1", study="1.1", series="1.1.1", sop="1.1.1.1", content="pixels"):
@@ -120,19 +120,6 @@ class Shelf:
 
     def put_metadata(self, study_id, name, value):
         self.user_metadata[study_id, name] = value
-
-
-class Hands:
-    """A clock that tests move."""
-
-    def __init__(self):
-        self.time = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def now(self):
-        return self.time
-
-    def pass_(self, **amount):
-        self.time += timedelta(**amount)
 
 
 @dataclass
