@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event
@@ -164,6 +167,16 @@ class Line:
         return fault
 
 
+@cache
+def _empty_database() -> bytes:
+    """Return a database with all tables, made once: making them takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_engine(f"sqlite:///{folder}/empty.sqlite")
+        metadata.create_all(engine)
+        engine.dispose()
+        return Path(folder, "empty.sqlite").read_bytes()
+
+
 class Region:
     """A centre and the proxies of two МО."""
 
@@ -177,10 +190,11 @@ class Region:
         self.receiver = Receiver(self.central, self.central_db, self.quarantine, self.clock)
 
     def database(self):
-        engine = open_engine(f"sqlite:///{self.folder}/{len(self.engines)}.sqlite")
+        file = self.folder / f"{len(self.engines)}.sqlite"
+        file.write_bytes(_empty_database())
+        engine = open_engine(f"sqlite:///{file}")
         # What is tested here is the logic; waiting for the disk at each commit would only take time.
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-        metadata.create_all(engine)
         self.engines.append(engine)
         return engine
 
