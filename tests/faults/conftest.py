@@ -6,6 +6,7 @@
 import os
 import random
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ SECONDS = min(max(INSTANCES / 30, 15.0), 60.0)
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.is_relative_to(os.path.dirname(__file__)) and not item.get_closest_marker("timeout"):
+        if item.path.is_relative_to(Path(__file__).parent) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(1800))
 
 

@@ -5,7 +5,6 @@ import random
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,9 +13,10 @@ import pydicom
 import requests
 from pydicom.pixels import pixel_array
 
+from cami_cli.bench.accidents import under_false_clock
 from cami_cli.progress import Progress
 from cami_cli.region_file import DicomAddress
-from cami_cli.runtime.base import BOOT, Server
+from cami_cli.runtime.base import Server
 from cami_cli.runtime.native import NativeRuntime
 from cami_cli.state import StateFolder
 from tests.faults.device import Device
@@ -40,10 +40,12 @@ class Hospital:
         self.registry = registry
         self._began = time.monotonic()
         self.region = LiveRegion(folder / "region")
+        self._state = StateFolder(folder / "region")
         self._devices: list[Device] = []
         registry.proxy["link"] = {"mbit_s": "4", "compression": "jpeg-ls", "piece_kib": "64"}
         # Half of `sent` is noise; headers come on top.
         self._rate = 0.65 * sent.size / seconds
+        self._seconds = seconds
         self.line: Relay | None = None
 
     def __enter__(self) -> "Hospital":
@@ -77,7 +79,7 @@ class Hospital:
     def send(self) -> Device:
         """Let the device begin."""
         dicom = self.region.proxy(MO)["dicom"]
-        device = Device(DicomAddress(dicom["host"], dicom["port"], dicom["aet"]), self.sent)
+        device = Device(DicomAddress(dicom["host"], dicom["port"], dicom["aet"]), self.sent, self._seconds * 0.6)
         self._devices.append(device)
         device.start()
         return device
@@ -110,20 +112,19 @@ class Hospital:
         for server in servers:
             self.region.server("start", server)
 
-    def restart_with(self, server: str, environment: Mapping[str, str], files: Sequence[Path] = ()) -> None:
-        """Start a server again with more in its environment, and with files beside its configuration."""
-        state = StateFolder(self.region.state)
-        kept = state.require()
-        place: Server = state.server(server, kept.ports[server])
-        for file in files:
-            (place.configuration / file.name).write_bytes(file.read_bytes())
-        runtime = NativeRuntime(
-            kept.suite, command=("env", *(f"{name}={value}" for name, value in environment.items()), *BOOT)
-        )
+    def server(self, name: str) -> Server:
+        """Return a server as the runtime knows it."""
+        return self._state.server(name, self._state.require().ports[name])
+
+    def give_false_clock(self, name: str) -> None:
+        """Start a server again with a clock that `cami_cli.bench.accidents.set_clock` sets."""
+        server = self.server(name)
+        runtime = NativeRuntime(self._state.require().suite, command=under_false_clock(server))
         runtime.prepare(Progress())
-        runtime.stop(place)
-        runtime.start(place)
-        wait_until(f"{server} answers", lambda: self.healthy(server), 90)
+        runtime.stop(server)
+        runtime.start(server)
+        wait_until(f"{name} answers", lambda: self.healthy(name), 90)
+        self.tell(f"{name} runs by a clock of ours")
 
     def healthy(self, server: str) -> bool:
         """Return whether a server answers."""
@@ -220,11 +221,10 @@ class Hospital:
 
 
 def _storage(data: Path) -> list[Path]:
-    return [file for file in (data / "orthanc").glob("??/??/*") if file.is_file()]
-
-
-def every(seconds: float, until: Callable[[], bool], what: Callable[[], None]) -> None:
-    """Do something every so many seconds until something holds."""
-    while not until():
-        what()
-        time.sleep(seconds)
+    """Return the DICOM files of an Orthanc; the DICOMweb plugin puts others beside them."""
+    found = []
+    for path in (data / "orthanc").glob("??/??/*"):
+        with path.open("rb") as file:
+            if file.read(132).endswith(b"DICM"):
+                found.append(path)
+    return found

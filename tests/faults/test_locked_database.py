@@ -1,26 +1,14 @@
 """Somebody else holds the lock of a server's database: a backup, an administrator's shell, a disk that hangs."""
 
-import sqlite3
 import time
-from contextlib import closing, contextmanager
 
 import pytest
 
+from cami_cli.bench.accidents import locked
 from tests.faults.hospital import CENTRAL, PROXY
 
 #: Seconds that the lock is held each time; the last is longer than a transaction waits for it (`cami.db.engine`: 30 s).
 HOLDS = (3.0, 10.0, 45.0)
-
-
-@contextmanager
-def locked(path):
-    """Hold the lock for writing."""
-    with closing(sqlite3.connect(path, timeout=120, isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        try:
-            yield
-        finally:
-            connection.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize("server", [PROXY, CENTRAL], ids=["proxy", "centre"])
@@ -28,7 +16,7 @@ def test_a_database_that_is_locked_again_and_again(hospital, server):
     device = hospital.send()
     for number, seconds in enumerate(HOLDS):
         hospital.wait_delivered(0.2 + 0.2 * number)
-        with locked(hospital.data(server) / "cami.sqlite"):
+        with locked(hospital.server(server)):
             hospital.tell(f"{server}: its database is locked for {seconds:.0f} s")
             time.sleep(seconds)
         time.sleep(hospital.rng.uniform(0, 2))
