@@ -3,7 +3,6 @@
 ``FAULTS_INSTANCES`` (2,000) and ``FAULTS_SEED`` choose how many images, and when what breaks.
 """
 
-import os
 import random
 import zlib
 from pathlib import Path
@@ -12,12 +11,8 @@ import pytest
 
 from tests.faults.hospital import Hospital
 from tests.faults.images import draw
+from tests.faults.settings import INSTANCES, SECONDS, SEED
 from tests.registry import Registry
-
-INSTANCES = int(os.environ.get("FAULTS_INSTANCES", "2000"))
-SEED = int(os.environ.get("FAULTS_SEED", "20261123"))
-#: Seconds that the line takes for all of it, if nothing breaks.
-SECONDS = min(max(INSTANCES / 30, 15.0), 60.0)
 
 
 def pytest_collection_modifyitems(items):

@@ -22,10 +22,9 @@ from cami_cli.state import StateFolder
 from tests.faults.device import Device
 from tests.faults.images import Sent
 from tests.live import LiveRegion, wait_until
-from tests.registry import MO, Registry
+from tests.registry import CENTRAL, MO, PROXY, Registry
 from tests.relay import Relay
 
-PROXY, CENTRAL = f"proxy-{MO}", "central"
 #: Longer than any fault lasts, and than what the line then has to carry.
 PATIENCE = 900.0
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from cami_cli.bench.accidents import set_clock
-from tests.faults.hospital import CENTRAL, PROXY
+from tests.registry import CENTRAL, PROXY
 
 DAY = 86_400
 #: Seconds off the right time, one after the other. More than a minute apart the centre does not believe the proxy.

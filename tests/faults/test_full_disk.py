@@ -6,9 +6,10 @@ import time
 import pytest
 
 from cami_cli.bench.accidents import filled, small_volume
-from tests.faults.conftest import SECONDS
-from tests.faults.hospital import CENTRAL, PROXY, Hospital
+from tests.faults.hospital import Hospital
+from tests.faults.settings import SECONDS
 from tests.live import wait_until
+from tests.registry import CENTRAL, PROXY
 
 MB = 1_000_000
 #: The centre keeps 256 MiB free of uploads in pieces (`cami.delivery.uploads.SPARE_BYTES`).

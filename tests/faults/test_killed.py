@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.hospital import CENTRAL, PROXY
+from tests.registry import CENTRAL, PROXY
 
 KILLS = 5
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from cami_cli.bench.accidents import locked
-from tests.faults.hospital import CENTRAL, PROXY
+from tests.registry import CENTRAL, PROXY
 
 #: Seconds that the lock is held each time; the last is longer than a transaction waits for it (`cami.db.engine`: 30 s).
 HOLDS = (3.0, 10.0, 45.0)
