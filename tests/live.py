@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -42,7 +42,19 @@ class LiveRegion:
         self.registry = registry
         self.about: dict[str, Any] = {}
 
-    def up(self, registry: Path | None = None) -> "LiveRegion":
+    def __enter__(self) -> Self:
+        """Start it; `with` ends it, however the test ends."""
+        try:
+            return self.up()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        """End every server, those of a start that failed half-way included."""
+        cami("region", "down", "--state", self.state, check=bool(self.about))
+
+    def up(self, registry: Path | None = None) -> Self:
         """Start what is down, or what another registry changes."""
         self.registry = registry or self.registry
         named = ["--region", self.registry] if self.registry else []

@@ -2,7 +2,7 @@
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -43,6 +43,10 @@ class ShapedRegion(LiveRegion):
     def __init__(self, state: Path) -> None:
         super().__init__(state)
         self._shape: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Start nothing yet: what to start, a registry says."""
+        return self
 
     def follow(self, registry: Registry) -> None:
         """Start anew what the registry says otherwise of than before, and whatever is down."""

@@ -5,7 +5,7 @@ import random
 import sqlite3
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -46,22 +46,31 @@ class Hospital:
         self._rate = 0.65 * sent.size / seconds
         self._seconds = seconds
         self.line: Relay | None = None
+        self._stack = ExitStack()
 
     def __enter__(self) -> "Hospital":
-        self.region.up(self.registry.write())
-        self.line = Relay(int(self.region.central.rsplit(":", 1)[1]), rate=self._rate)
-        self.region.lead_through(MO, self.line.url)
-        self.tell("servers answer")
+        with ExitStack() as stack:
+            stack.callback(self._join)
+            self.region.registry = self.registry.write()
+            stack.enter_context(self.region)
+            self.line = Relay(int(self.region.central.rsplit(":", 1)[1]), rate=self._rate)
+            stack.callback(self.line.close)
+            stack.callback(self._dismiss)
+            self.region.lead_through(MO, self.line.url)
+            self.tell("servers answer")
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _dismiss(self) -> None:
         for device in self._devices:
             device.stop()
-        self.region.down()
+
+    def _join(self) -> None:
         for device in self._devices:
             device.join(60)
-        if self.line:
-            self.line.close()
 
     def tell(self, text: str) -> None:
         """Print it, with the time."""

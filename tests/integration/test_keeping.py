@@ -26,11 +26,8 @@ OUT_OF_RESOURCES = 0xA700
 @pytest.fixture(scope="module")
 def region(tmp_path_factory):
     """The module's region. Each test lets it `follow` its own registry first, so none depends on what another left."""
-    live = ShapedRegion(tmp_path_factory.mktemp("region"))
-    try:
+    with ShapedRegion(tmp_path_factory.mktemp("region")) as live:
         yield live
-    finally:
-        live.down()
 
 
 @pytest.fixture
