@@ -16,8 +16,5 @@ def phantoms(tmp_path_factory):
 @pytest.fixture(scope="module")
 def region(tmp_path_factory):
     """A region of this module's own, empty at first."""
-    live = LiveRegion(tmp_path_factory.mktemp("region"))
-    try:
-        yield live.up()
-    finally:
-        live.down()
+    with LiveRegion(tmp_path_factory.mktemp("region")) as live:
+        yield live

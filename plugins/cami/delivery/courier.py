@@ -5,13 +5,14 @@ Methods do one step and return; `cami.edge` calls them from its threads.
 
 import hashlib
 import logging
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
 from cami.archive import Archive
 from cami.clock import Clock
-from cami.delivery.line import LONGEST_REST, Line
+from cami.delivery.line import Line, rest
 from cami.delivery.link import CentralLink
 from cami.delivery.queue import DeliveryQueue, Item
 from cami.errors import Denied, Permanent, Transient
@@ -28,6 +29,10 @@ def _as_it_is(_item: Item, dicom: bytes) -> bytes:
 
 class _StoodBackError(Exception):
     """Something urgent waits."""
+
+
+class _SettledError(Exception):
+    """The instance is back in the queue, and the senders should rest."""
 
 
 class Courier:
@@ -47,6 +52,9 @@ class Courier:
         self._link = link
         self._line = Line(clock)
         self._prepare = prepare
+        # Taken, and then neither sent nor put back, since the database itself did not answer. Whatever is in the state
+        # "sending" and in nobody's hands would stay there until the next start.
+        self._dropped: deque[Item] = deque()
 
     def send_next(self) -> bool:
         """Send the instance whose turn it is; return False when there is none to send now.
@@ -58,39 +66,60 @@ class Courier:
         """
         if not self._line.may_be_tried():
             return False
+        self._pick_up()
         item = self._queue.take()
         if item is None:
             self._line.not_tried()
             return False
+        try:
+            self._carry(item)
+        except _SettledError as settled:
+            raise Transient(str(settled)) from settled.__cause__
+        except Exception:
+            self._dropped.append(item)
+            raise
+        return True
+
+    def _pick_up(self) -> None:
+        """Put back what was dropped."""
+        while self._dropped:
+            item = self._dropped.popleft()
+            try:
+                self._queue.give_back(item, "dropped", timedelta())
+            except Exception:
+                self._dropped.append(item)
+                raise
+
+    def _carry(self, item: Item) -> None:
+        """Send what was taken and note what became of it; raise `_SettledError` when that was noted and all rest."""
         dicom = self._archive.read(item.instance_id)
         if dicom is None:
             log.warning("instance %s left the local archive before it was sent", item.instance_id)
             self._queue.forget(item.instance_id)
-            return True
+            return
         dicom = self._prepare(item, dicom)
         sha256 = hashlib.sha256(dicom).hexdigest()
         try:
             receipt = self._link.send(dicom, sha256, urgent=item.urgent, after_piece=partial(self._stand_back, item))
         except _StoodBackError:
             self._queue.give_back(item, "stood-back", timedelta())
-            return True
+            return
         except (Transient, Denied) as error:
             self._line.failed()
             # The line rests, not the image: it keeps its turn.
             self._queue.give_back(item, "line", timedelta())
-            raise Transient(str(error)) from error
+            raise _SettledError(str(error)) from error
         except Permanent:
             self._set_apart(item, "refused-by-centre")
-            return True
+            return
         self._line.works()
         if receipt.outcome in ("quarantined", "rejected"):
             self._set_apart(item, receipt.reason or receipt.outcome)
         elif receipt.sha256 != sha256:
-            self._queue.give_back(item, "digest", pause(item.attempts))
-            raise Transient("the centre stored other bytes than were sent; sending again")
+            self._queue.give_back(item, "digest", rest(item.attempts))
+            raise _SettledError("the centre stored other bytes than were sent; sending again")
         else:
             self._queue.accept(item, sha256)
-        return True
 
     def confirm_due(self) -> int:
         """Send the manifest of each study that is complete and quiet; return how many were confirmed.
@@ -127,8 +156,3 @@ class Courier:
     def _set_apart(self, item: Item, reason: str) -> None:
         log.error("instance %s is not taken into the central archive: %s", item.instance_id, reason)
         self._queue.quarantine([item.instance_id], reason)
-
-
-def pause(attempts: int) -> timedelta:
-    """Return how long an image that came to harm on the way waits: half a second, doubling, at most `LONGEST_REST`."""
-    return min(timedelta(seconds=0.5 * 2 ** min(attempts, 10)), LONGEST_REST)

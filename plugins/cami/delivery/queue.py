@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, insert, or_, select, update
 
 from cami.archive import InstanceIdentity
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study
+from cami.delivery.line import LONGEST_REST
 from cami.delivery.order import PATIENCE, Priority, lane
 from cami.delivery.states import Command, State, after, states_before
 from cami.delivery.turns import Turns
@@ -170,7 +171,7 @@ class DeliveryQueue:
                 )
                 .where(
                     delivery_item.c.state == State.QUEUED,
-                    (delivery_item.c.not_before.is_(None)) | (delivery_item.c.not_before <= self._clock.now()),
+                    _waits_no_more(self._clock.now()),
                 )
                 .order_by(delivery_item.c.lane, delivery_item.c.turn)
                 .limit(1)
@@ -189,7 +190,7 @@ class DeliveryQueue:
                         exists().where(
                             delivery_item.c.state == State.QUEUED,
                             delivery_item.c.lane < lane(Priority.PLANNED),
-                            (delivery_item.c.not_before.is_(None)) | (delivery_item.c.not_before <= self._clock.now()),
+                            _waits_no_more(self._clock.now()),
                         )
                     )
                 )
@@ -229,6 +230,8 @@ class DeliveryQueue:
     def due_manifests(self, quiet: timedelta) -> list[str]:
         """List studies (Orthanc ids) of which all is stored, something is unconfirmed, and nothing came for `quiet`."""
         waiting = delivery_item.alias()
+        # Stored later than now: the clock was set back, and would have to come that far again.
+        now, latest = self._clock.now(), func.max(delivery_item.c.stored_at)
         with self._reader.connect() as connection:
             return list(
                 connection.scalars(
@@ -241,7 +244,7 @@ class DeliveryQueue:
                         ),
                     )
                     .group_by(delivery_item.c.study_id)
-                    .having(func.max(delivery_item.c.stored_at) <= self._clock.now() - quiet)
+                    .having(or_(latest <= now - quiet, latest > now + quiet))
                     .order_by(func.min(delivery_item.c.seq))
                 )
             )
@@ -305,6 +308,15 @@ class DeliveryQueue:
         connection.execute(insert(delivery_item), rows)
         turns.save()
         return len(rows)
+
+
+def _waits_no_more(now: datetime) -> ColumnElement[bool]:
+    """Choose what no failed try holds back: its rest is over, or longer than any, as after a clock was set back."""
+    return or_(
+        delivery_item.c.not_before.is_(None),
+        delivery_item.c.not_before <= now,
+        delivery_item.c.not_before > now + LONGEST_REST,
+    )
 
 
 def _advance(connection: Connection, cursor: int) -> None:

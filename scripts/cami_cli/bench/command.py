@@ -29,7 +29,7 @@ def cstore(
 
 
 @app.command()
-def delivery(
+def delivery(  # noqa: PLR0917 - options of a command line
     quick: Annotated[bool, typer.Option("--quick", help="Under four minutes: MR and CT, stock auto-routing.")] = False,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of the sending cells.")] = 1,
     congestion: Annotated[str, typer.Option(help="TCP's congestion control at both ends of the line.")] = "cubic",
@@ -37,6 +37,9 @@ def delivery(
         list[str] | None,
         typer.Option(help="A setting of the МО's link in the registry, as NAME=VALUE; may be repeated."),
     ] = None,
+    instances: Annotated[
+        int, typer.Option(min=60, help="How many are under way when something breaks: 2000 takes half an hour in all.")
+    ] = 1000,
     suite: SuiteOption = None,
 ) -> None:
     """Delivery over an emulated line of 2 and 10 Mbit/s that loses packets, against stock Orthanc and dcmtk."""
@@ -51,6 +54,7 @@ def delivery(
         congestion=congestion,
         link=_settings(link or []),
         steps=Progress(),
+        instances=instances,
     )
     _show(report)
 

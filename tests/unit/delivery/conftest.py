@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event
@@ -14,6 +16,7 @@ from cami.db.tables import metadata
 from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Quarantine, Receiver
 from cami.delivery.link import ManifestAnswer, Receipt
 from cami.errors import NotFound, Permanent, Transient
+from tests.unit.fakes import Hands
 
 
 def dicom(patient="P1", study="1.1", series="1.1.1", sop="1.1.1.1", content="pixels"):
@@ -122,19 +125,6 @@ class Shelf:
         self.user_metadata[study_id, name] = value
 
 
-class Hands:
-    """A clock that tests move."""
-
-    def __init__(self):
-        self.time = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def now(self):
-        return self.time
-
-    def pass_(self, **amount):
-        self.time += timedelta(**amount)
-
-
 @dataclass
 class Line:
     """`cami.delivery.CentralLink` without a network: `faults` says what happens to the next calls."""
@@ -177,6 +167,16 @@ class Line:
         return fault
 
 
+@cache
+def _empty_database() -> bytes:
+    """Return a database with all tables, made once: making them takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_engine(f"sqlite:///{folder}/empty.sqlite")
+        metadata.create_all(engine)
+        engine.dispose()
+        return Path(folder, "empty.sqlite").read_bytes()
+
+
 class Region:
     """A centre and the proxies of two МО."""
 
@@ -190,10 +190,11 @@ class Region:
         self.receiver = Receiver(self.central, self.central_db, self.quarantine, self.clock)
 
     def database(self):
-        engine = open_engine(f"sqlite:///{self.folder}/{len(self.engines)}.sqlite")
+        file = self.folder / f"{len(self.engines)}.sqlite"
+        file.write_bytes(_empty_database())
+        engine = open_engine(f"sqlite:///{file}")
         # What is tested here is the logic; waiting for the disk at each commit would only take time.
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-        metadata.create_all(engine)
         self.engines.append(engine)
         return engine
 

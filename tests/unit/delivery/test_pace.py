@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from cami.delivery.pace import ALLOWANCE, LARGEST_PIECE, LONGEST_DEBT, OVERHEAD, PIECE, Pace, Timetable
 from cami.delivery.transport import PacedBody
 from cami.region import Link, RateWindow
-
-from .conftest import Hands
+from tests.unit.fakes import Hands
 
 NIGHT = RateWindow(**{"days": ["mon", "tue"], "from": "20:00", "to": "24:00", "mbit_s": 8})
 WEEKEND = RateWindow(**{"days": ["sat", "sun"], "from": "00:00", "to": "24:00", "mbit_s": 4})

@@ -18,8 +18,9 @@ from cami.delivery.tokens import AUDIENCE
 from cami.errors import Conflict, Denied
 from cami.region import Disk
 from cami.web import Request
+from tests.unit.fakes import Hands
 
-from .conftest import Hands, dicom
+from .conftest import dicom
 
 
 @pytest.fixture
