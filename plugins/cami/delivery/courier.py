@@ -5,16 +5,20 @@ Methods do one step and return; `cami.edge` calls them from its threads.
 
 import hashlib
 import logging
+import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from functools import partial
 
 from cami.archive import Archive
 from cami.clock import Clock
+from cami.delivery.answers import Receipt
 from cami.delivery.line import Line, rest
 from cami.delivery.link import CentralLink
+from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import DeliveryQueue, Item
+from cami.delivery.right_of_way import Passage, RightOfWay, StoodBackError
 from cami.errors import Denied, Permanent, Transient
 
 log = logging.getLogger(__name__)
@@ -27,16 +31,12 @@ def _as_it_is(_item: Item, dicom: bytes) -> bytes:
     return dicom
 
 
-class _StoodBackError(Exception):
-    """Something urgent waits."""
-
-
 class _SettledError(Exception):
     """The instance is back in the queue, and the senders should rest."""
 
 
 class Courier:
-    """Carries instances from the local archive to the centre."""
+    """Carries instances from the local archive to the centre; used by all senders of a proxy at the same time."""
 
     def __init__(
         self,
@@ -45,8 +45,21 @@ class Courier:
         link: CentralLink,
         clock: Clock,
         prepare: Callable[[Item, bytes], bytes] = _as_it_is,
+        *,
+        now_open: Callable[[], Collection[Priority]] = lambda: ALL,
+        on_work: Callable[[], None] = lambda: None,
     ) -> None:
-        """Make a courier that sends what `prepare` makes of a file."""
+        """Make a courier.
+
+        Parameters
+        ----------
+        prepare
+            Makes of a file what is sent.
+        now_open
+            Which classes may go at this hour.
+        on_work
+            Called when other senders may find something to do.
+        """
         self._archive = archive
         self._queue = queue
         self._link = link
@@ -55,9 +68,14 @@ class Courier:
         # Taken, and then neither sent nor put back, since the database itself did not answer. Whatever is in the state
         # "sending" and in nobody's hands would stay there until the next start.
         self._dropped: deque[Item] = deque()
+        self._now_open = now_open
+        self._on_work = on_work
+        self._way = RightOfWay()
+        self._taking = threading.Lock()
+        self._led: set[str] = set()
 
-    def send_next(self) -> bool:
-        """Send the instance whose turn it is; return False when there is none to send now.
+    def send_next(self, classes: Collection[Priority] = ALL) -> bool:
+        """Send the instance of `classes` whose turn it is, or help another sender; return False with nothing to do.
 
         Raises
         ------
@@ -67,18 +85,34 @@ class Courier:
         if not self._line.may_be_tried():
             return False
         self._pick_up()
-        item = self._queue.take()
+        item = self._take(classes)
         if item is None:
+            if self._help(classes):
+                return True
             self._line.not_tried()
             return False
         try:
-            self._carry(item)
+            with self._way.passage(
+                item.study_id,
+                urgent=item.urgent,
+                on_progress=self._line.works,
+                on_written=partial(self._follow, item),
+            ) as passage:
+                self._send(item, passage)
         except _SettledError as settled:
             raise Transient(str(settled)) from settled.__cause__
         except Exception:
             self._dropped.append(item)
             raise
+        finally:
+            self._follow(item)
         return True
+
+    def reclassified(self, study_id: str, priority: Priority) -> None:
+        """Act on another class of a study at once: what is urgent gets the line to itself, also what is on its way."""
+        if priority in URGENT:
+            self._way.hasten(study_id)
+        self._on_work()
 
     def _pick_up(self) -> None:
         """Put back what was dropped."""
@@ -90,7 +124,40 @@ class Courier:
                 self._dropped.append(item)
                 raise
 
-    def _carry(self, item: Item) -> None:
+    def _take(self, classes: Collection[Priority]) -> Item | None:
+        """Take what may go now. The first object of a study goes alone: of that study nothing else is taken."""
+        allowed = set(classes) & set(self._now_open())
+        if not self._way.free:
+            allowed &= URGENT
+        if not allowed:
+            return None
+        with self._taking:
+            item = self._queue.take(allowed, list(self._led))
+            if item is not None and item.first:
+                self._led.add(item.study_id)
+        return item
+
+    def _follow(self, item: Item) -> None:
+        """Let the rest of a study follow its first object."""
+        if item.first:
+            with self._taking:
+                if item.study_id not in self._led:
+                    return
+                self._led.remove(item.study_id)
+            self._on_work()
+
+    def _help(self, classes: Collection[Priority]) -> bool:
+        """Carry a part of a large object of another sender."""
+        wanted = set(classes) if self._way.free else set(classes) & URGENT
+        try:
+            return bool(wanted) and self._link.help(urgent_only=wanted <= URGENT)
+        except StoodBackError:
+            return True
+        except (Transient, Denied, Permanent) as error:
+            # The sender whose object it is meets the same, and decides.
+            raise Transient(str(error)) from error
+
+    def _send(self, item: Item, passage: Passage) -> None:
         """Send what was taken and note what became of it; raise `_SettledError` when that was noted and all rest."""
         dicom = self._archive.read(item.instance_id)
         if dicom is None:
@@ -100,10 +167,9 @@ class Courier:
         dicom = self._prepare(item, dicom)
         sha256 = hashlib.sha256(dicom).hexdigest()
         try:
-            receipt = self._link.send(dicom, sha256, urgent=item.urgent, after_piece=partial(self._stand_back, item))
-        except _StoodBackError:
-            self._queue.give_back(item, "stood-back", timedelta())
-            return
+            receipt = self._link.send(dicom, sha256, passage, begun=item.begun)
+        except StoodBackError:
+            self._queue.stand_back(item)
         except (Transient, Denied) as error:
             self._line.failed()
             # The line rests, not the image: it keeps its turn.
@@ -111,8 +177,11 @@ class Courier:
             raise _SettledError(str(error)) from error
         except Permanent:
             self._set_apart(item, "refused-by-centre")
-            return
-        self._line.works()
+        else:
+            self._line.works()
+            self._close(item, sha256, receipt)
+
+    def _close(self, item: Item, sha256: str, receipt: Receipt) -> None:
         if receipt.outcome in ("quarantined", "rejected"):
             self._set_apart(item, receipt.reason or receipt.outcome)
         elif receipt.sha256 != sha256:
@@ -146,12 +215,6 @@ class Courier:
                 self._queue.confirm(manifest)
                 confirmed += 1
         return confirmed
-
-    def _stand_back(self, item: Item) -> None:
-        """Let what is urgent go before the rest of a large object; that goes on later where it stood."""
-        self._line.works()
-        if not item.urgent and self._queue.urgent_waits():
-            raise _StoodBackError
 
     def _set_apart(self, item: Item, reason: str) -> None:
         log.error("instance %s is not taken into the central archive: %s", item.instance_id, reason)

@@ -1,43 +1,22 @@
 """The proxy's line to the centre: every call goes out from here, over HTTPS."""
 
-import base64
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import requests
 
+from cami.delivery.answers import Receipt, receipt, understood
 from cami.delivery.pace import Pace
 from cami.delivery.queue import Manifest
+from cami.delivery.right_of_way import Passage
 from cami.delivery.squeeze import squeezed
 from cami.delivery.tokens import HEADER, TokenIssuer
-from cami.delivery.transport import LineBroken, Transport
-from cami.errors import Denied, Permanent, Transient
+from cami.delivery.transport import Transport
+from cami.delivery.tus_sender import TusSender
 
-Outcome = Literal["stored", "present", "quarantined", "rejected"]
-
-
-#: How many seconds of the line a piece of a large object may take. What a break costs is half of it on the average.
-PIECE_SECONDS = 4
-SMALLEST_PIECE = 256 * 1024
-LARGEST_PIECE = 8 * 1024 * 1024
-_TUS = {"Tus-Resumable": "1.0.0"}
-
-
-def piece_bytes(mbit_s: float) -> int:
-    """Return in which pieces large objects go over a line of that rate."""
-    return min(max(int(mbit_s * 125_000 * PIECE_SECONDS), SMALLEST_PIECE), LARGEST_PIECE)
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the centre did with an instance."""
-
-    outcome: Outcome
-    reason: str
-    sha256: str
+ROOT = "/cami/wire/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +38,42 @@ class CentralLink:
         self,
         central_url: str,
         tokens: TokenIssuer,
-        pace: Pace | None = None,
+        transport: Transport | None = None,
         piece: int = 1024 * 1024,
         *,
         gzip: bool = True,
     ) -> None:
-        """Make a link that sends what is larger than `piece` in pieces of that size; with `gzip` where that pays."""
-        self._base = central_url + "/cami/wire/v1"
+        """Make a link that sends what is larger than `piece` in parts of that size; with `gzip` where that pays."""
+        self._base = central_url + ROOT
         self._tokens = tokens
-        self._transport = Transport(pace or Pace())
+        self._transport = transport or Transport(Pace())
         self._piece = piece
         self._gzip = gzip
+        self._tus = TusSender(self._request, piece, ROOT)
 
-    def send(
-        self, dicom: bytes, sha256: str, *, urgent: bool = False, after_piece: Callable[[], None] = lambda: None
-    ) -> Receipt:
-        """Send one DICOM file; what is `urgent` may be exempt from the pace.
+    def send(self, dicom: bytes, sha256: str, passage: Passage, *, begun: bool = False) -> Receipt:
+        """Send one DICOM file.
 
-        Between the pieces of a large one `after_piece` is called. If it raises, the rest stays to be sent.
+        Parameters
+        ----------
+        passage
+            Its right of way.
+        begun
+            The centre may have parts of it from an earlier try.
+
+        Raises
+        ------
+        cami.delivery.right_of_way.StoodBackError
+            It was broken off for what is urgent.
         """
         if len(dicom) > self._piece:
-            return self._send_in_pieces(dicom, sha256, after_piece, urgent=urgent)
+            return self._tus.send(dicom, sha256, passage, begun=begun)
         headers = {"Content-Type": "application/dicom", "X-Cami-Sha256": sha256}
-        return _receipt(self._request("POST", "/instances", headers, dicom, urgent=urgent))
+        return receipt(self._request("POST", "/instances", headers, dicom, passage, on_written=passage.written))
+
+    def help(self, *, urgent_only: bool) -> bool:
+        """Carry a part of a large object that another sender sends; return False when there is none."""
+        return self._tus.help(urgent_only=urgent_only)
 
     def confirm(self, manifest: Manifest) -> ManifestAnswer:
         """Compare what should be at the centre with what is."""
@@ -119,93 +111,24 @@ class CentralLink:
         """Fetch the accounts of this proxy's МО."""
         return self._call("GET", "/directory", {}, urgent=True)
 
-    def _send_in_pieces(self, dicom: bytes, sha256: str, after_piece: Callable[[], None], *, urgent: bool) -> Receipt:
-        """Send a large object, from where the centre has it; go on after a break as long as pieces get through."""
-        moved = True
-        while True:
-            try:
-                offset = self._begin(len(dicom), sha256, urgent=urgent)
-                while isinstance(offset, int):
-                    before = offset
-                    offset = self._append(dicom, offset, sha256, urgent=urgent)
-                    moved = moved or offset != before
-                    after_piece()
-            except LineBroken:
-                if not moved:
-                    raise
-                moved = False
-            else:
-                return offset
-
-    def _begin(self, length: int, sha256: str, *, urgent: bool) -> int | Receipt:
-        """Ask where to go on, or learn that the centre has the object already."""
-        metadata = "sha256 " + base64.b64encode(sha256.encode("ascii")).decode("ascii")
-        headers = _TUS | {"Upload-Length": str(length), "Upload-Metadata": metadata}
-        response = self._request("POST", "/uploads", headers, urgent=urgent)
-        return _where(response, length) if response.status_code == 201 else _receipt(response)
-
-    def _append(self, dicom: bytes, offset: int, sha256: str, *, urgent: bool) -> int | Receipt:
-        """Send the next piece; at the end of the object an empty one asks the centre again to store it."""
-        piece = dicom[offset : offset + self._piece]
-        checksum = base64.b64encode(hashlib.sha256(piece).digest()).decode("ascii")
-        headers = _TUS | {
-            "Content-Type": "application/offset+octet-stream",
-            "Upload-Offset": str(offset),
-            "Upload-Checksum": f"sha256 {checksum}",
-        }
-        response = self._request("PUT", f"/uploads/{sha256}", headers, piece, urgent=urgent)
-        if response.status_code == 204:
-            there = _where(response, len(dicom))
-            if there != offset + len(piece):
-                raise Transient("the centre acknowledged another piece than was sent")
-            return there
-        return _receipt(response)
-
     def _call(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, urgent: bool
     ) -> dict[str, Any]:
-        return _understood(self._request(method, path, headers, body, urgent=urgent))
+        return understood(self._request(method, path, headers, body, Passage(urgent=urgent)))
 
     def _request(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, urgent: bool
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        passage: Passage,
+        *,
+        on_written: Callable[[], None] = lambda: None,
     ) -> requests.Response:
         signed = {HEADER: self._tokens.issue(), **headers}
         small = squeezed(body) if self._gzip else None
         if small is not None:
             signed["Content-Encoding"] = "gzip"
             body = small
-        return self._transport.request(method, self._base + path, signed, body, urgent=urgent)
-
-
-def _understood(response: requests.Response) -> dict[str, Any]:
-    if response.status_code == 200:
-        return _json_object(response)
-    if response.status_code in (401, 403):
-        raise Denied("the centre does not accept this proxy's token: check its key and its clock")
-    if response.status_code in (413, 422):
-        raise Permanent(f"the centre refuses the object (HTTP {response.status_code})")
-    raise Transient(f"the centre answered HTTP {response.status_code}")
-
-
-def _receipt(response: requests.Response) -> Receipt:
-    answer = _understood(response)
-    if answer.get("outcome") not in get_args(Outcome):
-        raise Transient("the centre's answer is no receipt: is something else at its address?")
-    return Receipt(answer["outcome"], str(answer.get("reason", "")), str(answer.get("sha256", "")))
-
-
-def _where(response: requests.Response, length: int) -> int:
-    offset = response.headers.get("Upload-Offset", "")
-    if not offset.isdecimal() or int(offset) > length:
-        raise Transient("the centre does not tell where an upload goes on: is something else at its address?")
-    return int(offset)
-
-
-def _json_object(response: requests.Response) -> dict[str, Any]:
-    try:
-        answer = response.json()
-    except ValueError as error:
-        raise Transient("the centre's answer is not JSON: is something else at its address?") from error
-    if not isinstance(answer, dict):
-        raise Transient("the centre's answer is not a JSON object: is something else at its address?")
-    return answer
+        return self._transport.request(method, self._base + path, signed, body, passage, on_written=on_written)

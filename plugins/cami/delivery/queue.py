@@ -1,18 +1,19 @@
 """The proxy's queue: one row an instance, from "seen in the change log" to "confirmed by the centre"."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, exists, func, insert, or_, select, update
 
 from cami.archive import InstanceIdentity
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study
 from cami.delivery.line import LONGEST_REST
-from cami.delivery.order import PATIENCE, Priority, lane
+from cami.delivery.order import ALL, PATIENCE, URGENT, Priority
 from cami.delivery.states import Command, State, after, states_before
 from cami.delivery.turns import Turns
 
@@ -33,13 +34,17 @@ class Item:
     instance_id: str
     study_id: str
     attempts: int
-    lane: int = 2
+    priority: Priority = Priority.PLANNED
     modality: str = ""
+    begun: bool = False
+    """Whether the centre may have a part of it from an earlier try."""
+    first: bool = False
+    """Whether it is the first of its study that is sent."""
 
     @property
     def urgent(self) -> bool:
-        """Whether it is of class P0 or P1 (`cami.delivery.order.lane`)."""
-        return self.lane < lane(Priority.PLANNED)
+        """Whether it is of class P0 or P1."""
+        return self.priority in URGENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,11 @@ class DeliveryQueue:
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
+        self._on_reclassified: Callable[[str, Priority], None] = lambda _study_id, _priority: None
+
+    def tell_reclassified(self, listener: Callable[[str, Priority], None]) -> None:
+        """Let `listener` know when a study (Orthanc id) has been put into another class."""
+        self._on_reclassified = listener
 
     def cursor(self) -> int:
         """Return how far the change log has been read (0 at first)."""
@@ -135,8 +145,9 @@ class DeliveryQueue:
                     delivery_item.c.study_id == study_id,
                     delivery_item.c.state.in_([State.QUEUED, State.SENDING]),
                 )
-                .values(lane=lane(priority), turn=delivery_item.c.turn + shift)
+                .values(lane=priority, turn=delivery_item.c.turn + shift)
             )
+        self._on_reclassified(study_id, priority)
         return True
 
     def forget(self, instance_id: str) -> None:
@@ -155,46 +166,73 @@ class DeliveryQueue:
             return connection.execute(
                 update(delivery_item)
                 .where(delivery_item.c.state == State.SENDING)
-                .values(state=after(State.SENDING, Command.RETURN))
+                .values(
+                    state=after(State.SENDING, Command.RETURN), reason=func.coalesce(delivery_item.c.reason, "restart")
+                )
             ).rowcount
 
-    def take(self) -> Item | None:
-        """Take the instance whose turn it is (`cami.delivery.order`) and that may be tried now, or None."""
+    def take(self, classes: Collection[Priority] = ALL, passed_over: Collection[str] = ()) -> Item | None:
+        """Take the instance whose turn it is (`cami.delivery.order`) and that may be tried now, or None.
+
+        Parameters
+        ----------
+        classes
+            What may go now.
+        passed_over
+            Studies (Orthanc ids) of which nothing is to be taken.
+        """
+        urgent = [priority for priority in classes if priority in URGENT]
         with self._engine.begin() as connection:
-            row = connection.execute(
-                select(
-                    delivery_item.c.instance_id,
-                    delivery_item.c.study_id,
-                    delivery_item.c.attempts,
-                    delivery_item.c.lane,
-                    delivery_item.c.modality,
-                )
-                .where(
-                    delivery_item.c.state == State.QUEUED,
-                    _waits_no_more(self._clock.now()),
-                )
-                .order_by(delivery_item.c.lane, delivery_item.c.turn)
-                .limit(1)
-            ).first()
+            row = self._next(connection, urgent, passed_over) if urgent else None
+            if row is None:
+                heads = [self._next(connection, [it], passed_over) for it in classes if it not in URGENT]
+                row = min((head for head in heads if head is not None), key=lambda head: float(head.turn), default=None)
             if row is None:
                 return None
-            move(connection, Command.SEND, [row.instance_id])
-        return Item(row.instance_id, row.study_id, row.attempts, row.lane, row.modality)
-
-    def urgent_waits(self) -> bool:
-        """Say whether something of class P0 or P1 waits for a sender."""
-        with self._reader.connect() as connection:
-            return bool(
-                connection.scalar(
-                    select(
-                        exists().where(
-                            delivery_item.c.state == State.QUEUED,
-                            delivery_item.c.lane < lane(Priority.PLANNED),
-                            _waits_no_more(self._clock.now()),
-                        )
-                    )
-                )
+            first = not connection.scalar(
+                select(exists().where(delivery_item.c.study_id == row.study_id, delivery_item.c.state != State.QUEUED))
             )
+            move(connection, Command.SEND, [row.instance_id])
+        return Item(
+            instance_id=row.instance_id,
+            study_id=row.study_id,
+            attempts=row.attempts,
+            priority=Priority(row.lane),
+            modality=row.modality,
+            begun=row.reason is not None,
+            first=first,
+        )
+
+    def _next(
+        self, connection: Connection, lanes: Collection[Priority], passed_over: Collection[str]
+    ) -> Row[*tuple[Any, ...]] | None:
+        query = (
+            select(
+                delivery_item.c.instance_id,
+                delivery_item.c.study_id,
+                delivery_item.c.attempts,
+                delivery_item.c.lane,
+                delivery_item.c.turn,
+                delivery_item.c.modality,
+                delivery_item.c.reason,
+            )
+            .where(
+                delivery_item.c.state == State.QUEUED,
+                # A range, not a list: SQLite then reads the index in its order and stops at the first row.
+                delivery_item.c.lane.between(min(lanes), max(lanes)),
+                _waits_no_more(self._clock.now()),
+            )
+            .order_by(delivery_item.c.lane, delivery_item.c.turn)
+            .limit(1)
+        )
+        if passed_over:
+            query = query.where(delivery_item.c.study_id.not_in(passed_over))
+        return connection.execute(query).first()
+
+    def stand_back(self, item: Item) -> None:
+        """Return an instance to the queue that was broken off for what is urgent: no failure, and it keeps its turn."""
+        with self._engine.begin() as connection:
+            move(connection, Command.RETURN, [item.instance_id], reason="stood-back")
 
     def give_back(self, item: Item, reason: str, delay: timedelta) -> None:
         """Return an instance to the queue, to be tried again after `delay`."""

@@ -12,7 +12,7 @@ from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
 from cami.delivery.squeeze import TooLarge, expanded
 from cami.delivery.tokens import HEADER, TokenVerifier
-from cami.delivery.tus import Handler, Tus
+from cami.delivery.tus import NAME, Handler, Tus
 from cami.delivery.uploads import Uploads
 from cami.delivery.wire_checks import check_handlers
 from cami.errors import Denied, Invalid, Transient
@@ -57,7 +57,7 @@ def wire_endpoints(
     return [
         Endpoint(ROOT + "/instances", _for_proxies(tokens, {"POST": instances})),
         Endpoint(ROOT + "/uploads", _for_proxies(tokens, tus.collection)),
-        Endpoint(ROOT + "/uploads/([0-9a-f]{64})", _for_proxies(tokens, tus.member)),
+        Endpoint(f"{ROOT}/uploads/({NAME})", _for_proxies(tokens, tus.member)),
         Endpoint(ROOT + "/manifests", _for_proxies(tokens, {"POST": manifests})),
         Endpoint(ROOT + "/directory", _for_proxies(tokens, {"GET": people})),
         Endpoint(ROOT + "/ping", _for_proxies(tokens, {"GET": ping})),

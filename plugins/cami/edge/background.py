@@ -5,6 +5,7 @@ A thread that is not a daemon would hold up Orthanc's shutdown for ever (referen
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from cami.edge.logs import describe
@@ -27,7 +28,7 @@ class Worker:
         step
             Does a piece of work and returns how many seconds to wait before the next.
         gather
-            Seconds to wait after being woken, so that one step does what many wake-ups ask for.
+            Seconds between two steps at least, when woken: so one step does what many wake-ups ask for.
         """
         self.name = name
         self._step = step
@@ -57,6 +58,7 @@ class Worker:
 
     def _run(self) -> None:
         while not self._halt.is_set():
+            began = time.monotonic()
             try:
                 wait = self._step()
                 self._trouble("")
@@ -67,7 +69,7 @@ class Worker:
                 log.error("%s failed: %s", self.name, describe(error))  # noqa: TRY400
                 wait = AFTER_FAILURE
             if self._wake.wait(wait) and self._gather:
-                self._halt.wait(self._gather)
+                self._halt.wait(max(0.0, began + self._gather - time.monotonic()))
             self._wake.clear()
 
     def _trouble(self, text: str) -> None:

@@ -24,7 +24,9 @@ from cami.delivery import (
     completeness_endpoints,
     control_endpoints,
 )
-from cami.delivery.link import piece_bytes
+from cami.delivery.fitting import fit
+from cami.delivery.order import ALL, URGENT
+from cami.delivery.transport import Transport
 from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services, gathered
@@ -56,6 +58,8 @@ class ProxyServer(Server):
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
         self.line = self.region.link(settings.mo)
+        self.fit = fit(self.line)
+        self.timetable = Timetable(self.line, self.region.time_zone, self.clock)
         self.queue = DeliveryQueue(engine, self.clock)
         self.holdings = Holdings(engine, self.clock)
         self.link = self._make_link()
@@ -77,11 +81,10 @@ class ProxyServer(Server):
             sender.wake()
 
     def _make_link(self) -> CentralLink:
-        timetable = Timetable(self.line, self.region.time_zone, self.clock)
-        pace = Pace(timetable.limit, urgent_exempt=self.line.urgent_exempt)
+        pace = Pace(self.timetable.limit, urgent_exempt=self.line.urgent_exempt)
         tokens = TokenIssuer(self.settings.mo, self.settings.secrets / "link.key", self.clock)
-        piece = self.line.piece_kib * 1024 if self.line.piece_kib else piece_bytes(self.line.mbit_s)
-        return CentralLink(self.settings.central_url, tokens, pace, piece, gzip=self.line.gzip)
+        transport = Transport(pace, self.fit.unsent)
+        return CentralLink(self.settings.central_url, tokens, transport, self.fit.piece, gzip=self.line.gzip)
 
     def _answer_devices(self) -> None:
         ingest.receive_at_proxy(self.archive, self.quarantine)
@@ -103,10 +106,22 @@ class ProxyServer(Server):
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""
         self.queue.recover()
-        courier = Courier(self.archive, self.queue, self.link, self.clock, Lossless(self.archive, self.line).prepare)
+        courier = Courier(
+            self.archive,
+            self.queue,
+            self.link,
+            self.clock,
+            Lossless(self.archive, self.line).prepare,
+            now_open=self.timetable.classes,
+            on_work=self.wake_senders,
+        )
+        self.queue.tell_reclassified(courier.reclassified)
 
         def send() -> float:
-            return 0.0 if courier.send_next() else SEND_INTERVAL
+            return 0.0 if courier.send_next(ALL - URGENT) else SEND_INTERVAL
+
+        def send_urgent() -> float:
+            return 0.0 if courier.send_next(URGENT) else SEND_INTERVAL
 
         def confirm() -> float:
             courier.confirm_due()
@@ -116,7 +131,9 @@ class ProxyServer(Server):
             metrics.publish_queue(self.engine, self.clock)
             return METRICS_INTERVAL
 
-        self.senders += [Worker(f"sender-{number}", send) for number in range(1, self.line.streams + 1)]
+        # What is urgent has senders of its own: the others stand still in the middle of what they are sending.
+        for number in range(1, self.fit.streams + 1):
+            self.senders += [Worker(f"sender-{number}", send), Worker(f"urgent-sender-{number}", send_urgent)]
         controls = control_endpoints(self.settings.mo, self.authenticator, self.queue)
         return controls, [*self.senders, Worker("confirm", confirm), Worker("metrics", measure)]
 

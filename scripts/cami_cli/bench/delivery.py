@@ -45,7 +45,11 @@ class Plan:
     outage: float
     """Seconds for which the line is cut."""
     faults: Sequence[Fault] = tuple(TITLES)
+    emergency: bool = True
     cap: bool = True
+    stock_fault: bool = True
+    """Whether a stock proxy's line is cut as well."""
+    queue: bool = True
 
 
 FULL = Plan(
@@ -61,8 +65,16 @@ FULL = Plan(
     outage=60,
 )
 QUICK = Plan(
-    (("MR", SLOW, (OURS, LUA)), ("CT", FAST, (OURS, LUA))), limit=20, outage=15, faults=("none", "line"), cap=False
+    (("MR", SLOW, (OURS, LUA)), ("CT", FAST, (OURS, LUA))),
+    limit=20,
+    outage=15,
+    faults=("none", "line"),
+    emergency=False,
+    cap=False,
+    stock_fault=False,
 )
+#: What `chosen` takes beside the groups, which are called by modality and rate, as CT-2.
+_OTHER_CELLS = ("emergency", "cap", "stock-fault", "queue", *TITLES)
 
 #: More than a cell can deliver when the line is full, so that it is time that ends it; radiographs are what they are.
 _SENT = {
@@ -84,15 +96,49 @@ _BACKLOG = Wanted("CT-60", "CT", 60)
 _EMERGENCIES = (Wanted("DX-idle", "DX", 1, 1000), Wanted("DX-busy", "DX", 1, 1000))
 
 
+def chosen(cells: Sequence[str], *, alone: bool) -> Plan:
+    """Return a plan of single cells: groups as ``CT-2``, faults by their names, ``emergency``, ``queue``.
+
+    Parameters
+    ----------
+    cells
+        What to measure.
+    alone
+        Leave out those that ours is compared with: for trying something out.
+
+    Raises
+    ------
+    cami_cli.errors.Trouble
+        There is no such cell.
+    """
+    groups = {f"{modality}-{rate:g}": (modality, rate, senders) for modality, rate, senders in FULL.groups}
+    if unknown := sorted({*cells} - {*groups, *_OTHER_CELLS}):
+        raise Trouble(f"there is no cell {unknown[0]}", f"name some of {', '.join([*groups, *_OTHER_CELLS])}")
+    return Plan(
+        [
+            (modality, rate, (OURS,) if alone else senders)
+            for name, (modality, rate, senders) in groups.items()
+            if name in cells
+        ],
+        limit=FULL.limit,
+        outage=FULL.outage,
+        faults=[fault for fault in FULL.faults if fault in cells],
+        emergency="emergency" in cells,
+        cap="cap" in cells,
+        stock_fault="stock-fault" in cells,
+        queue="queue" in cells,
+    )
+
+
 @dataclass(slots=True)
 class _Seen:
     samples: list[Sample] = field(default_factory=list)
     broken: dict[Place, str] = field(default_factory=dict)
     emergency: tuple[float, float] | str = "not measured in this run (--quick)"
     faults: dict[Fault, Outcome | str] = field(default_factory=dict)
-    stock: tuple[int, int] | str = "not measured in this run (--quick)"
+    stock: tuple[int, int] | str = "not measured in this run"
     cap: list[tuple[str, Capped | str]] = field(default_factory=list)
-    queue: Picked | str = ""
+    queue: Picked | str = "not measured in this run (--cells)"
     line: dict[str, str] = field(default_factory=dict)
 
 
@@ -116,7 +162,8 @@ def measure_delivery(
     work = HOME / "build" / "bench" / "delivery"
     work.mkdir(parents=True, exist_ok=True)
     seen = _Seen()
-    seen.queue = _tried(lambda: pick(work), steps, "1,000,000 waiting instances")
+    if plan.queue:
+        seen.queue = _tried(lambda: pick(work), steps, "1,000,000 waiting instances")
     setting = Setting(suite, work / "work", link)
     with ThinLine(Line(mbit_s=SLOW), congestion=congestion) as line:
         for rate in (SLOW, FAST):
@@ -127,12 +174,13 @@ def measure_delivery(
         servers = Servers(setting, line)
         bench = _Bench(servers, line, seen, steps)
         bench.send_all(plan, repeats)
-        if plan is not QUICK:
+        if plan.emergency:
             drawn = [draw(one, work / "images") for one in (_BACKLOG, *_EMERGENCIES)]
             seen.emergency = _tried(
                 lambda: emergency(servers, line, drawn[0], drawn[1], drawn[2], mbit_s=SLOW), steps, "an emergency"
             )
-        bench.break_all(plan, draw(Wanted(f"MR-tiny-{instances}", "MR", instances, 64), work / "images"))
+        if plan.faults or plan.stock_fault:
+            bench.break_all(plan, draw(Wanted(f"MR-tiny-{instances}", "MR", instances, 64), work / "images"))
         if plan.cap:
             bench.cap_all(setting)
         version = servers.orthanc_version()
@@ -192,7 +240,7 @@ class _Bench:
                 f"fault: {TITLES[fault]}",
                 partial(break_down, self.servers, self.line, batch, fault, mbit_s=SLOW, outage=plan.outage),
             )
-        if plan is not QUICK:
+        if plan.stock_fault:
             stock = draw(_STOCK_BROKEN, HOME / "build" / "bench" / "delivery" / "images")
             self.seen.stock = self._tried(
                 "fault: the line was cut, stock Orthanc",

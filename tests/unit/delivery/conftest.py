@@ -134,12 +134,15 @@ class Line:
     faults: list = field(default_factory=list)
     calls: int = 0
 
-    def send(self, dicom, sha256, *, urgent=False, after_piece=None):
+    def send(self, dicom, sha256, passage, *, begun=False):
         fault = self._fault()
         reception = self.receiver.receive(self.mo, dicom)
         if fault == "answer lost":
             raise Transient("line cut")
         return Receipt(reception.outcome, reception.reason, reception.sha256)
+
+    def help(self, *, urgent_only):
+        return False
 
     def confirm(self, manifest):
         fault = self._fault()
