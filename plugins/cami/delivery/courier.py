@@ -11,9 +11,12 @@ from functools import partial
 
 from cami.archive import Archive
 from cami.clock import Clock
+from cami.delivery.asking import Asking
+from cami.delivery.content import pixel_digest
 from cami.delivery.line import LONGEST_REST, Line
-from cami.delivery.link import CentralLink
+from cami.delivery.link import CentralLink, ManifestAnswer
 from cami.delivery.queue import DeliveryQueue, Item
+from cami.delivery.sent import Sent
 from cami.errors import Denied, Permanent, Transient
 
 log = logging.getLogger(__name__)
@@ -47,6 +50,7 @@ class Courier:
         self._link = link
         self._line = Line(clock)
         self._prepare = prepare
+        self._asking = Asking(clock)
 
     def send_next(self) -> bool:
         """Send the instance whose turn it is; return False when there is none to send now.
@@ -67,6 +71,7 @@ class Courier:
             log.warning("instance %s left the local archive before it was sent", item.instance_id)
             self._queue.forget(item.instance_id)
             return True
+        sent = self._held_by(item, dicom)
         dicom = self._prepare(item, dicom)
         sha256 = hashlib.sha256(dicom).hexdigest()
         try:
@@ -85,11 +90,12 @@ class Courier:
         self._line.works()
         if receipt.outcome in ("quarantined", "rejected"):
             self._set_apart(item, receipt.reason or receipt.outcome)
-        elif receipt.sha256 != sha256:
+        elif receipt.outcome == "stored" and receipt.sha256 != sha256:
             self._queue.give_back(item, "digest", pause(item.attempts))
             raise Transient("the centre stored other bytes than were sent; sending again")
         else:
-            self._queue.accept(item, sha256)
+            # "Present" may name other bytes: the same object, which an earlier try has brought in another encoding.
+            self._queue.accept(item, receipt.sha256, sent)
         return True
 
     def confirm_due(self) -> int:
@@ -102,21 +108,37 @@ class Courier:
         """
         confirmed = 0
         for study_id in self._queue.due_manifests(QUIET):
+            if not self._asking.may_ask(study_id):
+                continue
             manifest = self._queue.manifest(study_id)
             try:
                 answer = self._link.confirm(manifest)
             except Denied as error:
                 raise Transient(str(error)) from error
-            if answer.different:
-                log.error("study %s: the centre holds other content of %d instances", study_id, len(answer.different))
-                self._queue.quarantine(answer.different, "content-differs")
-            if answer.missing:
-                log.warning("study %s: the centre misses %d instances; sending again", study_id, len(answer.missing))
-                self._queue.resend(answer.missing)
-            if not answer.different and not answer.missing:
-                self._queue.confirm(manifest)
+            self._act_on(study_id, answer)
+            if answer.confirmed:
+                self._queue.confirm(manifest, pixels_compared=answer.pixels_compared)
                 confirmed += 1
         return confirmed
+
+    def _act_on(self, study_id: str, answer: ManifestAnswer) -> None:
+        self._asking.heard(study_id, pending=bool(answer.pending))
+        if answer.different:
+            log.error("study %s: the centre holds other content of %d instances", study_id, len(answer.different))
+            self._queue.quarantine(answer.different, "content-differs")
+        if answer.pixels_different:
+            log.critical(
+                "study %s: the pixels of %d instances at the centre are others", study_id, len(answer.pixels_different)
+            )
+            self._queue.quarantine(answer.pixels_different, "pixels-differ")
+        if answer.missing:
+            log.warning("study %s: the centre misses %d instances; sending again", study_id, len(answer.missing))
+            self._queue.resend(answer.missing)
+
+    def _held_by(self, item: Item, dicom: bytes) -> Sent | None:
+        """Tell what an instance holds before it is made ready for the line."""
+        identity = self._archive.identify(item.instance_id)
+        return None if identity is None else Sent(identity.series_id, pixel_digest(dicom))
 
     def _stand_back(self, item: Item) -> None:
         """Let what is urgent go before the rest of a large object; that goes on later where it stood."""
