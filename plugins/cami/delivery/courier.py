@@ -14,11 +14,14 @@ from functools import partial
 from cami.archive import Archive
 from cami.clock import Clock
 from cami.delivery.answers import Receipt
+from cami.delivery.asking import Asking
+from cami.delivery.content import pixel_digest
 from cami.delivery.line import Line, rest
-from cami.delivery.link import CentralLink
+from cami.delivery.link import CentralLink, ManifestAnswer
 from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import DeliveryQueue, Item
 from cami.delivery.right_of_way import Passage, RightOfWay, StoodBackError
+from cami.delivery.sent import Sent
 from cami.errors import Denied, Permanent, Transient
 
 log = logging.getLogger(__name__)
@@ -73,6 +76,7 @@ class Courier:
         self._way = RightOfWay()
         self._taking = threading.Lock()
         self._led: set[str] = set()
+        self._asking = Asking(clock)
 
     def send_next(self, classes: Collection[Priority] = ALL) -> bool:
         """Send the instance of `classes` whose turn it is, or help another sender; return False with nothing to do.
@@ -164,6 +168,7 @@ class Courier:
             log.warning("instance %s left the local archive before it was sent", item.instance_id)
             self._queue.forget(item.instance_id)
             return
+        sent = self._held_by(item, dicom)
         dicom = self._prepare(item, dicom)
         sha256 = hashlib.sha256(dicom).hexdigest()
         try:
@@ -179,16 +184,17 @@ class Courier:
             self._set_apart(item, "refused-by-centre")
         else:
             self._line.works()
-            self._close(item, sha256, receipt)
+            self._close(item, sha256, sent, receipt)
 
-    def _close(self, item: Item, sha256: str, receipt: Receipt) -> None:
+    def _close(self, item: Item, sha256: str, sent: Sent | None, receipt: Receipt) -> None:
         if receipt.outcome in ("quarantined", "rejected"):
             self._set_apart(item, receipt.reason or receipt.outcome)
-        elif receipt.sha256 != sha256:
+        elif receipt.outcome == "stored" and receipt.sha256 != sha256:
             self._queue.give_back(item, "digest", rest(item.attempts))
             raise _SettledError("the centre stored other bytes than were sent; sending again")
         else:
-            self._queue.accept(item, sha256)
+            # "Present" may name other bytes: the same object, which an earlier try has brought in another encoding.
+            self._queue.accept(item, receipt.sha256, sent)
 
     def confirm_due(self) -> int:
         """Send the manifest of each study that is complete and quiet; return how many were confirmed.
@@ -200,21 +206,37 @@ class Courier:
         """
         confirmed = 0
         for study_id in self._queue.due_manifests(QUIET):
+            if not self._asking.may_ask(study_id):
+                continue
             manifest = self._queue.manifest(study_id)
             try:
                 answer = self._link.confirm(manifest)
             except Denied as error:
                 raise Transient(str(error)) from error
-            if answer.different:
-                log.error("study %s: the centre holds other content of %d instances", study_id, len(answer.different))
-                self._queue.quarantine(answer.different, "content-differs")
-            if answer.missing:
-                log.warning("study %s: the centre misses %d instances; sending again", study_id, len(answer.missing))
-                self._queue.resend(answer.missing)
-            if not answer.different and not answer.missing:
-                self._queue.confirm(manifest)
+            self._act_on(study_id, answer)
+            if answer.confirmed:
+                self._queue.confirm(manifest, pixels_compared=answer.pixels_compared)
                 confirmed += 1
         return confirmed
+
+    def _act_on(self, study_id: str, answer: ManifestAnswer) -> None:
+        self._asking.heard(study_id, pending=bool(answer.pending))
+        if answer.different:
+            log.error("study %s: the centre holds other content of %d instances", study_id, len(answer.different))
+            self._queue.quarantine(answer.different, "content-differs")
+        if answer.pixels_different:
+            log.critical(
+                "study %s: the pixels of %d instances at the centre are others", study_id, len(answer.pixels_different)
+            )
+            self._queue.quarantine(answer.pixels_different, "pixels-differ")
+        if answer.missing:
+            log.warning("study %s: the centre misses %d instances; sending again", study_id, len(answer.missing))
+            self._queue.resend(answer.missing)
+
+    def _held_by(self, item: Item, dicom: bytes) -> Sent | None:
+        """Tell what an instance holds before it is made ready for the line."""
+        identity = self._archive.identify(item.instance_id)
+        return None if identity is None else Sent(identity.series_id, pixel_digest(dicom))
 
     def _set_apart(self, item: Item, reason: str) -> None:
         log.error("instance %s is not taken into the central archive: %s", item.instance_id, reason)

@@ -1,7 +1,7 @@
 """The proxy's line to the centre: every call goes out from here, over HTTPS."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,17 @@ class ManifestAnswer:
 
     missing: tuple[str, ...]
     different: tuple[str, ...]
+    pixels_different: tuple[str, ...] = ()
+    """Whose stored pixels, decoded, are others than here."""
+    pending: int = 0
+    """Instances that the centre has not read from its disk yet: ask again."""
+    pixels_compared: bool = False
+    """Whether the centre compares pixels at all; centres of earlier releases do not."""
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the centre holds all of it, and the same."""
+        return not (self.missing or self.different or self.pixels_different or self.pending)
 
 
 class CentralLink:
@@ -77,11 +88,20 @@ class CentralLink:
 
     def confirm(self, manifest: Manifest) -> ManifestAnswer:
         """Compare what should be at the centre with what is."""
-        document = {"study_id": manifest.study_id, "instances": dict(manifest.instances)}
+        document: dict[str, Any] = {"study_id": manifest.study_id, "instances": dict(manifest.instances)}
+        document["pixels"] = dict(manifest.pixels)
+        if manifest.series is not None:
+            document["series"] = dict(manifest.series)
         answer = self._call(
             "POST", "/manifests", {"Content-Type": "application/json"}, json.dumps(document).encode(), urgent=True
         )
-        return ManifestAnswer(tuple(answer["missing"]), tuple(answer["different"]))
+        return ManifestAnswer(
+            tuple(answer["missing"]),
+            tuple(answer["different"]),
+            tuple(answer.get("pixels_different", ())),
+            int(answer.get("pending", 0)),
+            "pixels_different" in answer,
+        )
 
     def compare(self, summaries: Mapping[str, str]) -> tuple[str, ...]:
         """Return the studies of which the centre holds something else.
@@ -106,6 +126,11 @@ class CentralLink:
         body = json.dumps({"instances": dict(instances)}).encode()
         answer = self._call("POST", "/verifications", {"Content-Type": "application/json"}, body, urgent=True)
         return tuple(answer["bad"])
+
+    def report(self, runs: Sequence[Mapping[str, Any]]) -> None:
+        """Tell how comparisons with the centre ended (`cami.delivery.reports`)."""
+        body = json.dumps({"runs": list(runs)}).encode()
+        self._call("POST", "/reports", {"Content-Type": "application/json"}, body, urgent=False)
 
     def directory(self) -> dict[str, Any]:
         """Fetch the accounts of this proxy's МО."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study
 from cami.delivery.line import LONGEST_REST
 from cami.delivery.order import ALL, PATIENCE, URGENT, Priority
+from cami.delivery.sent import Sent, note_sent, note_verified, pixels_of, sent_of_study, series_of
 from cami.delivery.states import Command, State, after, states_before
 from cami.delivery.turns import Turns
 
@@ -55,6 +56,10 @@ class Manifest:
     study_uid: str
     instances: Mapping[str, str]
     """Orthanc instance id → SHA-256 of the file as delivered."""
+    pixels: Mapping[str, str] = field(default_factory=dict)
+    """Orthanc instance id → digest of its pixels before it was made ready for the line, where that is known."""
+    series: Mapping[str, int] | None = None
+    """Orthanc series id → how many of the instances it has; None if that is not known of all."""
 
 
 class DeliveryQueue:
@@ -246,8 +251,8 @@ class DeliveryQueue:
                 reason=reason,
             )
 
-    def accept(self, item: Item, sha256: str) -> None:
-        """Note that the centre has stored exactly the bytes with this digest."""
+    def accept(self, item: Item, sha256: str, sent: Sent | None = None) -> None:
+        """Note that the centre has stored exactly the bytes with this digest, and what they were made of."""
         with self._engine.begin() as connection:
             move(
                 connection,
@@ -258,6 +263,8 @@ class DeliveryQueue:
                 reason=None,
                 not_before=None,
             )
+            if sent is not None:
+                note_sent(connection, item.instance_id, sent)
 
     def quarantine(self, instance_ids: Sequence[str], reason: str) -> None:
         """Note that the centre does not take these instances into the archive, and why."""
@@ -296,12 +303,19 @@ class DeliveryQueue:
                     delivery_item.c.state.in_([State.STORED, State.CONFIRMED, State.EVICTED]),
                 )
             ).all()
-        return Manifest(study_id, rows[0].study_uid if rows else "", {row.instance_id: row.sha256 for row in rows})
+            sent = sent_of_study(connection, study_id)
+        instances = {row.instance_id: row.sha256 for row in rows}
+        names = list(instances)
+        study_uid = rows[0].study_uid if rows else ""
+        return Manifest(study_id, study_uid, instances, pixels_of(names, sent), series_of(names, sent))
 
-    def confirm(self, manifest: Manifest) -> None:
-        """Note that the centre holds all of `manifest`."""
+    def confirm(self, manifest: Manifest, *, pixels_compared: bool = False) -> None:
+        """Note that the centre holds all of `manifest`, and whether it has compared the pixels."""
+        now = self._clock.now()
         with self._engine.begin() as connection:
-            move(connection, Command.CONFIRM, list(manifest.instances), confirmed_at=self._clock.now(), reason=None)
+            move(connection, Command.CONFIRM, list(manifest.instances), confirmed_at=now, reason=None)
+            if pixels_compared:
+                note_verified(connection, list(manifest.pixels), now)
 
     def resend(self, instance_ids: Sequence[str]) -> None:
         """Queue again what the centre said it does not hold."""

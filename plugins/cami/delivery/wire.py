@@ -8,8 +8,10 @@ from dataclasses import replace
 
 from cami.access import Accounts
 from cami.delivery.disk import NoRoom
+from cami.delivery.manifests import Manifests
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
+from cami.delivery.reports import ProxyReports
 from cami.delivery.squeeze import TooLarge, expanded
 from cami.delivery.tokens import HEADER, TokenVerifier
 from cami.delivery.tus import NAME, Handler, Tus
@@ -25,7 +27,14 @@ ROOT = "/cami/wire/v1"
 
 
 def wire_endpoints(
-    receiver: Receiver, tokens: TokenVerifier, accounts: Accounts, uploads: Uploads, recall: Recall
+    *,
+    receiver: Receiver,
+    manifests: Manifests,
+    reports: ProxyReports,
+    tokens: TokenVerifier,
+    accounts: Accounts,
+    uploads: Uploads,
+    recall: Recall,
 ) -> list[Endpoint]:
     """Return the endpoints that proxies call."""
 
@@ -35,17 +44,6 @@ def wire_endpoints(
             return answer_text(400, "the digest in X-Cami-Sha256 is not that of the body: send it again")
         reception = receiver.receive(mo, request.body)
         return answer_json({"outcome": reception.outcome, "reason": reception.reason, "sha256": reception.sha256})
-
-    def manifests(mo: str, request: Request) -> Response:
-        try:
-            document = request.json()
-            study_id = str(document["study_id"])
-            digests = {str(key): str(value) for key, value in document["instances"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return answer_text(400, 'expected JSON {"study_id": text, "instances": {id: sha256}}')
-        check = receiver.check(mo, study_id, digests)
-        confirmed = not check.missing and not check.different
-        return answer_json({"confirmed": confirmed, "missing": check.missing, "different": check.different})
 
     def people(mo: str, _request: Request) -> Response:
         return answer_json(accounts.directory(mo).to_json())
@@ -58,12 +56,11 @@ def wire_endpoints(
         Endpoint(ROOT + "/instances", _for_proxies(tokens, {"POST": instances})),
         Endpoint(ROOT + "/uploads", _for_proxies(tokens, tus.collection)),
         Endpoint(f"{ROOT}/uploads/({NAME})", _for_proxies(tokens, tus.member)),
-        Endpoint(ROOT + "/manifests", _for_proxies(tokens, {"POST": manifests})),
         Endpoint(ROOT + "/directory", _for_proxies(tokens, {"GET": people})),
         Endpoint(ROOT + "/ping", _for_proxies(tokens, {"GET": ping})),
         *(
             Endpoint(ROOT + path, _for_proxies(tokens, {"POST": handler}))
-            for path, handler in check_handlers(receiver).items()
+            for path, handler in check_handlers(manifests, reports).items()
         ),
     ]
 

@@ -17,6 +17,7 @@ from cami.delivery import (
     Night,
     Pace,
     Reconciliation,
+    Reporting,
     Retention,
     Runs,
     Timetable,
@@ -48,6 +49,8 @@ METRICS_INTERVAL = 5.0
 RETENTION_INTERVAL = 60.0
 #: Seconds between two looks whether it is time to compare with the centre.
 RECONCILIATION_INTERVAL = 60.0
+#: Seconds between two looks for comparisons of which the centre was not told.
+REPORTS_INTERVAL = 10.0
 #: Seconds between two fetches of the МО's accounts from the centre.
 DIRECTORY_INTERVAL = 15.0
 
@@ -170,8 +173,15 @@ class ProxyServer(Server):
         def reconcile() -> float:
             return 0.1 if reconciliation.step() else RECONCILIATION_INTERVAL
 
+        reporting = Reporting(runs, self.link)
+
+        def report() -> float:
+            reporting.step()
+            return REPORTS_INTERVAL
+
         reconciler = Worker("reconciliation", reconcile)
-        return completeness_endpoints(self.settings.mo, self.authenticator, runs, reconciler.wake), [reconciler]
+        endpoints = completeness_endpoints(self.settings.mo, self.authenticator, runs, reconciler.wake)
+        return endpoints, [reconciler, Worker("reports", report)]
 
     def _own_proxy(self) -> Proxy:
         proxy = self.region.organization(self.settings.mo).proxy

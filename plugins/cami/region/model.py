@@ -14,6 +14,7 @@ from cami.region.terms import (
     Gigabytes,
     Login,
     MegabitsPerSecond,
+    MegabytesPerSecond,
     Modality,
     Oid,
     TcpPort,
@@ -218,6 +219,8 @@ class Centre(_Entry):
     dicom_port_open: bool = False
     """Whether the centre listens for DICOM associations at all; studies come over HTTP."""
     disk: Disk = Disk()
+    reread_mb_s: MegabytesPerSecond = 4
+    """How fast all stored files are read from the disk again, round after round, so that damage is found."""
 
 
 class Account(_Entry):

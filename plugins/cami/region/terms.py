@@ -135,4 +135,5 @@ Title = Annotated[str, Field(max_length=200), AfterValidator(_title)]
 TcpPort = Annotated[int, Field(ge=1, le=65535)]
 Gigabytes = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)]
 """10⁹ bytes, as disks are sold."""
+MegabytesPerSecond = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 MegabitsPerSecond = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)]

@@ -61,7 +61,15 @@ class Wire:
         """What a crash of the centre does: all that was in memory is gone."""
         self.uploads = Uploads(self.region.folder / "uploads", self.region.central_db, self.region.clock, 0)
         recall = Recall(self.region.central, self.region.central_db)
-        self.endpoints = wire_endpoints(self.region.receiver, self.verifier, None, self.uploads, recall)
+        self.endpoints = wire_endpoints(
+            receiver=self.region.receiver,
+            manifests=self.region.manifests,
+            reports=self.region.reports,
+            tokens=self.verifier,
+            accounts=None,
+            uploads=self.uploads,
+            recall=recall,
+        )
 
     def link(self, mo="42001"):
         return CentralLink("", TokenIssuer(mo, self.keys[mo][0], self.region.clock), self, PIECE)

@@ -96,7 +96,15 @@ class NoAccounts:
 def call(region, keys, clock, verifier):
     uploads = Uploads(region.folder / "uploads", region.central_db, region.clock)
     recall = Recall(region.central, region.central_db)
-    made = wire_endpoints(region.receiver, verifier, NoAccounts(), uploads, recall)
+    made = wire_endpoints(
+        receiver=region.receiver,
+        manifests=region.manifests,
+        reports=region.reports,
+        tokens=verifier,
+        accounts=NoAccounts(),
+        uploads=uploads,
+        recall=recall,
+    )
     endpoints = {endpoint.pattern: endpoint.handler for endpoint in made}
 
     def call(path, body=b"", *, method="POST", mo="42001", **headers):

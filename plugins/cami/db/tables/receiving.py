@@ -30,6 +30,7 @@ study = Table(
     Column("expected", Integer, comment="instances in the proxy's last manifest"),
     Column("confirmed_at", UtcDateTime, comment="when the last manifest agreed"),
     Index("ix_study_owner_claimed_at", "owner", "claimed_at"),
+    Index("ix_study_claimed_at", "claimed_at"),
 )
 
 #: Centre: one row an instance that a proxy delivered.
