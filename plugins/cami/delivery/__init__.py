@@ -25,9 +25,11 @@ from cami.delivery.retention import Retention
 from cami.delivery.runs import Night, Runs
 from cami.delivery.tokens import TokenIssuer, TokenVerifier
 from cami.delivery.uploads import Uploads
-from cami.delivery.wire import wire_endpoints
+from cami.delivery.wire import ROOT as WIRE_ROOT
+from cami.delivery.wire import for_proxies, wire_endpoints
 
 __all__ = [
+    "WIRE_ROOT",
     "CentralLink",
     "ChangeFeed",
     "Commitment",
@@ -52,5 +54,6 @@ __all__ = [
     "Uploads",
     "completeness_endpoints",
     "control_endpoints",
+    "for_proxies",
     "wire_endpoints",
 ]

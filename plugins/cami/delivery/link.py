@@ -14,7 +14,7 @@ from cami.delivery.queue import Manifest
 from cami.delivery.squeeze import squeezed
 from cami.delivery.tokens import HEADER, TokenIssuer
 from cami.delivery.transport import LineBroken, Transport
-from cami.errors import Denied, Permanent, Transient
+from cami.errors import Denied, NotFound, Permanent, Transient
 
 Outcome = Literal["stored", "present", "quarantined", "rejected"]
 
@@ -118,6 +118,21 @@ class CentralLink:
     def directory(self) -> dict[str, Any]:
         """Fetch the accounts of this proxy's МО."""
         return self._call("GET", "/directory", {}, urgent=True)
+
+    def ask(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Make a small call of another part of the wire, JSON there and back.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            The centre has no such thing, or none that this proxy may know of.
+        """
+        body = b"" if document is None else json.dumps(document, ensure_ascii=False).encode("utf-8")
+        headers = {"Content-Type": "application/json"} if body else {}
+        response = self._request(method, path, headers, body, urgent=True)
+        if response.status_code == 404:
+            raise NotFound("the centre knows no such thing")
+        return _understood(response)
 
     def _send_in_pieces(self, dicom: bytes, sha256: str, after_piece: Callable[[], None], *, urgent: bool) -> Receipt:
         """Send a large object, from where the centre has it; go on after a break as long as pieces get through."""

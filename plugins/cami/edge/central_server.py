@@ -4,22 +4,34 @@ import json
 import logging
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from cami.delivery import Recall, Receiver, TokenVerifier, Uploads, wire_endpoints
 from cami.delivery.tokens import read_public_keys
 from cami.edge import ingest
 from cami.edge.background import Worker
-from cami.edge.server import Server, Services
+from cami.edge.server import Server, Services, gathered
+from cami.errands import Bell, ErrandBook, errand_endpoints, open_errands
 from cami.errors import Misconfigured
 from cami.region import Disk
+from cami.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks for uploads that nobody goes on with.
+#: Seconds between two looks for what is to be forgotten: uploads that nobody goes on with, errands that ended long ago.
 TIDY_INTERVAL = 3600.0
+#: Of Orthanc's HTTP threads, the part that proxies may hold while they wait for errands.
+WAITING_SHARE = 0.4
 
 
 class CentralServer(Server):
     """The services of the centre."""
+
+    def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
+        super().__init__(settings, engine, storage)
+        self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
+        self.bell = Bell(lambda: open_errands(engine), int(settings.http_threads * WAITING_SHARE))
+        self.errands = ErrandBook(engine, self.clock, self.bell)
 
     def disk_rules(self) -> Disk:
         """Return what the registry says of the centre's volume."""
@@ -28,8 +40,11 @@ class CentralServer(Server):
     def services(self) -> Services:
         """Make the wire's other end and what keeps it tidy."""
         self._import_accounts(self.settings.secrets / "accounts.json")
+        return gathered(self._receiving(), self._sending_errands())
+
+    def _receiving(self) -> Services:
+        """Take what proxies deliver."""
         receiver = Receiver(self.archive, self.engine, self.quarantine, self.clock, self.disk.require_room)
-        tokens = TokenVerifier(read_public_keys(self.settings.keys), self.clock)
         ingest.refuse_at_centre()
 
         def relabel() -> float:
@@ -43,8 +58,18 @@ class CentralServer(Server):
             uploads.tidy()
             return TIDY_INTERVAL
 
-        endpoints = wire_endpoints(receiver, tokens, self.accounts, uploads, recall)
+        endpoints = wire_endpoints(receiver, self.tokens, self.accounts, uploads, recall)
         return endpoints, [Worker("relabel", relabel), Worker("uploads", tidy_uploads)]
+
+    def _sending_errands(self) -> Services:
+        """Let proxies fetch what the centre wants of them."""
+
+        def tidy() -> float:
+            self.errands.tidy()
+            return TIDY_INTERVAL
+
+        endpoints = errand_endpoints(self.tokens, self.errands, self.bell)
+        return endpoints, [Worker("errands", tidy, on_stop=self.bell.close)]
 
     def _import_accounts(self, path: Path) -> None:
         try:

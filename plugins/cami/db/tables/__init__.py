@@ -4,6 +4,7 @@ Migrations in ``cami/db/migrations`` make them; a test checks that both agree.
 """
 
 from cami.db.tables.base import metadata
+from cami.db.tables.errands import errand
 from cami.db.tables.people import account, session
 from cami.db.tables.quarantine import quarantined_object
 from cami.db.tables.receiving import received_instance, study, study_claim, upload
@@ -14,6 +15,7 @@ __all__ = [
     "change_cursor",
     "delivery_item",
     "delivery_study",
+    "errand",
     "eviction",
     "metadata",
     "quarantined_object",
