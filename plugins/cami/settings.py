@@ -35,6 +35,8 @@ class Settings:
     """Whether the session cookie is for HTTPS only: true behind a TLS proxy."""
     uploads: Path = Path("/var/lib/cami/uploads")
     """Where the centre keeps large objects until they are whole."""
+    http_threads: int = 50
+    """How many requests Orthanc answers at the same time (``HttpThreadsCount``)."""
 
 
 def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -73,4 +75,5 @@ def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] =
         central_url=text("CentralUrl", required=proxy).rstrip("/"),
         cookie_secure=bool(section.get("CookieSecure", True)),
         uploads=Path(text("Uploads", required=False) or "/var/lib/cami/uploads"),
+        http_threads=int(configuration.get("HttpThreadsCount", 50)),
     )

@@ -28,9 +28,11 @@ from cami.delivery.runs import Night, Runs
 from cami.delivery.scrub import Scrub
 from cami.delivery.tokens import TokenIssuer, TokenVerifier
 from cami.delivery.uploads import Uploads
-from cami.delivery.wire import wire_endpoints
+from cami.delivery.wire import ROOT as WIRE_ROOT
+from cami.delivery.wire import for_proxies, wire_endpoints
 
 __all__ = [
+    "WIRE_ROOT",
     "CentralLink",
     "ChangeFeed",
     "Commitment",
@@ -59,5 +61,6 @@ __all__ = [
     "Uploads",
     "completeness_endpoints",
     "control_endpoints",
+    "for_proxies",
     "wire_endpoints",
 ]

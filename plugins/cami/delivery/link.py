@@ -15,6 +15,7 @@ from cami.delivery.squeeze import squeezed
 from cami.delivery.tokens import HEADER, TokenIssuer
 from cami.delivery.transport import Transport
 from cami.delivery.tus_sender import TusSender
+from cami.errors import NotFound
 
 ROOT = "/cami/wire/v1"
 
@@ -135,6 +136,21 @@ class CentralLink:
     def directory(self) -> dict[str, Any]:
         """Fetch the accounts of this proxy's МО."""
         return self._call("GET", "/directory", {}, urgent=True)
+
+    def ask(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Make a small call of another part of the wire, JSON there and back.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            The centre has no such thing, or none that this proxy may know of.
+        """
+        body = b"" if document is None else json.dumps(document, ensure_ascii=False).encode("utf-8")
+        headers = {"Content-Type": "application/json"} if body else {}
+        response = self._request(method, path, headers, body, Passage(urgent=True))
+        if response.status_code == 404:
+            raise NotFound("the centre knows no such thing")
+        return understood(response)
 
     def _call(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, urgent: bool

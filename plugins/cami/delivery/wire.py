@@ -17,7 +17,7 @@ from cami.delivery.tokens import HEADER, TokenVerifier
 from cami.delivery.tus import NAME, Handler, Tus
 from cami.delivery.uploads import Uploads
 from cami.delivery.wire_checks import check_handlers
-from cami.errors import Denied, Invalid, Transient
+from cami.errors import Denied, Invalid, NotFound, Transient
 from cami.web import Endpoint, Request, Response, answer_json, answer_text
 from cami.web import Handler as WebHandler
 
@@ -53,19 +53,21 @@ def wire_endpoints(
 
     tus = Tus(uploads, recall, receiver, ROOT + "/uploads")
     return [
-        Endpoint(ROOT + "/instances", _for_proxies(tokens, {"POST": instances})),
-        Endpoint(ROOT + "/uploads", _for_proxies(tokens, tus.collection)),
-        Endpoint(f"{ROOT}/uploads/({NAME})", _for_proxies(tokens, tus.member)),
-        Endpoint(ROOT + "/directory", _for_proxies(tokens, {"GET": people})),
-        Endpoint(ROOT + "/ping", _for_proxies(tokens, {"GET": ping})),
+        Endpoint(ROOT + "/instances", for_proxies(tokens, {"POST": instances})),
+        Endpoint(ROOT + "/uploads", for_proxies(tokens, tus.collection)),
+        Endpoint(f"{ROOT}/uploads/({NAME})", for_proxies(tokens, tus.member)),
+        Endpoint(ROOT + "/directory", for_proxies(tokens, {"GET": people})),
+        Endpoint(ROOT + "/ping", for_proxies(tokens, {"GET": ping})),
         *(
-            Endpoint(ROOT + path, _for_proxies(tokens, {"POST": handler}))
+            Endpoint(ROOT + path, for_proxies(tokens, {"POST": handler}))
             for path, handler in check_handlers(manifests, reports).items()
         ),
     ]
 
 
-def _for_proxies(tokens: TokenVerifier, methods: Mapping[str, Handler]) -> WebHandler:
+def for_proxies(tokens: TokenVerifier, methods: Mapping[str, Handler]) -> WebHandler:
+    """Return the handler of an address that only proxies may call; each method's is given the МО that has signed."""
+
     def handle(request: Request) -> Response:
         try:
             mo = tokens.verify(request.headers.get(HEADER.lower(), ""))
@@ -84,6 +86,9 @@ def _answer(handler: Handler, mo: str, request: Request) -> Response:
         return handler(mo, _plain(request))
     except Invalid as error:
         return answer_text(413 if isinstance(error, TooLarge) else 400, str(error))
+    except NotFound:
+        # The same words for what is another МО's and for what does not exist.
+        return answer_text(404, "no such thing")
     except NoRoom:
         # Told once by the disk's watch; proxies keep everything and ask again every few seconds.
         return answer_text(507, "no room at the centre now: try again later")

@@ -20,7 +20,14 @@ AFTER_FAILURE = 5.0
 class Worker:
     """Repeats a step in a thread of its own."""
 
-    def __init__(self, name: str, step: Callable[[], float], *, gather: float = 0.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], float],
+        *,
+        gather: float = 0.0,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
         """Make a worker.
 
         Parameters
@@ -29,10 +36,13 @@ class Worker:
             Does a piece of work and returns how many seconds to wait before the next.
         gather
             Seconds between two steps at least, when woken: so one step does what many wake-ups ask for.
+        on_stop
+            Called when the server stops, before the HTTP server waits for its threads.
         """
         self.name = name
         self._step = step
         self._gather = gather
+        self._on_stop = on_stop
         self._wake = threading.Event()
         self._halt = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"cami-{name}", daemon=True)
@@ -50,6 +60,7 @@ class Worker:
         """Ask the thread to end after its present step."""
         self._halt.set()
         self._wake.set()
+        self._on_stop()
 
     def join(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for the thread to end; what it was doing is safe in the database anyway."""

@@ -31,6 +31,7 @@ from cami.delivery.transport import Transport
 from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services, gathered
+from cami.errands import Handler, Kind, Runner
 from cami.errors import Misconfigured
 from cami.region import Disk, Proxy
 from cami.settings import Settings
@@ -67,6 +68,7 @@ class ProxyServer(Server):
         self.holdings = Holdings(engine, self.clock)
         self.link = self._make_link()
         self.senders: list[Worker] = []
+        self.errands: dict[Kind, Handler] = {}
         self.feed = ChangeFeed(self.archive, self.queue, self.wake_senders)
 
     def disk_rules(self) -> Disk:
@@ -76,7 +78,7 @@ class ProxyServer(Server):
     def services(self) -> Services:
         """Make the queue, its senders, and what keeps the local archive."""
         self._answer_devices()
-        return gathered(self._reading(), self._sending(), self._keeping(), self._comparing())
+        return gathered(self._reading(), self._sending(), self._keeping(), self._comparing(), self._running())
 
     def wake_senders(self) -> None:
         """Let the senders look at the queue now."""
@@ -182,6 +184,11 @@ class ProxyServer(Server):
         reconciler = Worker("reconciliation", reconcile)
         endpoints = completeness_endpoints(self.settings.mo, self.authenticator, runs, reconciler.wake)
         return endpoints, [reconciler, Worker("reports", report)]
+
+    def _running(self) -> Services:
+        """Run what the centre wants of this proxy."""
+        runner = Runner(self.link, self.errands, self.clock)
+        return [], [Worker("errands", runner.step)]
 
     def _own_proxy(self) -> Proxy:
         proxy = self.region.organization(self.settings.mo).proxy
