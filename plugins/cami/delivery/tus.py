@@ -2,7 +2,8 @@
 
 Orthanc hands GET, POST, PUT and DELETE to a plugin, no OPTIONS, HEAD or PATCH, and cannot answer 409 or 460. So GET
 tells the offset, PUT appends, and where Orthanc has no status of tus, ``Upload-Status`` names it (docs/adr/0009). An
-upload is called by the digest of its object; a partial one, of which several may come at a time, also by where it begins.
+upload is called by the digest of its object; a partial one, of which several may come at a time, also by where it
+begins.
 """
 
 import base64
