@@ -3,8 +3,8 @@
 Classes (F-04): emergencies and what somebody waits for (`URGENT`) go before everything else. The rest is ordered by one
 number, the *turn*: a moment in time that is given to an instance when it comes in and only moves when its study's class
 does. It is the moment at which the study began to arrive, plus the time that the study's earlier parts would take on a
-line of 2 Mbit/s, plus the patience of its class. So the parts of a small study come before the tail of a large one, studies
-that arrive together share the line, and nothing starves: later studies get ever later turns.
+line of 2 Mbit/s, plus the patience of its class. So the parts of a small study come before the tail of a large one,
+studies that arrive together share the line, and nothing starves: later studies get ever later turns.
 """
 
 from collections.abc import Mapping

@@ -14,7 +14,6 @@ import yaml
 
 from cami.orthanc_config import render
 from cami.region import load_region
-from cami.region.model import Link
 from cami_cli.answering import http, tail
 from cami_cli.bench.link_emulator_ends import FAR_ADDRESS, FAR_SIDE_ADDRESS, ThinLine
 from cami_cli.errors import Trouble
@@ -31,8 +30,8 @@ _START_SECONDS = 90.0
 #: As packaged: without the variable that our sandbox sets for every server.
 STOCK = ("env", "--unset=TCP_NODELAY", "Orthanc", f"{CONFIGURATION}/orthanc.json")
 Kind = Literal["ours", "stock"]
-#: What a site with a thin line would turn on.
-_USUAL = {"compression": "jpeg-ls"}
+#: The emulated line has no TLS: its far end is Orthanc itself.
+_OPEN = {"plain_http": True}
 
 #: Auto-routing as the Orthanc Book shows it.
 _ROUTE = """
@@ -212,9 +211,8 @@ class Servers:
 
 
 def link_settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the registry says of the line: what is usual as far as this release knows it, and what is chosen."""
-    known = {name: value for name, value in _USUAL.items() if name in Link.model_fields}
-    return {**known, **chosen}
+    """Return what the registry says of the line beside its rate."""
+    return {**_OPEN, **chosen}
 
 
 def _registry(setting: Setting, mbit_s: float) -> Path:
