@@ -1,8 +1,11 @@
 """HTTP over a thin line that breaks: paced bodies, sockets that notice a dead line, stale connections replaced."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -10,7 +13,7 @@ from requests.adapters import HTTPAdapter
 
 from cami.delivery.pace import Pace
 from cami.delivery.right_of_way import Passage, StoodBackError
-from cami.errors import Transient
+from cami.errors import Misconfigured, Transient
 
 #: Seconds for a connection, and for each piece of a body, to get through.
 CONNECT_TIMEOUT = 10
@@ -41,6 +44,36 @@ def _options(unsent: int) -> list[tuple[int, int, int]]:
         (socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in wanted.items() if hasattr(socket, name)
     ]
     return options
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """By what the two ends of the line know each other in TLS, as files in PEM."""
+
+    authorities: Path | None = None
+    """Who may have signed the centre's; None: whom browsers trust."""
+    own: Path | None = None
+    """What this proxy shows, if the centre's TLS asks for it."""
+    own_key: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse files that cannot be used, when the server starts and not when it first sends.
+
+        Raises
+        ------
+        cami.errors.Misconfigured
+            One of them cannot.
+        """
+        try:
+            if self.authorities is not None:
+                ssl.create_default_context(cafile=self.authorities)
+            if self.own is not None:
+                ssl.create_default_context().load_cert_chain(self.own, self.own_key)
+        except (OSError, ssl.SSLError) as error:
+            raise Misconfigured(
+                f"the certificates of the line cannot be used: {self.authorities or '–'}, {self.own or '–'}, "
+                f"{self.own_key or '–'}: {error.strerror or error}"
+            ) from error
 
 
 class LineBroken(Transient):
@@ -107,9 +140,10 @@ class PacedBody:
 class Transport:
     """Connections of a proxy to the centre, one for each thread, kept open between requests."""
 
-    def __init__(self, pace: Pace, unsent: int = UNSENT) -> None:
+    def __init__(self, pace: Pace, unsent: int = UNSENT, certificates: Certificates | None = None) -> None:
         """Make connections that keep to `pace` and hold at most some `unsent` bytes each that are not on the line."""
         self._pace = pace
+        self._certificates = certificates or Certificates()
         self._unsent = unsent
         # requests does not promise that a session may be used by several threads: each has its own.
         self._local = threading.local()
@@ -169,6 +203,11 @@ class Transport:
             self._local.used = False
             # Proxies of the environment, .netrc and the like are not for this line.
             session.trust_env = False
+            known = self._certificates
+            if known.authorities is not None:
+                session.verify = str(known.authorities)
+            if known.own is not None:
+                session.cert = (str(known.own), str(known.own_key))
             session.mount("http://", _Adapter(self._unsent))
             session.mount("https://", _Adapter(self._unsent))
         return session

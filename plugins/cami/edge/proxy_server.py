@@ -27,7 +27,7 @@ from cami.delivery import (
 )
 from cami.delivery.fitting import fit
 from cami.delivery.order import ALL, URGENT
-from cami.delivery.transport import Transport
+from cami.delivery.transport import Certificates, Transport
 from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services, gathered
@@ -88,7 +88,9 @@ class ProxyServer(Server):
     def _make_link(self) -> CentralLink:
         pace = Pace(self.timetable.limit, urgent_exempt=self.line.urgent_exempt)
         tokens = TokenIssuer(self.settings.mo, self.settings.secrets / "link.key", self.clock)
-        transport = Transport(pace, self.fit.unsent)
+        settings = self.settings
+        known = Certificates(settings.central_ca, settings.client_certificate, settings.secrets / "client.key")
+        transport = Transport(pace, self.fit.unsent, known)
         return CentralLink(self.settings.central_url, tokens, transport, self.fit.piece, gzip=self.line.gzip)
 
     def _answer_devices(self) -> None:

@@ -14,7 +14,6 @@ import yaml
 
 from cami.orthanc_config import render
 from cami.region import load_region
-from cami.region.model import Link
 from cami_cli.answering import http, tail
 from cami_cli.bench.accidents import small_volume, under_false_clock
 from cami_cli.bench.link_emulator_ends import FAR_ADDRESS, FAR_SIDE_ADDRESS, ThinLine
@@ -36,8 +35,8 @@ Kind = Literal["ours", "stock"]
 Weakness = Literal["none", "small volumes", "false clocks"]
 #: More than what a server keeps free of images and of uploads (`cami.delivery.disk`, `cami.delivery.uploads`).
 _SMALL_BYTES = 1_500_000_000
-#: What a site with a thin line would turn on.
-_USUAL = {"compression": "jpeg-ls"}
+#: The emulated line has no TLS: its far end is Orthanc itself.
+_OPEN = {"plain_http": True}
 
 #: Auto-routing as the Orthanc Book shows it.
 _ROUTE = """
@@ -222,9 +221,8 @@ def _end(end: End) -> None:
 
 
 def link_settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the registry says of the line: what is usual as far as this release knows it, and what is chosen."""
-    known = {name: value for name, value in _USUAL.items() if name in Link.model_fields}
-    return {**known, **chosen}
+    """Return what the registry says of the line beside its rate."""
+    return {**_OPEN, **chosen}
 
 
 def _registry(setting: Setting, mbit_s: float) -> Path:
