@@ -130,6 +130,7 @@ class Hospital:
         runtime = NativeRuntime(self._state.require().suite, command=under_false_clock(server))
         runtime.prepare(Progress())
         runtime.stop(server)
+        self._stack.callback(runtime.kill, server)
         runtime.start(server)
         wait_until(f"{name} answers", lambda: self.healthy(name), 90)
         self.tell(f"{name} runs by a clock of ours")

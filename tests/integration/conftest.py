@@ -1,8 +1,20 @@
 """Real regions and real DICOM."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.live import LiveRegion, cami
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    """Keep together, where several processes run tests (``--dist loadgroup``), what shares a region."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            package = item.path.parent
+            item.add_marker(pytest.mark.xdist_group(str(item.path if package == HERE else package)))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from cami_cli.errors import Trouble
@@ -50,12 +50,17 @@ def filled(folder: Path, leaving: int) -> Iterator[None]:
     ballast = folder / "ballast"
     try:
         with ballast.open("wb") as file:
-            size = shutil.disk_usage(folder).free - leaving
-            if size > 0:
-                os.posix_fallocate(file.fileno(), 0, size)
+            for step in (1 << 20, 4096):  # what the server writes meanwhile comes in between
+                _grow(file.fileno(), folder, leaving, step)
         yield
     finally:
         ballast.unlink(missing_ok=True)
+
+
+def _grow(file: int, folder: Path, leaving: int, step: int) -> None:
+    with suppress(OSError):  # nothing is left
+        while shutil.disk_usage(folder).free >= leaving + step:
+            os.posix_fallocate(file, os.fstat(file).st_size, step)
 
 
 @contextmanager
