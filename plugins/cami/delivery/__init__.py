@@ -5,6 +5,7 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 (`courier`, `receiver`). What must not be joined to the archive is kept apart with the reason (`quarantine`).
 """
 
+from cami.delivery.coercing import Coercing
 from cami.delivery.commitment import Commitment
 from cami.delivery.completeness import completeness_endpoints
 from cami.delivery.controls import control_endpoints
@@ -30,6 +31,7 @@ from cami.delivery.wire import wire_endpoints
 __all__ = [
     "CentralLink",
     "ChangeFeed",
+    "Coercing",
     "Commitment",
     "Courier",
     "DeliveryQueue",

@@ -54,7 +54,7 @@ class Courier:
         Raises
         ------
         cami.errors.Transient
-            The line is down. The instance is back in the queue; the caller should pause.
+            The line is down, or the local archive. The instance is back in the queue; the caller should pause.
         """
         if not self._line.may_be_tried():
             return False
@@ -62,12 +62,21 @@ class Courier:
         if item is None:
             self._line.not_tried()
             return False
-        dicom = self._archive.read(item.instance_id)
-        if dicom is None:
+        try:
+            original = self._archive.read(item.instance_id)
+            dicom = None if original is None else self._prepare(item, original)
+        except Transient:
+            self._line.not_tried()
+            self._queue.give_back(item, "archive", pause(item.attempts))
+            raise
+        if original is None or dicom is None:
             log.warning("instance %s left the local archive before it was sent", item.instance_id)
+            self._line.not_tried()
             self._queue.forget(item.instance_id)
             return True
-        dicom = self._prepare(item, dicom)
+        return self._carry(item, original, dicom)
+
+    def _carry(self, item: Item, original: bytes, dicom: bytes) -> bool:
         sha256 = hashlib.sha256(dicom).hexdigest()
         try:
             receipt = self._link.send(dicom, sha256, urgent=item.urgent, after_piece=partial(self._stand_back, item))
@@ -89,7 +98,7 @@ class Courier:
             self._queue.give_back(item, "digest", pause(item.attempts))
             raise Transient("the centre stored other bytes than were sent; sending again")
         else:
-            self._queue.accept(item, sha256)
+            self._queue.accept(item, sha256, hashlib.sha256(original).hexdigest())
         return True
 
     def confirm_due(self) -> int:

@@ -9,6 +9,7 @@ from cami.access import Directory
 from cami.delivery import (
     CentralLink,
     ChangeFeed,
+    Coercing,
     Commitment,
     Courier,
     DeliveryQueue,
@@ -25,6 +26,7 @@ from cami.delivery import (
     control_endpoints,
 )
 from cami.delivery.link import piece_bytes
+from cami.delivery.queue import Item
 from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services, gathered
@@ -103,7 +105,14 @@ class ProxyServer(Server):
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""
         self.queue.recover()
-        courier = Courier(self.archive, self.queue, self.link, self.clock, Lossless(self.archive, self.line).prepare)
+        organization = self.region.organization(self.settings.mo)
+        coercing = Coercing(self.archive, organization, self._own_proxy())
+        lossless = Lossless(self.archive, self.line)
+
+        def prepare(item: Item, dicom: bytes) -> bytes:
+            return lossless.prepare(item, coercing.prepare(item, dicom))
+
+        courier = Courier(self.archive, self.queue, self.link, self.clock, prepare)
 
         def send() -> float:
             return 0.0 if courier.send_next() else SEND_INTERVAL
@@ -114,6 +123,7 @@ class ProxyServer(Server):
 
         def measure() -> float:
             metrics.publish_queue(self.engine, self.clock)
+            metrics.publish_coercion(coercing.counted())
             return METRICS_INTERVAL
 
         self.senders += [Worker(f"sender-{number}", send) for number in range(1, self.line.streams + 1)]
