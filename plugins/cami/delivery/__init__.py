@@ -5,6 +5,7 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 (`courier`, `receiver`). What must not be joined to the archive is kept apart with the reason (`quarantine`).
 """
 
+from cami.delivery.coercing import Coercing
 from cami.delivery.commitment import Commitment
 from cami.delivery.completeness import completeness_endpoints
 from cami.delivery.controls import control_endpoints
@@ -35,6 +36,7 @@ __all__ = [
     "WIRE_ROOT",
     "CentralLink",
     "ChangeFeed",
+    "Coercing",
     "Commitment",
     "Courier",
     "DeliveryQueue",

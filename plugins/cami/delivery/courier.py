@@ -8,6 +8,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -36,6 +37,15 @@ def _as_it_is(_item: Item, dicom: bytes) -> bytes:
 
 class _SettledError(Exception):
     """The instance is back in the queue, and the senders should rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """What went over the line, and what it was made of."""
+
+    sha256: str
+    original: bytes
+    content: Sent | None
 
 
 class Courier:
@@ -163,13 +173,19 @@ class Courier:
 
     def _send(self, item: Item, passage: Passage) -> None:
         """Send what was taken and note what became of it; raise `_SettledError` when that was noted and all rest."""
-        dicom = self._archive.read(item.instance_id)
-        if dicom is None:
+        try:
+            original = self._archive.read(item.instance_id)
+            dicom = None if original is None else self._prepare(item, original)
+        except Transient as error:
+            self._line.not_tried()
+            self._queue.give_back(item, "archive", rest(item.attempts))
+            raise _SettledError(str(error)) from error
+        if original is None or dicom is None:
             log.warning("instance %s left the local archive before it was sent", item.instance_id)
+            self._line.not_tried()
             self._queue.forget(item.instance_id)
             return
-        sent = self._held_by(item, dicom)
-        dicom = self._prepare(item, dicom)
+        sent = self._held_by(item, original)
         sha256 = hashlib.sha256(dicom).hexdigest()
         try:
             receipt = self._link.send(dicom, sha256, passage, begun=item.begun)
@@ -184,17 +200,18 @@ class Courier:
             self._set_apart(item, "refused-by-centre")
         else:
             self._line.works()
-            self._close(item, sha256, sent, receipt)
+            self._close(item, _Sending(sha256, original, sent), receipt)
 
-    def _close(self, item: Item, sha256: str, sent: Sent | None, receipt: Receipt) -> None:
+    def _close(self, item: Item, sending: _Sending, receipt: Receipt) -> None:
         if receipt.outcome in ("quarantined", "rejected"):
             self._set_apart(item, receipt.reason or receipt.outcome)
-        elif receipt.outcome == "stored" and receipt.sha256 != sha256:
+        elif receipt.outcome == "stored" and receipt.sha256 != sending.sha256:
             self._queue.give_back(item, "digest", rest(item.attempts))
             raise _SettledError("the centre stored other bytes than were sent; sending again")
         else:
             # "Present" may name other bytes: the same object, which an earlier try has brought in another encoding.
-            self._queue.accept(item, receipt.sha256, sent)
+            source = hashlib.sha256(sending.original).hexdigest()
+            self._queue.accept(item, receipt.sha256, source, sending.content)
 
     def confirm_due(self) -> int:
         """Send the manifest of each study that is complete and quiet; return how many were confirmed.

@@ -81,21 +81,26 @@ class DeliveryQueue:
             found = connection.scalar(select(change_cursor.c.seq).where(change_cursor.c.reader == READER))
         return found or 0
 
-    def evicted(self, instance_ids: Sequence[str]) -> dict[str, str]:
-        """Return which of these instances were let go of here, each with the digest of what the centre has.
+    def evicted(self, instance_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Return which of these instances were let go of here, each with the digests that need not be sent again.
 
-        The digest is empty for one that the centre has lost.
+        These are of what the centre has, and of the file that it was made from; none for one that the centre has lost.
         """
-        found: dict[str, str] = {}
+        found: dict[str, frozenset[str]] = {}
+        asked = select(
+            delivery_item.c.instance_id, delivery_item.c.state, delivery_item.c.sha256, delivery_item.c.source_sha256
+        )
         with self._reader.connect() as connection:
             for part in parts(instance_ids):
                 rows = connection.execute(
-                    select(delivery_item.c.instance_id, delivery_item.c.state, delivery_item.c.sha256).where(
+                    asked.where(
                         delivery_item.c.instance_id.in_(part),
                         _named_state.in_(states_before(Command.RECEIVE)),
                     )
                 )
-                found.update({row.instance_id: row.sha256 if row.state == State.EVICTED else "" for row in rows})
+                for row in rows:
+                    known = (row.sha256, row.source_sha256) if row.state == State.EVICTED else ()
+                    found[row.instance_id] = frozenset(filter(None, known))
         return found
 
     def record(
@@ -115,7 +120,7 @@ class DeliveryQueue:
         cursor
             Where to go on reading the change log; None: it was not read.
         restored, received
-            Instances that were evicted and are here again: as the bytes that the centre has, or not.
+            Instances that were evicted and are here again: as bytes that need not be sent again, or not.
 
         Returns
         -------
@@ -125,7 +130,14 @@ class DeliveryQueue:
         now = self._clock.now()
         with self._engine.begin() as connection:
             move(connection, Command.RESTORE, restored, received_at=now, stored_at=now, reason=None)
-            again = {"received_at": now, "sha256": None, "stored_at": None, "confirmed_at": None, "not_before": None}
+            again = {
+                "received_at": now,
+                "sha256": None,
+                "source_sha256": None,
+                "stored_at": None,
+                "confirmed_at": None,
+                "not_before": None,
+            }
             new = move(connection, Command.RECEIVE, received, **again, attempts=0, reason=None)
             new += self._enter(connection, {identity.instance_id: (seq, identity) for seq, identity in arrivals})
             if cursor is not None:
@@ -251,14 +263,15 @@ class DeliveryQueue:
                 reason=reason,
             )
 
-    def accept(self, item: Item, sha256: str, sent: Sent | None = None) -> None:
-        """Note that the centre has stored exactly the bytes with this digest, and what they were made of."""
+    def accept(self, item: Item, sha256: str, source_sha256: str, sent: Sent | None = None) -> None:
+        """Note that the centre has stored exactly the bytes with this digest, what they were made of and what they hold."""
         with self._engine.begin() as connection:
             move(
                 connection,
                 Command.ACCEPT,
                 [item.instance_id],
                 sha256=sha256,
+                source_sha256=source_sha256,
                 stored_at=self._clock.now(),
                 reason=None,
                 not_before=None,

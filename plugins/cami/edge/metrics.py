@@ -1,5 +1,7 @@
 """Figures for Orthanc's ``/tools/metrics-prometheus``, which takes a name and a number, no labels."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import Engine
 
 from cami.clock import Clock
@@ -23,6 +25,12 @@ def publish_queue(engine: Engine, clock: Clock) -> None:
     _publish("cami_delivery_stored_instances", totals.stored)
     _publish("cami_delivery_confirmed_instances", totals.confirmed)
     _publish("cami_delivery_quarantined_instances", totals.quarantined)
+
+
+def publish_coercion(counted: Mapping[str, int]) -> None:
+    """Publish what was noticed while objects were coerced, since the server started (`cami.coercion.Note`)."""
+    for note, count in counted.items():
+        _publish(f"cami_coercion_{note.replace('-', '_')}_objects", count)
 
 
 def _publish(name: str, value: float) -> None:

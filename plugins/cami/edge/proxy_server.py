@@ -9,6 +9,7 @@ from cami.access import Directory
 from cami.delivery import (
     CentralLink,
     ChangeFeed,
+    Coercing,
     Commitment,
     Courier,
     DeliveryQueue,
@@ -27,6 +28,7 @@ from cami.delivery import (
 )
 from cami.delivery.fitting import fit
 from cami.delivery.order import ALL, URGENT
+from cami.delivery.queue import Item
 from cami.delivery.transport import Certificates, Transport
 from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
@@ -113,12 +115,19 @@ class ProxyServer(Server):
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""
         self.queue.recover()
+        organization = self.region.organization(self.settings.mo)
+        coercing = Coercing(self.archive, organization, self._own_proxy())
+        lossless = Lossless(self.archive, self.line)
+
+        def prepare(item: Item, dicom: bytes) -> bytes:
+            return lossless.prepare(item, coercing.prepare(item, dicom))
+
         courier = Courier(
             self.archive,
             self.queue,
             self.link,
             self.clock,
-            Lossless(self.archive, self.line).prepare,
+            prepare,
             now_open=self.timetable.classes,
             on_work=self.wake_senders,
         )
@@ -136,6 +145,7 @@ class ProxyServer(Server):
 
         def measure() -> float:
             metrics.publish_queue(self.engine, self.clock)
+            metrics.publish_coercion(coercing.counted())
             return METRICS_INTERVAL
 
         # What is urgent has senders of its own: the others stand still in the middle of what they are sending.

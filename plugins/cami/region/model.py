@@ -13,6 +13,7 @@ from cami.region.terms import (
     Code,
     Gigabytes,
     Login,
+    LongString,
     MegabitsPerSecond,
     MegabytesPerSecond,
     Modality,
@@ -155,6 +156,29 @@ class NightWindow(_Entry):
 _NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})
 
 
+class DeviceCoercion(_Entry):
+    """Where a device is an exception to `Coercion`; what is left out is as at the proxy."""
+
+    character_set: bool | None = None
+    institution: bool | None = None
+    issuer_of_patient_id: bool | None = None
+
+
+class Coercion(_Entry):
+    """What is put right in the objects that go to the centre (DICOM PS3.4 B.4.1.3); the originals are kept in them."""
+
+    character_set: bool = True
+    """Text is brought into UTF-8, read by the `character_set` of the device."""
+    institution: bool = True
+    """Institution Name, Institution Code Sequence (ОИД), Institutional Department Name: from the registry."""
+    issuer_of_patient_id: bool = True
+    """Issuer of Patient ID and its qualifiers: the ОИД of the МО."""
+
+    def of_device(self, device: DeviceCoercion) -> Self:
+        """Return what holds for the objects of a device."""
+        return self.model_copy(update=device.model_dump(exclude_none=True))
+
+
 class Proxy(_Entry):
     """The PACS Proxy of an МО."""
 
@@ -166,6 +190,7 @@ class Proxy(_Entry):
     """Where an image must be for storage commitment to tell a device that it may delete its own: in the proxy's
     archive, or confirmed by the centre."""
     reconciliation: NightWindow = _NIGHT
+    coercion: Coercion = Coercion()
 
     @model_validator(mode="after")
     def _room_is_made_before_the_stop(self) -> Self:
@@ -190,12 +215,15 @@ class Device(_Entry):
     aet: AeTitle
     name: Title
     room: Annotated[str, Field(max_length=64)] = ""
+    department: LongString | Literal[""] = ""
+    """Where it stands, as Institutional Department Name (0008,1040); empty: not known."""
     modality: Modality
     address: Address
     """From where it calls; Orthanc refuses the AE title from any other address."""
     port: TcpPort | None = None
     """Where it listens, if it does."""
     character_set: CharacterSets = CharacterSets()
+    coercion: DeviceCoercion = DeviceCoercion()
 
 
 class Organization(_Entry):

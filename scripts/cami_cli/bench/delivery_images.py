@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from cami_cli.phantoms import ct, dx, mr, people
-from cami_cli.phantoms.study import Device, Study
+from cami_cli.phantoms.study import UTF8, Device, Study
 
 Modality = Literal["CT", "MR", "DX"]
 
@@ -88,7 +88,7 @@ def _instances(wanted: Wanted) -> Iterator[Dataset]:
         device=Device("Синтетическая больница № 1", f"{wanted.modality} PHANTOM", "BENCH", "1"),
         modality=wanted.modality,
         description="DELIVERY",
-        charset="ISO_IR 192",
+        text=UTF8,
         date="20261122",
         time="120000",
         accession="BENCH3",

@@ -77,6 +77,23 @@ def check_answers(title: str, answers: Mapping[str, int], allowed: Collection[in
     return _check(title, wrong, f"{len(answers)} addresses: {found}", enough=bool(answers))
 
 
+def check_names(read: Mapping[str, bool], misdeclared: int) -> Check:
+    """Check that every study calls its patient by the right name (`read`, by study).
+
+    Parameters
+    ----------
+    misdeclared
+        Studies whose devices declare another character set than they write, or none.
+    """
+    wrong = [name for name, right in read.items() if not right]
+    return _check(
+        "names are readable at the centre, whatever character set the device declares",
+        wrong,
+        f"{len(read)} studies, {misdeclared} of them declared wrongly or not at all",
+        enough=bool(read) and misdeclared > 0,
+    )
+
+
 def check_pixels(compared: Mapping[str, bool]) -> Check:
     """Check that the sampled objects have the very bytes of pixel data at the centre that lie on disk."""
     wrong = [name for name, equal in compared.items() if not equal]

@@ -15,6 +15,7 @@ from cami_cli.demo.checks import (
     Check,
     check_answers,
     check_delivery,
+    check_names,
     check_pixels,
     check_shared_patient,
     check_sight,
@@ -118,6 +119,7 @@ class Witness:
         for mo in self._mos:
             yield from self._addresses(mo)
         yield self._strangers()
+        yield self._names()
         yield self._pixels()
 
     def _doctor(self, mo: str) -> Account:
@@ -189,6 +191,16 @@ class Witness:
     def _samples(self, mo: str) -> list[Sample]:
         """Return one object of each study of an МО."""
         return [sample(self._folder, study)[0] for study in self._written if study.mo == mo]
+
+    def _names(self) -> Check:
+        read = {}
+        for mo in self._mos:
+            with self._central(mo) as central:
+                names = central.patient_names()
+            for study in self._written:
+                if study.mo == mo:
+                    read[f"{mo} {study.modality}"] = names.get(study.study_uid) == study.patient_name
+        return check_names(read, sum(not study.text_is_right for study in self._written))
 
     def _pixels(self) -> Check:
         compared = {}

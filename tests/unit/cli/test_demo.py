@@ -21,6 +21,7 @@ from cami_cli.demo.checks import (
     Check,
     check_answers,
     check_delivery,
+    check_names,
     check_pixels,
     check_shared_patient,
     check_sight,
@@ -36,7 +37,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def _written(mo: str = "42001", uid: str = "1.2", instances: int = 3) -> WrittenStudy:
-    return WrittenStudy(mo, "CT", "КТ", uid, "70012345618", f"{mo}/CT", instances, 1000)
+    return WrittenStudy(mo, "CT", "КТ", uid, "70012345618", "Иванов^Иван", True, f"{mo}/CT", instances, 1000)
 
 
 def _delivered(uid: str = "1.2", instances: int = 3, confirmed: int = 3) -> Delivered:
@@ -143,6 +144,8 @@ class TestChecks:
             check_shared_patient({"1": "", "2": "b"}, {"1": "", "2": "b"}),
             check_answers("x", {}, {403}),
             check_pixels({}),
+            check_names({}, 1),
+            check_names({"a": True}, 0),
         ],
     )
     def test_nothing_looked_at_is_a_failure(self, check: Check) -> None:
@@ -255,7 +258,13 @@ class Centre:
         if asked := re.search(r'PatientID(?:=|": ")(\d+)', query):
             own = [study for study in own if study.patient_id == asked[1]]
         answers: dict[str, object] = {
-            "/dicom-web/studies": [{"0020000D": {"Value": [study.study_uid]}} for study in own],
+            "/dicom-web/studies": [
+                {
+                    "0020000D": {"Value": [study.study_uid]},
+                    "00100010": {"Value": [{"Alphabetic": self._name(study)}]},
+                }
+                for study in own
+            ],
             "/tools/find": [{"MainDicomTags": {"StudyInstanceUID": study.study_uid}} for study in own],
             "/cami/api/studies": {"studies": [self._archived(study) for study in own]},
         }
@@ -268,6 +277,10 @@ class Centre:
             return 404, b""
         content = file.read_bytes() if file and path.endswith("/file") else b"{}"
         return 200, content[:-2] + b"xx" if self.leak == "pixels" else content
+
+    def _name(self, study: WrittenStudy) -> str:
+        wrong = self.leak == "letters" and not study.text_is_right
+        return study.patient_name.encode("cp1251").decode("latin_1") if wrong else study.patient_name
 
     @staticmethod
     def _progress(study: WrittenStudy) -> dict[str, object]:
@@ -317,7 +330,7 @@ class TestWitness:
         archived = [_archived(study.study_uid, study.mo, study.instances) for study in studies]
         rows = table.rows(studies, delivered, archived)
         checks = list(Witness(region, folder, studies).checks(rows))
-        assert len(checks) == 12
+        assert len(checks) == 13
         return {check.title for check in checks if not check.passed}
 
     def test_a_centre_that_scopes_passes(
@@ -353,6 +366,13 @@ class TestWitness:
         centre.leak = "pixels"
         title = "pixel data at the centre is byte for byte what the devices sent"
         assert title in self.failed(region, images)
+
+    def test_names_of_devices_that_declare_nonsense(
+        self, centre: Centre, region: Region, images: tuple[Path, list[WrittenStudy]]
+    ) -> None:
+        centre.leak = "letters"
+        title = "names are readable at the centre, whatever character set the device declares"
+        assert self.failed(region, images) == {title}
 
 
 class TestClient:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
+from cami.delivery import Courier, Holdings
 from cami.errors import Transient
 from cami.watch.progress import central_progress, delivery_progress, queue_totals
 
@@ -187,3 +188,44 @@ def test_whatever_the_line_does_all_arrives_once(studies, faults):
         assert sum(study.instances for study in central_progress(region.central_db)) == sum(studies)
         for engine in region.engines:
             engine.dispose()
+
+
+def changed(_item, dicom):
+    return dicom.replace(b"pixels", b"packed")
+
+
+def test_what_comes_back_as_it_was_before_it_was_prepared_is_not_sent_again(region):
+    """A device stores an old image again, after retention let go of it: the centre has what was made of it."""
+    proxy = region.proxy("42001")
+    proxy.courier = Courier(proxy.archive, proxy.queue, proxy.line, region.clock, changed)
+    image = dicom()
+    instance = proxy.archive.store(image).instance_id
+    proxy.work(3)
+    assert list(region.central.files.values()) == [image.replace(b"pixels", b"packed")]
+    study_id = proxy.archive.parse(image).study_id
+    holdings = Holdings(proxy.engine, region.clock)
+    assert holdings.begin_eviction(study_id, [instance])
+    proxy.archive.delete_instance(instance)
+    holdings.end_eviction(study_id)
+    # Prepared by other rules it would be other content, and land in quarantine.
+    proxy.courier = Courier(proxy.archive, proxy.queue, proxy.line, region.clock, lambda _item, dicom: dicom + b" ")
+    proxy.archive.store(image)
+    calls = proxy.line.calls
+    proxy.work(3)
+    assert queue_totals(proxy.engine).confirmed == 1
+    assert proxy.line.calls == calls + 1  # the manifest alone
+
+
+def test_an_image_that_cannot_be_prepared_now_is_tried_again(region):
+    proxy = region.proxy("42001")
+    failures = [Transient("busy")]
+
+    def busy(_item, dicom):
+        if failures:
+            raise failures.pop()
+        return dicom
+
+    proxy.courier = Courier(proxy.archive, proxy.queue, proxy.line, region.clock, busy)
+    proxy.archive.store(dicom())
+    proxy.work(4)
+    assert queue_totals(proxy.engine).confirmed == 1
