@@ -264,7 +264,7 @@ class DeliveryQueue:
             )
 
     def accept(self, item: Item, sha256: str, source_sha256: str, sent: Sent | None = None) -> None:
-        """Note that the centre has stored exactly the bytes with this digest, what they were made of and what they hold."""
+        """Note that the centre has stored exactly the bytes with this digest, and what they were made of."""
         with self._engine.begin() as connection:
             move(
                 connection,
