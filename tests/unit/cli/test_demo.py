@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pydicom
 import pytest
+from pydicom.uid import JPEGLSLossless
 from rich.console import Console
 
 from cami_cli import region as regions
@@ -131,7 +133,7 @@ class TestChecks:
     def test_pixels(self) -> None:
         assert check_pixels({"a": True}).passed
         assert check_pixels({"a": True, "b": False}) == Check(
-            "pixel data at the centre is byte for byte what the devices sent", False, "b"
+            "every pixel at the centre is what the devices sent", False, "b"
         )
 
     @pytest.mark.parametrize(
@@ -185,6 +187,32 @@ class TestPixels:
         stored = io.BytesIO()
         other.save_as(stored)
         assert not same_pixels(path, stored.getvalue())
+
+    def test_jpeg_ls_of_the_same_image(self, path: Path) -> None:
+        other = pydicom.dcmread(path)
+        other.compress(JPEGLSLossless, generate_instance_uid=False)
+        stored = io.BytesIO()
+        other.save_as(stored)
+        assert same_pixels(path, stored.getvalue())
+
+    def test_jpeg_ls_of_another_image(self, path: Path) -> None:
+        other = pydicom.dcmread(path)
+        other.PixelData = bytes([other.PixelData[0] ^ 1]) + other.PixelData[1:]
+        other.compress(JPEGLSLossless, generate_instance_uid=False)
+        stored = io.BytesIO()
+        other.save_as(stored)
+        assert not same_pixels(path, stored.getvalue())
+
+    def test_what_cannot_be_decoded_is_not_called_the_same(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        other = pydicom.dcmread(path)
+        other.compress(JPEGLSLossless, generate_instance_uid=False)
+        stored = io.BytesIO()
+        other.save_as(stored)
+        monkeypatch.setattr("cami_cli.demo.witness.JPEGLSLosslessDecoder", SimpleNamespace(is_available=False))
+        assert same_pixels(path, stored.getvalue()) is None
+        assert not check_pixels({"all": None}).passed
+        assert check_pixels({"one": None, "other": True}).passed
+        assert not check_pixels({"one": None, "other": False}).passed
 
     def test_nothing(self, path: Path) -> None:
         assert not same_pixels(path, None)
@@ -364,7 +392,7 @@ class TestWitness:
 
     def test_changed_pixels(self, centre: Centre, region: Region, images: tuple[Path, list[WrittenStudy]]) -> None:
         centre.leak = "pixels"
-        title = "pixel data at the centre is byte for byte what the devices sent"
+        title = "every pixel at the centre is what the devices sent"
         assert title in self.failed(region, images)
 
     def test_names_of_devices_that_declare_nonsense(
