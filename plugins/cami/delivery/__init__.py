@@ -6,6 +6,7 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 """
 
 from cami.delivery.commitment import Commitment
+from cami.delivery.commitment_reports import CommitmentReports
 from cami.delivery.completeness import completeness_endpoints
 from cami.delivery.controls import control_endpoints
 from cami.delivery.courier import Courier
@@ -34,6 +35,7 @@ __all__ = [
     "CentralLink",
     "ChangeFeed",
     "Commitment",
+    "CommitmentReports",
     "Courier",
     "DeliveryQueue",
     "DiskState",
