@@ -7,6 +7,7 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 
 from cami.delivery.coercing import Coercing
 from cami.delivery.commitment import Commitment
+from cami.delivery.commitment_reports import CommitmentReports
 from cami.delivery.completeness import completeness_endpoints
 from cami.delivery.controls import control_endpoints
 from cami.delivery.courier import Courier
@@ -38,6 +39,7 @@ __all__ = [
     "ChangeFeed",
     "Coercing",
     "Commitment",
+    "CommitmentReports",
     "Courier",
     "DeliveryQueue",
     "DiskState",

@@ -11,6 +11,7 @@ from cami.delivery import (
     ChangeFeed,
     Coercing,
     Commitment,
+    CommitmentReports,
     Courier,
     DeliveryQueue,
     Holdings,
@@ -79,8 +80,14 @@ class ProxyServer(Server):
 
     def services(self) -> Services:
         """Make the queue, its senders, and what keeps the local archive."""
-        self._answer_devices()
-        return gathered(self._reading(), self._sending(), self._keeping(), self._comparing(), self._running())
+        return gathered(
+            self._answering_devices(),
+            self._reading(),
+            self._sending(),
+            self._keeping(),
+            self._comparing(),
+            self._running(),
+        )
 
     def wake_senders(self) -> None:
         """Let the senders look at the queue now."""
@@ -95,10 +102,13 @@ class ProxyServer(Server):
         transport = Transport(pace, self.fit.unsent, known)
         return CentralLink(self.settings.central_url, tokens, transport, self.fit.piece, gzip=self.line.gzip)
 
-    def _answer_devices(self) -> None:
+    def _answering_devices(self) -> Services:
+        """Take images from devices, and tell them when they may forget theirs."""
         ingest.receive_at_proxy(self.archive, self.quarantine)
         disk.refuse_when_full(self.disk)
-        commitment.answer_commitments(Commitment(self.archive, self.holdings, self._own_proxy().commitment))
+        reports = CommitmentReports(self.archive, self.engine, self.clock)
+        commitment.answer_commitments(Commitment(self.archive, self.holdings, self._own_proxy().commitment), reports)
+        return [], [Worker("commitment", reports.step)]
 
     def _reading(self) -> Services:
         """Follow what comes in: arrivals by the change log, the МО's people from the centre."""

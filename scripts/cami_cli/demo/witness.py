@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom.pixels.utils import pixel_array
 from pydicom.pixels.decoders.base import JPEGLSLosslessDecoder
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import JPEGLSLossless
 
 from cami_cli.api_client import ApiClient, orthanc_id
