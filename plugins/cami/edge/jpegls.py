@@ -1,8 +1,8 @@
 """JPEG-LS without loss, by the codecs of DCMTK inside Orthanc (GDCM, which crashes servers, is never loaded).
 
 DCMTK's encoder keeps the stored bits of a sample only. Samples with bits above them never get to it: at best the bits
-were gone, at worst the server. A HighBit above the stored bits is lost, too. So each image is decoded again and compared
-with the original, all of its frames and its data elements; what differs is not used.
+were gone, at worst the server. A HighBit above the stored bits is lost, too. So each image is decoded again and
+compared with the original, all of its frames and its data elements; what differs is not used.
 """
 
 import json
