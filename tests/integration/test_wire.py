@@ -117,7 +117,7 @@ def line(tmp_path_factory):
 @pytest.mark.timeout(400)
 def test_a_large_object_passes_a_line_that_breaks_and_only_its_rest_is_sent_again(line, tmp_path):
     mo = "42002"
-    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 256", cut_every=3 * MB)
+    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 64", cut_every=3 * MB)
     grey(tmp_path / "large" / "1.dcm", 60, random.Random(SEED))
     size = (tmp_path / "large" / "1.dcm").stat().st_size
     assert size > 30 * MB
@@ -137,7 +137,7 @@ def test_a_large_object_passes_a_line_that_breaks_and_only_its_rest_is_sent_agai
 @pytest.mark.timeout(400)
 def test_both_ends_are_killed_in_the_middle_and_the_object_goes_on(line, tmp_path):
     mo = "42002"
-    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 256", rate=4 * MB)
+    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 64", rate=4 * MB)
     grey(tmp_path / "large" / "1.dcm", 60, random.Random(SEED))
     size = (tmp_path / "large" / "1.dcm").stat().st_size
     region.send(tmp_path / "large", mo)

@@ -49,6 +49,14 @@ class Outcome:
     line_bytes: float
     """IP bytes from the proxy to the centre meanwhile."""
 
+    def __str__(self) -> str:
+        """Say it in a line."""
+        full = "" if self.full is None else f", full again after {self.full:.1f} s"
+        return (
+            f"{self.lost} lost, {self.duplicated} duplicated, {self.altered} altered of {self.sent} in "
+            f"{self.seconds:.0f} s{full}, {self.line_bytes / 1e6:.2f} MB on the line"
+        )
+
 
 def break_down(
     servers: Servers, line: ThinLine, batch: Batch, fault: Fault, *, mbit_s: float, outage: float
