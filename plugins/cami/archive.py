@@ -214,16 +214,6 @@ class Archive(Protocol):
         """
         ...
 
-    def post(self, uri: str, body: Mapping[str, Any]) -> Any:
-        """POST JSON to a core route and parse its JSON answer.
-
-        Raises
-        ------
-        cami.errors.NotFound
-            The core answered that there is no such resource.
-        """
-        ...
-
     def instances_of(self, study_id: str) -> Sequence[str]:
         """List the instance ids of a study; empty when there is no such study."""
         ...

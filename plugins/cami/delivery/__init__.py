@@ -12,6 +12,7 @@ from cami.delivery.completeness import completeness_endpoints
 from cami.delivery.controls import control_endpoints
 from cami.delivery.courier import Courier
 from cami.delivery.disk import DiskState, DiskWatch
+from cami.delivery.event_report import EventReports, Listener
 from cami.delivery.feed import ChangeFeed
 from cami.delivery.holdings import Holdings
 from cami.delivery.link import CentralLink
@@ -44,7 +45,9 @@ __all__ = [
     "DeliveryQueue",
     "DiskState",
     "DiskWatch",
+    "EventReports",
     "Holdings",
+    "Listener",
     "Lossless",
     "Manifests",
     "Night",

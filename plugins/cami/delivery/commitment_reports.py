@@ -1,13 +1,15 @@
-"""Reports of storage commitment that a device could not be reached for are sent again (PS3.4 J.3.3).
+"""Reports of storage commitment reach their device, however long it was away (PS3.4 J.3.3).
 
 Orthanc sends the N-EVENT-REPORT in a job, tries once and forgets. A device that never hears keeps its images until its
-disk is full, so each question is a row until the device has its report: the job is looked after and started again, with
-growing pauses, for a day. Each try judges the images anew, so a late report is true when it is sent.
+disk is full, so each question is a row until the device has answered a report: when Orthanc's try has failed, or was
+lost in a crash, we send (`cami.delivery.event_report`), with growing pauses, for a day. Each try judges the images
+anew, so a late report is true when it is sent.
 """
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -17,18 +19,20 @@ from cami.archive import Archive
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import commitment_request
-from cami.errors import CamiError, NotFound
+from cami.delivery.commitment import Verdict
+from cami.delivery.event_report import EventReports
+from cami.errors import NotFound, Transient
 
 log = logging.getLogger(__name__)
 
 #: How long a device may be away.
 PATIENCE = timedelta(hours=24)
-#: How long after a question, or a try, its job is looked at.
+#: How long after a question Orthanc's job is looked at, and again while it runs.
 FIRST_LOOK = timedelta(seconds=3)
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=10)
 #: Questions that are looked at in one step.
-_AT_ONCE = 50
+_AT_ONCE = 20
 
 
 class RequestState(StrEnum):
@@ -39,20 +43,42 @@ class RequestState(StrEnum):
     GIVEN_UP = "given-up"
 
 
-class CommitmentReports:
-    """The table ``commitment_request``, and the jobs behind it."""
+@dataclass(frozen=True, slots=True)
+class _Question:
+    job: str
+    transaction_uid: str
+    aet: str
+    items: Sequence[tuple[str, str]]
+    requested_at: datetime
+    attempts: int
 
-    def __init__(self, archive: Archive, engine: Engine, clock: Clock) -> None:
+
+class CommitmentReports:
+    """The table ``commitment_request``, and what is done about it."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        engine: Engine,
+        clock: Clock,
+        judge: Callable[[str, str], Verdict],
+        sender: EventReports,
+    ) -> None:
+        """Make the keeper; `judge` is `cami.delivery.commitment.Commitment.judge`."""
         self._archive = archive
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
+        self._judge = judge
+        self._sender = sender
 
     def note(self, job: str, transaction_uid: str, aet: str, items: Sequence[tuple[str, str]]) -> None:
-        """Note a question before its images are judged; a job that is started again is known already.
+        """Note a question before its images are judged.
 
         Parameters
         ----------
+        job
+            Orthanc's job that judges them and tries to report.
         items
             SOP Class UID and SOP Instance UID of each image.
         """
@@ -73,40 +99,40 @@ class CommitmentReports:
             )
 
     def step(self) -> float:
-        """Look after the jobs that are due; return how many seconds to wait."""
-        now = self._clock.now()
-        with self._reader.connect() as connection:
-            rows = connection.execute(
-                select(
-                    commitment_request.c.job,
-                    commitment_request.c.aet,
-                    commitment_request.c.attempts,
-                    commitment_request.c.requested_at,
-                )
-                .where(commitment_request.c.state == RequestState.OPEN, commitment_request.c.next_at <= now)
-                .order_by(commitment_request.c.next_at)
-                .limit(_AT_ONCE)
-            ).all()
-        for row in rows:
-            self._look(row.job, row.aet, row.attempts, row.requested_at)
+        """Look after the questions that are due; return how many seconds to wait."""
+        for question in self._due():
+            if question.attempts == 0 and (state := self._state_of(question.job)) not in (None, "Failure"):
+                if state == "Success":
+                    self._end(question, RequestState.REPORTED)
+                else:  # it runs
+                    self._write(question, next_at=self._clock.now() + FIRST_LOOK)
+            elif self._clock.now() - question.requested_at > PATIENCE or not self._sender.knows(question.aet):
+                log.error("%s could not be reached: its question for storage commitment is given up", question.aet)
+                self._end(question, RequestState.GIVEN_UP)
+            else:
+                self._report(question)
         return 1.0
 
-    def _look(self, job: str, aet: str, attempts: int, requested_at: datetime) -> None:
-        state = self._state_of(job)
-        if state == "Success":
-            if attempts:
-                log.info("%s has its report of storage commitment, after %d more tries", aet, attempts)
-            self._end(job, RequestState.REPORTED)
-        elif state is None:
-            log.error("Orthanc has forgotten a question of %s for storage commitment: the device must ask again", aet)
-            self._end(job, RequestState.GIVEN_UP)
-        elif state != "Failure":
-            self._later(job, attempts, FIRST_PAUSE)
-        elif self._clock.now() - requested_at > PATIENCE:
-            log.error("%s could not be reached for a day: its question for storage commitment stays unanswered", aet)
-            self._end(job, RequestState.GIVEN_UP)
-        else:
-            self._try_again(job, aet, attempts)
+    def _due(self) -> list[_Question]:
+        query = (
+            select(commitment_request)
+            .where(commitment_request.c.state == RequestState.OPEN, commitment_request.c.next_at <= self._clock.now())
+            .order_by(commitment_request.c.next_at)
+            .limit(_AT_ONCE)
+        )
+        with self._reader.connect() as connection:
+            rows = connection.execute(query).all()
+        return [
+            _Question(
+                row.job,
+                row.transaction_uid,
+                row.aet,
+                [(sop_class, sop_instance) for sop_class, sop_instance in json.loads(row.items)],
+                row.requested_at,
+                row.attempts,
+            )
+            for row in rows
+        ]
 
     def _state_of(self, job: str) -> str | None:
         try:
@@ -114,22 +140,30 @@ class CommitmentReports:
         except NotFound:
             return None
 
-    def _try_again(self, job: str, aet: str, attempts: int) -> None:
-        if not attempts:
-            log.warning("%s cannot be reached for its report of storage commitment; trying for a day", aet)
+    def _report(self, question: _Question) -> None:
         # Noted first: a crash in between costs a pause, not a storm of tries.
-        self._later(job, attempts + 1, min(FIRST_PAUSE * 2 ** min(attempts, 10), LONGEST_PAUSE))
+        pause = min(FIRST_PAUSE * 2 ** min(question.attempts, 10), LONGEST_PAUSE)
+        self._write(question, attempts=question.attempts + 1, next_at=self._clock.now() + pause)
         try:
-            self._archive.post(f"/jobs/{job}/resubmit", {})
-        except CamiError as error:
-            log.warning("the report for %s cannot be tried again now: %s", aet, error)
+            verdicts = {item: self._judge(*item) for item in question.items}
+            status = self._sender.send(question.aet, question.transaction_uid, verdicts)
+        except Transient as error:
+            if not question.attempts:
+                log.warning("a report of storage commitment waits for %s, for a day at most: %s", question.aet, error)
+            return
+        self._end(question, RequestState.REPORTED)
+        log.warning(
+            "%s has its report of storage commitment at try %d (status %04X)",
+            question.aet,
+            question.attempts + 2,
+            status,
+        )
 
-    def _later(self, job: str, attempts: int, pause: timedelta) -> None:
-        self._write(job, attempts=attempts, next_at=self._clock.now() + pause)
+    def _end(self, question: _Question, state: RequestState) -> None:
+        self._write(question, state=state, ended_at=self._clock.now())
 
-    def _end(self, job: str, state: RequestState) -> None:
-        self._write(job, state=state, ended_at=self._clock.now())
-
-    def _write(self, job: str, **values: datetime | str | int) -> None:
+    def _write(self, question: _Question, **values: datetime | str | int) -> None:
         with self._engine.begin() as connection:
-            connection.execute(update(commitment_request).where(commitment_request.c.job == job).values(**values))
+            connection.execute(
+                update(commitment_request).where(commitment_request.c.job == question.job).values(**values)
+            )

@@ -14,7 +14,9 @@ from cami.delivery import (
     CommitmentReports,
     Courier,
     DeliveryQueue,
+    EventReports,
     Holdings,
+    Listener,
     Lossless,
     Night,
     Pace,
@@ -106,8 +108,13 @@ class ProxyServer(Server):
         """Take images from devices, and tell them when they may forget theirs."""
         ingest.receive_at_proxy(self.archive, self.quarantine)
         disk.refuse_when_full(self.disk)
-        reports = CommitmentReports(self.archive, self.engine, self.clock)
-        commitment.answer_commitments(Commitment(self.archive, self.holdings, self._own_proxy().commitment), reports)
+        own = self._own_proxy()
+        judging = Commitment(self.archive, self.holdings, own.commitment)
+        devices = self.region.organization(self.settings.mo).devices
+        listeners = {each.aet: Listener(each.aet, each.address, each.port) for each in devices if each.port is not None}
+        sender = EventReports(own.aet, listeners)
+        reports = CommitmentReports(self.archive, self.engine, self.clock, judging.judge, sender)
+        commitment.answer_commitments(judging, reports)
         return [], [Worker("commitment", reports.step)]
 
     def _reading(self) -> Services:

@@ -22,8 +22,8 @@ _REGION = frozenset({Role.OPERATOR, Role.REGION_ADMIN})
 def completeness_api(region: Region, authenticator: Authenticator, engine: Engine, clock: Clock) -> list[Endpoint]:
     """Return the endpoint: all МО for people of the region, the own one for its administrator."""
     zone = ZoneInfo(region.time_zone)
-    # Orthanc's HTTP threads have small stacks (some 100 kB), too small for SQLAlchemy to write a query of this depth for
-    # the first time under Python 3.14 ("Parser stack overflowed"). What it has written once, here, it takes from memory.
+    # Orthanc's HTTP threads have small stacks, in which SQLAlchemy cannot prepare a query of this depth for the first
+    # time under Python 3.14 ("Parser stack overflowed"). What was prepared once, here, it takes from memory.
     today = clock.now().date()
     completeness(engine, ["-"], today, today, zone)
     scrub_state(engine)
