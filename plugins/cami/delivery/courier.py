@@ -146,6 +146,9 @@ class Courier:
         if not allowed:
             return None
         with self._taking:
+            # Asked without the lock on the database that taking needs: most senders ask in vain most of the time.
+            if not self._queue.waits(allowed):
+                return None
             item = self._queue.take(allowed, list(self._led))
             if item is not None and item.first:
                 self._led.add(item.study_id)
