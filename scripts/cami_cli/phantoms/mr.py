@@ -14,8 +14,8 @@ from cami_cli.phantoms.study import Study
 
 _FIELD_OF_VIEW = 240.0
 _HEIGHT = 160.0
-#: Of white matter's 1150 to 1700. With it, and correlated as an interpolated acquisition leaves it, JPEG-LS makes a slice
-#: 2.86 times smaller: as the noisiest of the real series that were measured (docs/benchmarks.md, "delivery").
+#: Of white matter's 1150 to 1700. With it, and correlated as an interpolated acquisition leaves it, JPEG-LS makes a
+#: slice 2.86 times smaller: as the noisiest of the real series that were measured (docs/benchmarks.md, "delivery").
 _NOISE = 12
 
 
