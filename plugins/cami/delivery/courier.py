@@ -41,10 +41,10 @@ class _SettledError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
-    """What went over the line, and what it was made of."""
+    """What goes over the line, and what it was made of: without the bytes, which for large images count twice."""
 
     sha256: str
-    original: bytes
+    source_sha256: str
     content: Sent | None
 
 
@@ -146,6 +146,9 @@ class Courier:
         if not allowed:
             return None
         with self._taking:
+            # Asked without the lock on the database that taking needs: most senders ask in vain most of the time.
+            if not self._queue.waits(allowed):
+                return None
             item = self._queue.take(allowed, list(self._led))
             if item is not None and item.first:
                 self._led.add(item.study_id)
@@ -185,10 +188,12 @@ class Courier:
             self._line.not_tried()
             self._queue.forget(item.instance_id)
             return
-        sent = self._held_by(item, original)
-        sha256 = hashlib.sha256(dicom).hexdigest()
+        sending = _Sending(
+            hashlib.sha256(dicom).hexdigest(), hashlib.sha256(original).hexdigest(), self._held_by(item, original)
+        )
+        del original
         try:
-            receipt = self._link.send(dicom, sha256, passage, begun=item.begun)
+            receipt = self._link.send(dicom, sending.sha256, passage, begun=item.begun)
         except StoodBackError:
             self._queue.stand_back(item)
         except (Transient, Denied) as error:
@@ -200,7 +205,7 @@ class Courier:
             self._set_apart(item, "refused-by-centre")
         else:
             self._line.works()
-            self._close(item, _Sending(sha256, original, sent), receipt)
+            self._close(item, sending, receipt)
 
     def _close(self, item: Item, sending: _Sending, receipt: Receipt) -> None:
         if receipt.outcome in ("quarantined", "rejected"):
@@ -210,8 +215,7 @@ class Courier:
             raise _SettledError("the centre stored other bytes than were sent; sending again")
         else:
             # "Present" may name other bytes: the same object, which an earlier try has brought in another encoding.
-            source = hashlib.sha256(sending.original).hexdigest()
-            self._queue.accept(item, receipt.sha256, source, sending.content)
+            self._queue.accept(item, receipt.sha256, sending.source_sha256, sending.content)
 
     def confirm_due(self) -> int:
         """Send the manifest of each study that is complete and quiet; return how many were confirmed.

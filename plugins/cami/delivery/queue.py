@@ -246,6 +246,21 @@ class DeliveryQueue:
             query = query.where(delivery_item.c.study_id.not_in(passed_over))
         return connection.execute(query).first()
 
+    def waits(self, classes: Collection[Priority]) -> bool:
+        """Say whether anything of `classes` waits for a sender."""
+        with self._reader.connect() as connection:
+            return bool(
+                connection.scalar(
+                    select(
+                        exists().where(
+                            delivery_item.c.state == State.QUEUED,
+                            delivery_item.c.lane.in_([*classes]),
+                            (delivery_item.c.not_before.is_(None)) | (delivery_item.c.not_before <= self._clock.now()),
+                        )
+                    )
+                )
+            )
+
     def stand_back(self, item: Item) -> None:
         """Return an instance to the queue that was broken off for what is urgent: no failure, and it keeps its turn."""
         with self._engine.begin() as connection:

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from cami_cli import phantoms
 from cami_cli.phantoms import ct, dx, mr, people
 from cami_cli.phantoms.study import UTF8, Device, Study
 
@@ -54,7 +56,7 @@ def draw(wanted: Wanted, folder: Path) -> Batch:
     """Draw a study, or find it drawn already."""
     place = folder / wanted.name
     mark = place.with_suffix(".json")
-    key = f"{wanted}"
+    key = f"{wanted} {_recipe()}"
     if not (mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == key):
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
@@ -63,6 +65,13 @@ def draw(wanted: Wanted, folder: Path) -> Batch:
         mark.write_text(json.dumps(key), encoding="utf-8")
     files = tuple(sorted(place.iterdir()))
     return Batch(wanted.modality, place, files, sum(file.stat().st_size for file in files))
+
+
+@cache
+def _recipe() -> str:
+    """Return a digest of the code that draws: what another release drew is drawn anew."""
+    code = sorted(Path(phantoms.__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in code)).hexdigest()
 
 
 def orthanc_id(file: Path) -> str:
