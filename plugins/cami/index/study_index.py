@@ -1,0 +1,99 @@
+"""The index as those see it who search: answers as the core's, or `Beyond`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Engine, Row
+
+from cami.archive import Level
+from cami.index.answers import Content, series_answer, study_answer
+from cami.index.criteria import Beyond, Criteria
+from cami.index.follower import IndexFollower
+from cami.index.search import IndexSearch, Page, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A search, in the terms of ``/tools/find``."""
+
+    level: Level
+    query: Mapping[str, str] = field(default_factory=dict)
+    parents: Mapping[str, str] = field(default_factory=dict)
+    """``ParentPatient``, ``ParentStudy``."""
+    rest: Mapping[str, Any] = field(default_factory=dict)
+    """Flags, requested tags, response content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A study or series that a search found."""
+
+    resource: str
+    """Orthanc id, of the level that was searched."""
+    study_id: str
+    uid: str
+    """Study or Series Instance UID."""
+    answer: Any
+    """As the core would answer it: an id or a description; None if the core has to be asked for it."""
+
+
+class StudyIndex:
+    """Searches among the studies of one МО. Thread-safe."""
+
+    def __init__(self, engine: Engine, follower: IndexFollower) -> None:
+        self._search = IndexSearch(engine)
+        self._follower = follower
+
+    def find(self, scope: Scope, asked: Asked, page: Page) -> Sequence[Hit]:
+        """Return a page of what is found, newest first.
+
+        Raises
+        ------
+        Beyond
+            The index is behind the archive, or cannot say what is asked for: ask the core.
+        """
+        criteria = self._criteria(asked)
+        kept = self._follower.kept
+        if kept is None:
+            raise Beyond
+        content: Content | None = None
+        whole, filled = True, True
+        try:
+            content = Content.read(asked.level, asked.rest, kept)
+            whole = content is not None
+        except Beyond:
+            filled = False
+        rows = self._search.rows(scope, criteria, page, whole=whole)
+        answer = series_answer if asked.level == "series" else study_answer
+
+        def written(row: Row[Any]) -> Any:
+            if not filled:
+                return None
+            return _resource(row, asked.level) if content is None else answer(row, content, kept)
+
+        return [_hit(row, asked.level, written(row)) for row in rows]
+
+    def count(self, scope: Scope, asked: Asked) -> int:
+        """Return how many are found.
+
+        Raises
+        ------
+        Beyond
+            The core has to be asked.
+        """
+        return self._search.count(scope, self._criteria(asked))
+
+    def _criteria(self, asked: Asked) -> Criteria:
+        if self._follower.state != "fresh" or (asked.query and asked.rest.get("CaseSensitive")):
+            raise Beyond
+        return Criteria.read(asked.level, asked.query, asked.parents)
+
+
+def _resource(row: Row[Any], level: Level) -> str:
+    return str(row.series_id if level == "series" else row.study_id)
+
+
+def _hit(row: Row[Any], level: Level, answer: Any) -> Hit:
+    uid = getattr(row, "series_uid" if level == "series" else "study_uid", "")
+    return Hit(_resource(row, level), row.study_id, uid, answer)
