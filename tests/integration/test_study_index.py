@@ -39,9 +39,7 @@ def filled(region, tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     for number, name, date, modality in PEOPLE:
         for series in (1, 2):
-            path = image(
-                folder / "one" / number, study_uid(number), name=name, series=series, patient=f"P-{number}"
-            )
+            path = image(folder / "one" / number, study_uid(number), name=name, series=series, patient=f"P-{number}")
             refine(path, date, modality if series == 1 else "SR", number)
     image(folder / "two", FOREIGN, name="Иванов^Чужой", patient="P-1")
     region.send(folder / "one", "42001")
@@ -100,14 +98,13 @@ def find(region, person, **body):
         "studies?PatientName=Иванов^Иван^Иванович",
         "studies?PatientName=*PETROV*",
         "studies?PatientName=Ива*",
-        "studies?PatientName=Ив%3Fн*",
         "studies?ReferringPhysicianName=Врач*",
         "studies?StudyTime=101112.5",
         "studies?Modality=CT",
         "studies?NumberOfStudyRelatedInstances=2",
         "series?Modality=SR",
         "series?StudyInstanceUID=1.2.826.0.1.77.2",
-        "series?SeriesDescription=сер*&BodyPartExamined=HEAD&SeriesNumber=7",
+        "series?SeriesDescription=Сер*&BodyPartExamined=HEAD&SeriesNumber=7",
         "series?SeriesInstanceUID=1.2.826.0.1.77.2.1,1.2.826.0.1.77.9.1",
         "series?PatientID=P-1",
         "series?includefield=00081030,StationName",
@@ -140,7 +137,7 @@ def test_qido_answers_as_the_core(filled, search):
         {"Expand": True, "Short": True, "Limit": 2},
         {"Expand": True, "RequestedTags": ["ModalitiesInStudy", "PatientName"]},
         {"ResponseContent": ["MainDicomTags"]},
-        {"ResponseContent": ["MainDicomTags", "RequestedTags"], "Full": True, "RequestedTags": ["0020,1208", "0010,0010"]},
+        {"ResponseContent": ["MainDicomTags", "RequestedTags"], "Full": True, "RequestedTags": ["0020,1208"]},
         {"ResponseContent": ["RequestedTags"], "Short": True, "RequestedTags": ["0008-0061", "00201206", "PatientSex"]},
         {"ResponseContent": ["RequestedTags"], "RequestedTags": ["SOPClassesInStudy", "Rows"]},
         {"ResponseContent": ["Metadata", "Children", "Parent", "IsStable"], "Limit": 3},
@@ -176,6 +173,7 @@ def test_find_answers_as_the_core(filled, body):
         ("*анн*", ["3"]),
         ("петрова анна", ["3"]),
         ("Петров^*", []),
+        ("ив?н*", ["1", "4"]),  # the core compares bytes: its ? is half a Cyrillic letter
         ("*petr*", ["3", "4"]),
     ],
 )

@@ -126,7 +126,7 @@ def _date(column: Column[Any]) -> Callable[[str], ColumnElement[bool]]:
         if found is None or not any(found.groups()):
             raise Beyond
         first, last = found.groups()
-        # A study without a date is in no range, as in the core.
+        # As in the core, a study without the tag is in no range (the tag being empty: `cami.index.source`).
         after = column >= first if first else column > ""
         return after & (column <= last) if last else after
 

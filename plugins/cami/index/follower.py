@@ -93,9 +93,11 @@ class IndexFollower:
         began = self._monotonic()
         kept = self._kept = self._kept or kept_tags(self._archive)
         cursor, last = self._store.cursor(kept.reader), self._archive.last_change()
-        # Never built, built by another release, asked for, or the archive was replaced.
-        if cursor is None or cursor > last or self._wants_build:
+        if cursor is None or self._wants_build:  # never built, built by another release, or asked for
             self._build(kept, last)
+            return True
+        if cursor > last:  # what came last was deleted, or the archive was replaced
+            self._catch_up(kept, last)
             return True
         if cursor < last and not self._read_page(kept, cursor):
             return True
@@ -165,6 +167,15 @@ class IndexFollower:
         self._store.move(kept.reader, last)
         self.ask_for_check()
         log.info("the study index is built: %d studies", self._store.totals().studies)
+
+    def _catch_up(self, kept: Kept, last: int) -> None:
+        """Compare with an archive whose log has become shorter."""
+        with self._lock:
+            self._level_at = None
+        self._refresh_all(kept, changed_only=True)
+        self._remove_gone(kept)
+        self._store.move(kept.reader, last)
+        self.ask_for_check()
 
     def _refresh_all(self, kept: Kept, *, changed_only: bool = False) -> None:
         since = 0

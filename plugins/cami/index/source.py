@@ -99,9 +99,9 @@ def study_row(study: Mapping[str, Any], children: Iterable[Mapping[str, Any]]) -
         patient_key=study["ParentPatient"],
         patient_id=fold(_text(tags, "0010,0020", 200)),
         name=fold_name(_text(tags, "0010,0010", 400))[:400],
-        birth_date=_text(tags, "0010,0030", 64),
+        birth_date=_date(tags, "0010,0030"),
         sex=fold(_text(tags, "0010,0040", 16)),
-        study_date=_text(tags, "0008,0020", 64),
+        study_date=_date(tags, "0008,0020"),
         study_time=_text(tags, "0008,0030", 64),
         accession=fold(_text(tags, "0008,0050", 200)),
         study_number=fold(_text(tags, "0020,0010", 200)),
@@ -147,6 +147,11 @@ def _series_row(series: Mapping[str, Any]) -> SeriesRow:
 def _text(tags: Mapping[str, Any], tag: str, longest: int) -> str:
     value = tags.get(tag, {}).get("Value")
     return value.strip(" \0")[:longest] if isinstance(value, str) else ""
+
+
+def _date(tags: Mapping[str, Any], tag: str) -> str:
+    """Return a date as written; a space for one that is there but empty, which the core finds in ``-YYYYMMDD``."""
+    return _text(tags, tag, 64) or (" " if tag in tags else "")
 
 
 def _last_update(resource: Mapping[str, Any]) -> str:

@@ -2,15 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Engine, Row
 
 from cami.archive import Level
 from cami.index.answers import Content, series_answer, study_answer
 from cami.index.criteria import Beyond, Criteria
-from cami.index.follower import IndexFollower
+from cami.index.follower import State
 from cami.index.search import IndexSearch, Page, Scope
+from cami.index.source import Kept
+
+
+class Standing(Protocol):
+    """How the index stands to the archive; `cami.index.IndexFollower` knows."""
+
+    @property
+    def kept(self) -> Kept | None:
+        """Which tags the rows hold; None if nobody has looked yet."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """Only a fresh index is asked."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +56,7 @@ class Hit:
 class StudyIndex:
     """Searches among the studies of one МО. Thread-safe."""
 
-    def __init__(self, engine: Engine, follower: IndexFollower) -> None:
+    def __init__(self, engine: Engine, follower: Standing) -> None:
         self._search = IndexSearch(engine)
         self._follower = follower
 
