@@ -1,4 +1,4 @@
-"""Searches from the study index against those of the core: the same studies, the same tags, and what the core cannot."""
+"""Searches from the study index against those of the core: the same studies and tags, and what the core cannot."""
 
 import pydicom
 import pytest

@@ -59,6 +59,17 @@ class Indexed:
         except Beyond:
             return None
 
+    def newest(self, identity: Identity, words: str, days: str, limit: int) -> list[Any] | None:
+        """Return the main tags of the newest studies that words find; None if the index cannot tell now."""
+        query = {"StudyDate": days} if days else {}
+        asked = Asked("studies", query, rest={"ResponseContent": ["MainDicomTags"]}, words=words)
+        try:
+            hits = self._index.find(self._owners.scope(identity), asked, Page(0, limit))
+        except Beyond:
+            return None
+        visible = self._owners.visible(identity, [hit.study_id for hit in hits])
+        return [hit.answer for hit in hits if hit.study_id in visible]
+
     def _described(self, question: Question, hits: Sequence[Hit]) -> list[Any] | None:
         """Let the core describe what the index has found: it finds a few UIDs fast."""
         if len(hits) > _DESCRIBED or _named(question):

@@ -91,6 +91,20 @@ class Visibility:
                 return counted
         return len(self.find(identity, only_ids))
 
+    def newest(self, identity: Identity, words: str, days: str, limit: int) -> list[Any] | None:
+        """Return the main tags of the newest visible studies; None if all have to be looked through (`find`).
+
+        Parameters
+        ----------
+        words
+            What must be found of the patient's name, card number or accession number; empty for anything.
+        days
+            A range as DICOM writes it; empty for any day.
+        """
+        if self._indexed is None or self._owners.reach(identity) is not Reach.OWN:
+            return None
+        return self._indexed.newest(identity, words, days, limit)
+
     def sees(self, identity: Identity | None, level: Level, resource: str) -> bool:
         """Say whether somebody sees one study, series or instance."""
         return self.sight.sees(identity, level, resource)

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, or_
 
 from cami.archive import Level
-from cami.db.tables import indexed_series, indexed_study
-from cami.index.folding import Pattern, fold
+from cami.db.tables import indexed_name, indexed_series, indexed_study
+from cami.index.folding import Pattern, fold, fold_name, latin
 from cami.index.tags import keyword
 
 _DAY = re.compile(r"\d{8}")
@@ -35,10 +35,12 @@ class Criteria:
     """Of the patient."""
     conditions: Sequence[ColumnElement[bool]]
     """On `indexed_study` and, at the level of series, `indexed_series`."""
+    words: Sequence[ColumnElement[bool]] = ()
+    """The same on `indexed_name` too."""
 
     @classmethod
-    def read(cls, level: Level, query: Mapping[str, str], parents: Mapping[str, str]) -> "Criteria":
-        """Read the ``Query`` and the parents of a search.
+    def read(cls, level: Level, query: Mapping[str, str], parents: Mapping[str, str], words: str = "") -> "Criteria":
+        """Read the ``Query`` and the parents of a search, and words as people type them.
 
         Raises
         ------
@@ -65,7 +67,8 @@ class Criteria:
                 conditions.append(keys[key](value))
             else:
                 raise Beyond
-        return cls(level, name, [*conditions, *_of_parents(level, parents)])
+        found = [_word(word) for word in fold_name(words).split()]
+        return cls(level, name, [*conditions, *_of_parents(level, parents)], found)
 
 
 def _universal(value: str) -> bool:
@@ -145,6 +148,21 @@ def _number(value: str) -> ColumnElement[bool]:
     if not _NUMBER.fullmatch(value):
         raise Beyond
     return indexed_series.c.number == value
+
+
+def _word(word: str) -> ColumnElement[bool]:
+    """Find a word that begins a word of the name, the card number or the accession number, or is part of a number."""
+    names: tuple[tuple[Column[Any], str], ...] = (
+        (indexed_name.c.folded, word),
+        (indexed_name.c.latin, latin(word)),
+        (indexed_study.c.patient_id, word),
+        (indexed_study.c.accession, word),
+    )
+    part = any(map(str.isdigit, word))
+    return or_(
+        *(column.contains(sought, autoescape=True) for column, sought in names if part),
+        *((" " + column).contains(" " + sought, autoescape=True) for column, sought in names if sought and not part),
+    )
 
 
 def matching(column: ColumnElement[str], pattern: Pattern) -> ColumnElement[bool]:

@@ -155,16 +155,21 @@ def _queries(
         query = _joined(criteria, columns).where(
             indexed_study.c.study_id.in_(ids[start : start + _CHUNK]), indexed_study.c.owner != scope.mo
         )
-        yield _named(query, criteria.name) if criteria.name else query
+        if criteria.name or criteria.words:
+            query = _with_names(query).where(*criteria.words)
+        yield query.where(name_condition(criteria.name)) if criteria.name else query
 
 
 def _own(connection: Connection, mo: str, criteria: Criteria, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
     query = _joined(criteria, columns)
+    if criteria.words:
+        query = _with_names(query).where(*criteria.words)
     if criteria.name is None:
         return query.where(indexed_study.c.owner == mo)
     names = _few_names(connection, mo, criteria.name)
     if names is None:
-        return _named(query, criteria.name).where(indexed_study.c.owner == mo)
+        query = query if criteria.words else _with_names(query)
+        return query.where(indexed_study.c.owner == mo, name_condition(criteria.name))
     if not names:
         return query.where(false())
     # A name belongs to one МО. The hint: without statistics SQLite would rather go through the МО in order.
@@ -182,8 +187,8 @@ def _joined(criteria: Criteria, columns: Sequence[ColumnElement[Any]]) -> Select
     return query.where(*criteria.conditions)
 
 
-def _named(query: Select[Any], pattern: Pattern) -> Select[Any]:
-    return query.join(indexed_name, indexed_study.c.name_id == indexed_name.c.name_id).where(name_condition(pattern))
+def _with_names(query: Select[Any]) -> Select[Any]:
+    return query.join(indexed_name, indexed_study.c.name_id == indexed_name.c.name_id)
 
 
 def name_condition(pattern: Pattern) -> ColumnElement[bool]:

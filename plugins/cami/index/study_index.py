@@ -38,6 +38,8 @@ class Asked:
     """``ParentPatient``, ``ParentStudy``."""
     rest: Mapping[str, Any] = field(default_factory=dict)
     """Flags, requested tags, response content."""
+    words: str = ""
+    """Beginnings of words of the patient's name, card number or accession number, or parts of numbers there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class StudyIndex:
     def _criteria(self, asked: Asked) -> Criteria:
         if self._follower.state != "fresh" or (asked.query and asked.rest.get("CaseSensitive")):
             raise Beyond
-        return Criteria.read(asked.level, asked.query, asked.parents)
+        return Criteria.read(asked.level, asked.query, asked.parents, asked.words)
 
 
 def _resource(row: Row[Any], level: Level) -> str:

@@ -29,6 +29,35 @@ def found(index, **query):
     return [hit.resource for hit in index.find(MINE, Asked("studies", query), Page())]
 
 
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    [
+        ("иванов", {1, 2}),
+        ("ИВАН ИВ", {1, 2}),
+        ("ivan", {1, 2}),
+        ("ванов", set()),
+        ("семин", {3}),
+        ("17", {1, 3}),
+        ("к-17", {1}),
+        ("ivan 17", {1}),
+        ("acc", {3}),
+        ("%", set()),
+        ("", {1, 2, 3}),
+    ],
+)
+def test_words_as_people_type_them(index, follower, deliver, words, numbers):
+    ids = {
+        1: deliver(1, PatientName="Иванов^Иван", PatientID="К-17"),
+        2: deliver(2, PatientName="IVANOVA^ANNA", PatientID="44"),
+        3: deliver(3, PatientName="Сёмин^О'Нил", AccessionNumber="ACC-9170"),
+    }
+    deliver(4, mo="42002", PatientName="Иванов^Иван")
+    settle(follower)
+    for scope in (MINE, Scope("42009", frozenset(ids.values()))):
+        hits = index.find(scope, Asked("studies", words=words), Page())
+        assert {hit.resource for hit in hits} == {ids[number] for number in numbers}
+
+
 def test_it_is_not_asked_before_it_is_built(index, follower, deliver):
     deliver(1)
     assert follower.state == "building"
@@ -77,7 +106,7 @@ def test_what_is_deleted_is_out_before_the_index_is_asked_again(index, follower,
 
 
 @pytest.mark.parametrize("level", ["series", "instances"])
-def test_a_part_is_deleted(index, follower, archive, deliver, store, level):
+def test_a_part_is_deleted(index, *, follower, archive, deliver, store, level):
     study_id = deliver(1)
     archive.add(tags(1), series_uid="2", modality="SR")
     settle(follower)
