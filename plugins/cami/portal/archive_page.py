@@ -73,7 +73,8 @@ class ArchivePage:
     def _find(self, identity: Identity, search: Search) -> list[Any]:
         """Ask for the visible studies that are searched for, newest first.
 
-        Without the study index (at a proxy, or while it is behind) names are compared here: Orthanc compares Cyrillic letters by case only in part, and knows nothing of ё: `dicom_text.matches` does.
+        Without the study index (at a proxy, or while it is behind) names are compared here: Orthanc compares Cyrillic
+        letters by case only in part, and knows nothing of ё; `dicom_text.matches` does.
         """
         newest = self._studies.newest(identity, search.words, search.dicom_range, SCANNED + 1)
         if newest is not None:
