@@ -5,7 +5,8 @@ out, as the core's answers are: a row that is wrong shows nothing foreign.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from cami.access.identity import Identity
@@ -69,6 +70,20 @@ class Indexed:
             return None
         visible = self._owners.visible(identity, [hit.study_id for hit in hits])
         return [hit.answer for hit in hits if hit.study_id in visible]
+
+    def patients(self, identity: Identity) -> Iterator[str] | None:
+        """Yield the patients (Orthanc ids) of the visible studies, newest study first; None if the core has to."""
+        pages = self._index.patients(self._owners.scope(identity))
+        try:
+            first = next(pages, None)
+        except Beyond:
+            return None
+        return self._patients(identity, [] if first is None else chain([first], pages))
+
+    def _patients(self, identity: Identity, pages: Iterable[Sequence[tuple[str, str]]]) -> Iterator[str]:
+        for page in pages:
+            visible = self._owners.visible(identity, [study_id for study_id, _ in page])
+            yield from (patient for study_id, patient in page if study_id in visible)
 
     def _described(self, question: Question, hits: Sequence[Hit]) -> list[Any] | None:
         """Let the core describe what the index has found: it finds a few UIDs fast."""

@@ -105,6 +105,12 @@ class Visibility:
             return None
         return self._indexed.newest(identity, words, days, limit)
 
+    def patients(self, identity: Identity) -> Iterator[str] | None:
+        """Yield the patients (Orthanc ids) of the visible studies, newest first; None if the index cannot tell."""
+        if self._indexed is None or self._owners.reach(identity) is not Reach.OWN:
+            return None
+        return self._indexed.patients(identity)
+
     def sees(self, identity: Identity | None, level: Level, resource: str) -> bool:
         """Say whether somebody sees one study, series or instance."""
         return self.sight.sees(identity, level, resource)

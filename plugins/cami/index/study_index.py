@@ -1,6 +1,6 @@
 """The index as those see it who search: answers as the core's, or `Beyond`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,8 +10,11 @@ from cami.archive import Level
 from cami.index.answers import Content, series_answer, study_answer
 from cami.index.criteria import Beyond, Criteria
 from cami.index.follower import State
-from cami.index.search import IndexSearch, Page, Scope
+from cami.index.search import IndexSearch, Page, Place, Scope, place
 from cami.index.source import Kept
+
+#: Studies that are read at once when all are gone through.
+_WALKED = 500
 
 
 class Standing(Protocol):
@@ -100,6 +103,20 @@ class StudyIndex:
             The core has to be asked.
         """
         return self._search.count(scope, self._criteria(asked))
+
+    def patients(self, scope: Scope) -> Iterator[Sequence[tuple[str, str]]]:
+        """Yield study and patient (Orthanc ids) of all studies, newest first, in pages that all cost the same.
+
+        Raises
+        ------
+        Beyond
+            The core has to be asked.
+        """
+        criteria = self._criteria(Asked("studies"))
+        after: Place | None = None
+        while rows := self._search.rows(scope, criteria, Page(limit=_WALKED, after=after), whole=True):
+            after = place(rows[-1])
+            yield [(row.study_id, row.patient_key) for row in rows]
 
     def _criteria(self, asked: Asked) -> Criteria:
         if self._follower.state != "fresh" or (asked.query and asked.rest.get("CaseSensitive")):

@@ -1,9 +1,10 @@
 """Searches of tenants in the study index: scoped like those of the core, which answers what the index cannot."""
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from cami.access import Identity, Role, Visibility
+from cami.access.patients import Patients
 from cami.db.tables import indexed_study
 from cami.index import IndexStore, StudyIndex
 from cami.index.source import Kept, study_row
@@ -27,25 +28,44 @@ def standing():
     return Standing()
 
 
+def full(**named):
+    """Write tags as the core does in its full form."""
+    return {tag: {"Name": name, "Type": "String", "Value": value} for tag, (name, value) in named.items()}
+
+
+def row_of(archive, study):
+    """Make the index's row of a study in the archive."""
+    found = archive.resources[study.id]
+    tags = full(
+        **{
+            "0010,0010": ("PatientName", found["PatientMainDicomTags"]["PatientName"]),
+            "0010,0020": ("PatientID", found["PatientMainDicomTags"]["PatientID"]),
+            UID: ("StudyInstanceUID", study.uid),
+        }
+    )
+    children = []
+    for key in found["Series"]:
+        own = archive.resources[key]["MainDicomTags"]
+        named = {
+            "0008,0060": ("Modality", own["Modality"]),
+            "0020,000e": ("SeriesInstanceUID", own["SeriesInstanceUID"]),
+        }
+        children.append({"ID": key, "Instances": archive.resources[key]["Instances"], "RequestedTags": full(**named)})
+    return study_row({"ID": study.id, "ParentPatient": study.patient, "RequestedTags": tags}, children)
+
+
 @pytest.fixture
-def visibility(archive, engine, clock, first, second, orphan, standing):
+def filled(archive, engine, clock, first, *, second, orphan):
     """Both МО have delivered, and everything is in the index."""
     store = IndexStore(engine, clock)
     for study in (first, second, orphan):
-        found = archive.resources[study.id]
-        values = {"0010,0010": ("PatientName", found["PatientMainDicomTags"]["PatientName"]),
-                  "0010,0020": ("PatientID", "SHARED"), UID: ("StudyInstanceUID", study.uid)}  # fmt: skip
-        children = [archive.resources[key] for key in found["Series"]]
-        rows = [
-            {"ID": child["ID"], "Instances": child["Instances"],
-             "RequestedTags": {"0008,0060": {"Name": "Modality", "Type": "String", "Value": child["MainDicomTags"]["Modality"]},
-                               "0020,000e": {"Name": "SeriesInstanceUID", "Type": "String", "Value": child["MainDicomTags"]["SeriesInstanceUID"]}}}
-            for child in children
-        ]  # fmt: skip
-        tags = {tag: {"Name": name, "Type": "String", "Value": value} for tag, (name, value) in values.items()}
-        resource = {"ID": study.id, "ParentPatient": study.patient, "RequestedTags": tags}
-        store.write({study.id: study_row(resource, rows)})
+        store.write({study.id: row_of(archive, study)})
     archive.questions.clear()
+    return store
+
+
+@pytest.fixture
+def visibility(archive, engine, filled, standing):
     return Visibility("central", "", archive, engine, StudyIndex(engine, standing))
 
 
@@ -61,7 +81,7 @@ QUERIES = [
 
 @pytest.mark.parametrize("level", ["Study", "Series"])
 @pytest.mark.parametrize("query", QUERIES)
-def test_each_finds_only_its_own_and_the_core_is_not_asked(visibility, archive, first, second, level, query):
+def test_each_finds_only_its_own_and_the_core_is_not_asked(visibility, archive, first, *, second, level, query):
     body = {"Level": level, "Query": query}
     for person, own in ((ONE, first), (TWO, second)):
         found = visibility.find(person, body)
@@ -77,8 +97,6 @@ def test_what_is_foreign_and_what_is_not_there_cost_the_same(visibility, engine,
         def note(_connection, _cursor, statement, *_):
             seen.append(statement)
 
-        from sqlalchemy import event
-
         event.listen(engine, "before_cursor_execute", note)
         assert visibility.find(ONE, {**STUDIES, "Query": {"StudyInstanceUID": uid}}) == []
         event.remove(engine, "before_cursor_execute", note)
@@ -87,7 +105,7 @@ def test_what_is_foreign_and_what_is_not_there_cost_the_same(visibility, engine,
     assert statements(second.uid) == statements("9.9.9")
 
 
-def test_a_row_with_a_wrong_owner_shows_nothing_foreign(visibility, archive, engine, first, second, caplog):
+def test_a_row_with_a_wrong_owner_shows_nothing_foreign(visibility, archive, engine, first, *, second, caplog):
     with engine.begin() as connection:
         connection.execute(update(indexed_study).where(indexed_study.c.study_id == second.id).values(owner="42001"))
     assert visibility.find(ONE, STUDIES) == [first.id]
@@ -160,6 +178,26 @@ def test_labels_of_the_client_open_nothing(visibility, labels):
 def test_the_region_administrator_is_answered_by_the_core(visibility, archive):
     assert len(visibility.find(ROOT, STUDIES)) == 3
     assert archive.questions
+
+
+def test_patients_are_listed_from_the_index(visibility, archive, filled, *, deliver, first, standing):
+    newer = deliver("42001", "1.2.9", patient="P9")
+    filled.write({newer.id: row_of(archive, newer)})
+    archive.questions.clear()
+    patients = Patients(visibility)
+    listed = patients.listing(ONE, {})
+    assert sorted(listed) == sorted([first.patient, newer.patient])
+    assert [patients.listing(ONE, {"since": str(start), "limit": "1"}) for start in (0, 1, 2)] == [
+        *([one] for one in listed),
+        [],
+    ]
+    assert archive.questions == []
+    assert {one["ID"]: one["Studies"] for one in patients.listing(ONE, {"expand": ""})} == {
+        first.patient: [first.id],
+        newer.patient: [newer.id],
+    }
+    standing.state = "behind"
+    assert sorted(patients.listing(ONE, {})) == sorted(listed)
 
 
 def test_parents(visibility, first, second):
