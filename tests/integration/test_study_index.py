@@ -194,6 +194,19 @@ def test_newest_first_in_pages_with_the_right_count(filled):
     assert numbers(qido(filled, filled.session("radiologist", "42002"), "studies?PatientName=иван*")) == ["9"]
 
 
+def test_the_page_searches_in_the_index(filled):
+    person = filled.session("radiologist", "42001")
+    page = filled.central + "/cami/"
+    form = {"words": "иван P-1 acc-1", "since": "2026-01-01", "until": ""}
+    same_site = {"Sec-Fetch-Site": "same-origin"}
+    assert person.post(page, data=form, headers=same_site, timeout=30).status_code == 200
+    shown = person.get(page, timeout=30).text
+    assert "Иванов Иван Иванович" in shown
+    assert "Иваненко" not in shown
+    assert person.get(filled.central + "/patients", timeout=30).status_code == 200
+    assert len(person.get(filled.central + "/patients?since=1&limit=3", timeout=30).json()) == 3
+
+
 def test_only_the_region_administrator_has_the_index_built_anew(filled):
     address = filled.central + "/cami/api/index"
     for person in (filled.session("radiologist", "42001"), filled.session("operator")):
