@@ -3,9 +3,11 @@
 import json
 import logging
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from cami.archive import Level
 from cami.delivery import (
     Manifests,
     ProxyReports,
@@ -17,14 +19,15 @@ from cami.delivery import (
     wire_endpoints,
 )
 from cami.delivery.tokens import read_public_keys
-from cami.edge import ingest
+from cami.edge import ingest, sdk
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, errand_endpoints, open_errands
 from cami.errors import Misconfigured
+from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
 from cami.region import Disk
 from cami.settings import Settings
-from cami.watch import completeness_api
+from cami.watch import completeness_api, index_endpoints
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,16 @@ CONTENTS_INTERVAL = 30.0
 CONTENTS_GATHER = 0.25
 #: Of Orthanc's HTTP threads, the part that proxies may hold while they wait for errands.
 WAITING_SHARE = 0.4
+#: Seconds between looks at the change log when nothing wakes the index; below `cami.index.follower.MOMENT`.
+INDEX_INTERVAL = 1.0
+#: Seconds that arrivals are gathered: a study is read again for each time it is looked at, not for each image.
+INDEX_GATHERS = 0.25
+
+_LEVELS: dict[int, Level] = {
+    sdk.ResourceType.STUDY: "studies",
+    sdk.ResourceType.SERIES: "series",
+    sdk.ResourceType.INSTANCE: "instances",
+}
 
 
 class CentralServer(Server):
@@ -51,10 +64,20 @@ class CentralServer(Server):
         """Return what the registry says of the centre's volume."""
         return self.region.centre.disk
 
+    def make_index(self) -> StudyIndex:
+        """Make the study index and what keeps it in step."""
+        self.follower = IndexFollower(self.archive, IndexStore(self.engine, self.clock))
+        return StudyIndex(self.engine, self.follower)
+
+    def deleted(self, level: int, resource: str) -> None:
+        """Take what Orthanc has deleted out of the index."""
+        if level in _LEVELS:
+            self.follower.note_deleted(_LEVELS[level], resource)
+
     def services(self) -> Services:
-        """Make the wire's other end and what keeps it tidy."""
+        """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
-        return gathered(self._receiving(), self._sending_errands())
+        return gathered(self._receiving(), self._sending_errands(), self._indexing())
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
@@ -101,6 +124,17 @@ class CentralServer(Server):
             return 60.0
 
         return receiver, [Worker("relabel", relabel), contents, Worker("scrub", scrub.step)]
+
+    def _indexing(self) -> Services:
+        """Follow the archive with the study index."""
+        nightly = NightlyComparison(self.follower, self.clock, ZoneInfo(self.region.time_zone))
+
+        def follow() -> float:
+            nightly.step()
+            return 0.0 if self.follower.step() else INDEX_INTERVAL
+
+        indexer = Worker("index", follow, gather=INDEX_GATHERS)
+        return index_endpoints(self.authenticator, self.follower, indexer.wake), [indexer]
 
     def _sending_errands(self) -> Services:
         """Let proxies fetch what the centre wants of them."""

@@ -12,6 +12,7 @@ from cami.delivery.disk import measure_volume
 from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
+from cami.index import StudyIndex
 from cami.portal import portal_endpoints
 from cami.region import Disk, load_region
 from cami.settings import Settings
@@ -42,11 +43,18 @@ class Server(ABC):
         self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
         self.sessions = Sessions(engine, self.clock)
         self.authenticator = Authenticator(self.accounts, self.sessions, self.clock)
-        self.visibility = Visibility(settings.role, settings.mo, self.archive, engine)
+        self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.readings = Readings(self.archive, engine, self.clock)
+
+    def make_index(self) -> StudyIndex | None:
+        """Make the index that searches are answered from, if this role has one."""
+        return None
+
+    def deleted(self, level: int, resource: str) -> None:  # noqa: B027 - a role need not care
+        """Hear that Orthanc has deleted something (a level of `sdk.ResourceType`)."""
 
     @abstractmethod
     def disk_rules(self) -> Disk:

@@ -37,15 +37,15 @@ def start(role: Role) -> None:
     if settings.role != role:
         raise Misconfigured(f'"Cami.Role" is "{settings.role}", but the script is that of a {role}')
     engine = open_engine(settings.database)
-    workers = _SERVERS[role](settings, engine, Path(configuration["StorageDirectory"])).register()
-    _follow_orthanc(workers)
+    server = _SERVERS[role](settings, engine, Path(configuration["StorageDirectory"]))
+    _follow_orthanc(server, server.register())
     announce_ready()
 
 
-def _follow_orthanc(workers: list[Worker]) -> None:
-    by_name = {worker.name: worker for worker in workers}
+def _follow_orthanc(server: Server, workers: list[Worker]) -> None:
+    readers = [worker for worker in workers if worker.name in ("feed", "index")]
 
-    def changed(change: sdk.ChangeType, _level: int, _resource: str) -> None:
+    def changed(change: sdk.ChangeType, level: int, resource: str) -> None:
         if change == sdk.ChangeType.ORTHANC_STARTED:
             for worker in workers:
                 worker.start()
@@ -54,8 +54,11 @@ def _follow_orthanc(workers: list[Worker]) -> None:
                 worker.stop()
             for worker in workers:
                 worker.join(1.0)
-        elif change == sdk.ChangeType.NEW_INSTANCE and "feed" in by_name:
+        elif change == sdk.ChangeType.NEW_INSTANCE:
             # Only a hint that there is something to read: the change log is what counts.
-            by_name["feed"].wake()
+            for reader in readers:
+                reader.wake()
+        elif change == sdk.ChangeType.DELETED:
+            server.deleted(level, resource)
 
     sdk.on_change(changed)

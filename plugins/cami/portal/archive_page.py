@@ -17,7 +17,7 @@ from cami.web import Request, Response, redirect
 
 #: Rows of one page.
 PAGE_ROWS = 50
-#: The newest so many studies are looked through for a name. Beyond that the page says so and asks for a date.
+#: So many of the newest are shown. Beyond that the page says so and asks for more.
 SCANNED = 2000
 
 
@@ -60,7 +60,7 @@ class ArchivePage:
         search = search_of(request)
         found = self._find(identity, search)
         cut = len(found) > SCANNED
-        hits = [study for study in found[:SCANNED] if _hit(study, search)]
+        hits = found[:SCANNED]
         number, last = _page_number(request, len(hits))
         shown = hits[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
         known = self._progress.progress([study["ID"] for study in shown])
@@ -71,15 +71,20 @@ class ArchivePage:
         )
 
     def _find(self, identity: Identity, search: Search) -> list[Any]:
-        """Ask for the visible studies of the wanted days, newest first; names are compared here.
+        """Ask for the visible studies that are searched for, newest first.
 
-        Orthanc compares Cyrillic letters by case only in part, and knows nothing of ё: `dicom_text.matches` does.
+        Without the study index (at a proxy, or while it is behind) names are compared here: Orthanc compares Cyrillic
+        letters by case only in part, and knows nothing of ё; `dicom_text.matches` does.
         """
+        newest = self._studies.newest(identity, search.words, search.dicom_range, SCANNED + 1)
+        if newest is not None:
+            return newest
         query = {"StudyDate": search.dicom_range} if search.dicom_range else {}
         found = self._studies.find(
             identity, {"Level": "Study", "Query": query, "Expand": True, "ResponseContent": ["MainDicomTags"]}
         )
-        return sorted(found, key=_recorded, reverse=True)
+        newest = sorted(found, key=_recorded, reverse=True)
+        return [study for study in newest if _hit(study, search)]
 
     def _contents(self, identity: Identity, studies: Sequence[Any]) -> Mapping[str, Mapping[str, str]]:
         """Return what Orthanc has to count for: modalities and instances, for the rows of one page only."""

@@ -2,6 +2,14 @@
 
 from cami.watch.completeness_api import completeness_api
 from cami.watch.endpoints import watch_endpoints
+from cami.watch.index_control import index_endpoints
 from cami.watch.progress import CentralProgress, DeliveryProgress, QueueTotals
 
-__all__ = ["CentralProgress", "DeliveryProgress", "QueueTotals", "completeness_api", "watch_endpoints"]
+__all__ = [
+    "CentralProgress",
+    "DeliveryProgress",
+    "QueueTotals",
+    "completeness_api",
+    "index_endpoints",
+    "watch_endpoints",
+]

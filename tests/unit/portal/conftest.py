@@ -40,6 +40,7 @@ class Services:
     known: dict = field(default_factory=dict)
     asked: list = field(default_factory=list)
     closed: list = field(default_factory=list)
+    indexed: list | None = None
 
     def identify(self, headers):
         return self.person if "cami_session=right" in headers.get("cookie", "") else None
@@ -54,6 +55,11 @@ class Services:
         assert identity == self.person
         self.asked.append(query)
         return self.studies
+
+    def newest(self, identity, words, days, limit):
+        assert identity == self.person
+        self.asked.append((words, days, limit))
+        return self.indexed
 
     def progress(self, study_ids):
         return {study_id: self.known[study_id] for study_id in study_ids if study_id in self.known}

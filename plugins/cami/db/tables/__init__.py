@@ -18,6 +18,7 @@ from cami.db.tables.people import account, session
 from cami.db.tables.quarantine import quarantined_object
 from cami.db.tables.receiving import received_instance, study, study_claim, upload
 from cami.db.tables.sending import change_cursor, delivery_item, delivery_study, eviction, reconciliation, study_read
+from cami.db.tables.study_index import indexed_gram, indexed_name, indexed_series, indexed_study
 
 __all__ = [
     "account",
@@ -28,6 +29,10 @@ __all__ = [
     "errand",
     "eviction",
     "file_damage",
+    "indexed_gram",
+    "indexed_name",
+    "indexed_series",
+    "indexed_study",
     "metadata",
     "proxy_report",
     "quarantined_object",
