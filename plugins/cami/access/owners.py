@@ -97,9 +97,12 @@ class CentralOwners:
             return frozenset()
         if reach is Reach.TECHNICAL:
             return frozenset(study_ids)
+        # By the ids alone: given the owner too, SQLite would go through all of the МО's studies.
         found: set[str] = set()
-        for ids in _chunks(study_ids):
-            found.update(self._ids(identity, study.c.study_id.in_(ids)))
+        with self._reader.connect() as connection:
+            for ids in _chunks(study_ids):
+                rows = connection.execute(select(study.c.study_id, study.c.owner).where(study.c.study_id.in_(ids)))
+                found.update(row.study_id for row in rows if row.owner == identity.mo)
         return frozenset(found)
 
     def scope(self, identity: Identity) -> Scope:

@@ -42,7 +42,7 @@ WAITING_SHARE = 0.4
 #: Seconds between looks at the change log when nothing wakes the index; below `cami.index.follower.MOMENT`.
 INDEX_INTERVAL = 1.0
 #: Seconds that arrivals are gathered: a study is read again for each time it is looked at, not for each image.
-INDEX_GATHERS = 0.25
+INDEX_GATHERS = 0.5
 
 _LEVELS: dict[int, Level] = {
     sdk.ResourceType.STUDY: "studies",

@@ -114,8 +114,7 @@ class IndexFollower:
     def _read_page(self, kept: Kept, cursor: int) -> bool:
         """Read a page of the log into the index; return whether that was the last."""
         page = self._archive.changes(cursor, PAGE)
-        self._refresh(kept, self._touched(page.changes))
-        self._store.move(kept.reader, page.last)
+        self._refresh(kept, self._touched(page.changes), (kept.reader, page.last))
         return page.done
 
     def _touched(self, changes: Iterable[Change]) -> list[str]:
@@ -129,15 +128,16 @@ class IndexFollower:
                 found[study_id] = None
         return list(found)
 
-    def _refresh(self, kept: Kept, study_ids: Iterable[str]) -> None:
+    def _refresh(self, kept: Kept, study_ids: Iterable[str], place: tuple[str, int] | None = None) -> None:
+        """Read studies again; the cursor moves to `place` with the last of them."""
         rows: dict[str, StudyRow | None] = {}
         for study_id in study_ids:
             rows[study_id] = read_study(self._archive, kept, study_id)
             if len(rows) == _BATCH:
                 self._store.write(rows)
                 rows = {}
-        if rows:
-            self._store.write(rows)
+        if rows or place:
+            self._store.write(rows, place)
 
     def _take_out_deleted(self, kept: Kept) -> None:
         with self._lock:

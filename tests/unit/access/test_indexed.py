@@ -207,3 +207,20 @@ def test_parents(visibility, first, second):
     assert len(visibility.find(ONE, {"Level": "Series", "Query": {}, "ParentStudy": first.id})) == 2
     assert visibility.find(ONE, {"Level": "Series", "Query": {}, "ParentStudy": second.id}) == []
     assert visibility.find(ONE, {"Level": "Series", "Query": {}, "ParentSeries": second.series}) == []
+
+
+def test_a_second_look_at_the_owners_touches_the_named_studies_only(visibility, engine, first):
+    # Given the owner too, SQLite goes through all studies of the МО: 10 ms more at 10,000 of them.
+    seen = []
+
+    def note(_connection, _cursor, statement, parameters, *_):
+        if " FROM study " in " ".join(statement.split()):
+            seen.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    assert visibility.find(ONE, STUDIES) == [first.id]
+    event.remove(engine, "before_cursor_execute", note)
+    ((statement, parameters),) = seen
+    with engine.connect() as connection:
+        plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters).all()
+    assert [row[-1] for row in plan] == ["SEARCH study USING INDEX sqlite_autoindex_study_1 (study_id=?)"]
