@@ -86,11 +86,11 @@ def series(folder, mo, count, rng):
 
 
 @pytest.mark.timeout(600)
-def test_ten_kills_at_random_points_lose_and_double_nothing(tmp_path_factory):
+def test_kills_at_random_points_lose_and_double_nothing(tmp_path_factory):
     rng = random.Random(SEED)
     region = LiveRegion(tmp_path_factory.mktemp("killed")).up()
     folder = tmp_path_factory.mktemp("series")
-    total = {"42001": 150, "42002": 100}
+    total = {"42001": 60, "42002": 40}
     studies = {mo: series(folder / mo, mo, count, rng) for mo, count in total.items()}
     try:
         outcome = {}
@@ -105,7 +105,7 @@ def test_ten_kills_at_random_points_lose_and_double_nothing(tmp_path_factory):
         senders = [threading.Thread(target=send, args=(mo,)) for mo in total]
         for sender in senders:
             sender.start()
-        for _ in range(10):
+        for _ in range(4):
             name = rng.choice(["central", "proxy-42001", "proxy-42002"])
             wait = rng.uniform(0.0, 1.5)
             print(f"seed {SEED}: after {wait:.2f} s {name} is killed")

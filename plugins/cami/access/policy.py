@@ -9,6 +9,7 @@ from cami.access.roles import Action, Role
 from cami.settings import Role as ServerRole
 
 _EVERYWHERE: frozenset[ServerRole] = frozenset({"central", "proxy"})
+_AT_CENTRE: frozenset[ServerRole] = frozenset({"central"})
 _AT_PROXY: frozenset[ServerRole] = frozenset({"proxy"})
 
 #: The whole policy. МО administrators, operators, dispatchers, auditors and the MIS see no images: none of them treats
@@ -19,8 +20,12 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.CONSULTANT: {},
     Role.DISPATCHER: {},
     Role.MIS: {},
-    Role.MO_ADMIN: {Action.DELIVERY_READ: _EVERYWHERE, Action.DELIVERY_RECONCILE: _AT_PROXY},
-    Role.OPERATOR: {Action.DELIVERY_READ: _EVERYWHERE},
+    Role.MO_ADMIN: {
+        Action.COMPLETENESS_READ: _AT_CENTRE,
+        Action.DELIVERY_READ: _EVERYWHERE,
+        Action.DELIVERY_RECONCILE: _AT_PROXY,
+    },
+    Role.OPERATOR: {Action.COMPLETENESS_READ: _AT_CENTRE, Action.DELIVERY_READ: _EVERYWHERE},
     Role.RADIOLOGIST: {
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
@@ -28,6 +33,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     },
     Role.REGION_ADMIN: {
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
+        Action.COMPLETENESS_READ: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },

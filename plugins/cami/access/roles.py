@@ -33,6 +33,8 @@ class Action(StrEnum):
 
     ARCHIVE_INSPECT = "archive:inspect"
     """Read whatever a stock Orthanc answers to a GET, unscoped."""
+    COMPLETENESS_READ = "completeness:read"
+    """See how much of what each МО (or the own one) has announced is at the centre, whole; no image, no patient."""
     DELIVERY_PRIORITIZE = "delivery:prioritize"
     """Put a study into another class of the proxy's queue."""
     DELIVERY_READ = "delivery:read"

@@ -15,6 +15,7 @@ from cami.delivery.feed import ChangeFeed
 from cami.delivery.holdings import Holdings
 from cami.delivery.link import CentralLink
 from cami.delivery.lossless import Lossless
+from cami.delivery.manifests import Manifests
 from cami.delivery.pace import Pace, Timetable
 from cami.delivery.quarantine import Quarantine
 from cami.delivery.queue import DeliveryQueue
@@ -22,13 +23,17 @@ from cami.delivery.readings import Readings
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
 from cami.delivery.reconciliation import Reconciliation
+from cami.delivery.reports import ProxyReports, Reporting
 from cami.delivery.retention import Retention
 from cami.delivery.runs import Night, Runs
+from cami.delivery.scrub import Scrub
 from cami.delivery.tokens import TokenIssuer, TokenVerifier
 from cami.delivery.uploads import Uploads
-from cami.delivery.wire import wire_endpoints
+from cami.delivery.wire import ROOT as WIRE_ROOT
+from cami.delivery.wire import for_proxies, wire_endpoints
 
 __all__ = [
+    "WIRE_ROOT",
     "CentralLink",
     "ChangeFeed",
     "Coercing",
@@ -39,20 +44,25 @@ __all__ = [
     "DiskWatch",
     "Holdings",
     "Lossless",
+    "Manifests",
     "Night",
     "Pace",
+    "ProxyReports",
     "Quarantine",
     "Readings",
     "Recall",
     "Receiver",
     "Reconciliation",
+    "Reporting",
     "Retention",
     "Runs",
+    "Scrub",
     "Timetable",
     "TokenIssuer",
     "TokenVerifier",
     "Uploads",
     "completeness_endpoints",
     "control_endpoints",
+    "for_proxies",
     "wire_endpoints",
 ]

@@ -12,6 +12,11 @@ from cami.clock import Clock
 LONGEST_REST = timedelta(seconds=5)
 
 
+def rest(failures: int) -> timedelta:
+    """Return how long to wait after so many failures before: half a second, doubling, at most `LONGEST_REST`."""
+    return min(timedelta(seconds=0.5 * 2 ** min(failures, 10)), LONGEST_REST)
+
+
 class Line:
     """Remembers failures; thread-safe."""
 
@@ -22,11 +27,10 @@ class Line:
         self._rests_until: datetime | None = None
 
     def failed(self) -> None:
-        """Note a failure: the line rests for half a second, doubling with each failure, at most `LONGEST_REST`."""
+        """Note a failure: the line rests, the longer the more failures there were in a row."""
         with self._lock:
-            rest = min(timedelta(seconds=0.5 * 2 ** min(self._failures, 10)), LONGEST_REST)
+            self._rests_until = self._clock.now() + rest(self._failures)
             self._failures += 1
-            self._rests_until = self._clock.now() + rest
 
     def works(self) -> None:
         """Note that something got through."""

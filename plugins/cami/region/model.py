@@ -15,6 +15,7 @@ from cami.region.terms import (
     Login,
     LongString,
     MegabitsPerSecond,
+    MegabytesPerSecond,
     Modality,
     Oid,
     TcpPort,
@@ -68,6 +69,21 @@ class RateWindow(_Entry):
     mbit_s: MegabitsPerSecond
 
 
+class Night(_Entry):
+    """Hours kept for what can wait, in the time zone of the region; over midnight if they end before they begin."""
+
+    start: Annotated[TimeOfDay, Field(alias="from")] = "20:00"
+    end: Annotated[TimeOfDay, Field(alias="to")] = "06:00"
+    classes: tuple[Literal["P2", "P3", "P4"], ...] = ("P4",)
+    """What waits for these hours; empty: nothing does. Emergencies and what somebody waits for never wait."""
+
+    @model_validator(mode="after")
+    def _is_a_span(self) -> Self:
+        if self.start == self.end:
+            raise ValueError(f'from "{self.start}" to "{self.end}" is no span: write classes: [] if nothing is to wait')
+        return self
+
+
 class Link(_Entry):
     """The line of an МО to the centre."""
 
@@ -78,16 +94,21 @@ class Link(_Entry):
     """Whether delivery keeps to `mbit_s` and the timetable, because others use the line too."""
     urgent_exempt: bool = False
     """Whether P0 and P1 may use the whole line at any hour."""
-    streams: Annotated[int, Field(ge=1, le=32)] = 6
-    """How many objects are on their way at the same time. One leaves a line with long round trips half empty."""
+    streams: Annotated[int, Field(ge=1, le=32)] | None = None
+    """How many objects are on their way at the same time; empty: what fills a line of that rate
+    (`cami.delivery.fitting`)."""
     piece_kib: Annotated[int, Field(ge=16, le=65536)] | None = None
-    """Size of the pieces in which larger objects go; empty: what the line carries in 4 s, 256 KiB to 8 MiB."""
-    compression: Compression = "none"
+    """Size of the pieces in which larger objects go; empty: what a stream carries in 4 s, 64 KiB to 8 MiB."""
+    compression: Compression = "jpeg-ls"
     """How images that are not compressed are made smaller for the way, without loss."""
     compression_by_modality: Mapping[Modality, Compression] = Field(default_factory=dict)
     """Modalities for which it is another one."""
     gzip: bool = True
     """Whether bodies go as gzip where that saves a tenth. Their bytes stay the same."""
+    night: Night = Night()
+    """When what can wait goes."""
+    plain_http: bool = False
+    """Whether the centre may be called without TLS: for development, and where a tunnel encrypts the line."""
 
 
 class Disk(_Entry):
@@ -226,6 +247,8 @@ class Centre(_Entry):
     dicom_port_open: bool = False
     """Whether the centre listens for DICOM associations at all; studies come over HTTP."""
     disk: Disk = Disk()
+    reread_mb_s: MegabytesPerSecond = 4
+    """How fast all stored files are read from the disk again, round after round, so that damage is found."""
 
 
 class Account(_Entry):

@@ -149,4 +149,5 @@ LongString = Annotated[str, AfterValidator(long_string)]
 TcpPort = Annotated[int, Field(ge=1, le=65535)]
 Gigabytes = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)]
 """10⁹ bytes, as disks are sold."""
+MegabytesPerSecond = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 MegabitsPerSecond = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)]

@@ -1,10 +1,16 @@
 """From the change log of a proxy to a confirmed study at the centre, whatever happens on the way."""
 
+import sqlite3
 import tempfile
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from cami.delivery import Courier, Holdings
 from cami.errors import Transient
@@ -94,7 +100,68 @@ def test_an_instance_deleted_before_it_was_read_does_not_stop_the_rest(region):
     assert queue_totals(proxy.engine).confirmed == 1
 
 
-@settings(max_examples=60, deadline=None)
+def test_an_image_that_was_sent_while_the_database_was_locked_is_not_forgotten(region):
+    """It was stuck as "sending" until the next start: neither accepted nor given back."""
+    proxy = region.proxy("42001")
+    # Nobody waits half a minute for the lock here.
+    event.listen(proxy.engine, "checkout", lambda connection, *_: connection.execute("PRAGMA busy_timeout=0"))
+    proxy.archive.store(dicom())
+    proxy.feed.advance()
+    send = proxy.line.send
+    with closing(sqlite3.connect(proxy.engine.url.database, isolation_level=None)) as other:
+
+        def send_and_lock(*arguments, **named):
+            other.execute("BEGIN EXCLUSIVE")
+            return send(*arguments, **named)
+
+        proxy.line.send = send_and_lock
+        with pytest.raises(OperationalError):
+            proxy.courier.send_next()
+        with pytest.raises(OperationalError):
+            proxy.courier.send_next()
+        other.execute("ROLLBACK")
+    proxy.line.send = send
+    assert queue_totals(proxy.engine).sending == 1
+    proxy.work(3)
+    assert queue_totals(proxy.engine).confirmed == 1
+    assert len(region.central.files) == 1
+
+
+def test_an_image_that_the_archive_cannot_read_now_is_not_forgotten(region):
+    proxy = region.proxy("42001")
+    proxy.archive.store(dicom())
+    proxy.feed.advance()
+    read = proxy.archive.read
+
+    def fail(instance_id):
+        raise Transient("Orthanc cannot answer")
+
+    proxy.archive.read = fail
+    with pytest.raises(Transient):
+        proxy.courier.send_next()
+    proxy.archive.read = read
+    proxy.work(3)
+    assert queue_totals(proxy.engine).confirmed == 1
+
+
+def test_a_clock_that_was_wrong_holds_nothing_back_once_it_is_right(region):
+    """Rests and confirmations waited until the time came that the clock had shown: a day, or a year."""
+    proxy = region.proxy("42001")
+    for number in range(3):
+        proxy.archive.store(dicom(sop=f"1.{number}"))
+    proxy.feed.advance()
+    region.clock.pass_(days=400)
+    proxy.line.faults = ["cut"]
+    with pytest.raises(Transient):
+        proxy.courier.send_next()
+    region.clock.pass_(seconds=6)
+    proxy.courier.send_next()
+    region.clock.time -= timedelta(days=400)
+    proxy.work(3)
+    assert queue_totals(proxy.engine).confirmed == 3
+
+
+@settings(max_examples=30, deadline=None)
 @given(
     studies=st.lists(st.integers(1, 4), min_size=1, max_size=4),
     faults=st.lists(st.sampled_from(["", "cut", "answer lost", "crash"]), max_size=12),

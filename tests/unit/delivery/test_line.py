@@ -7,8 +7,9 @@ import pytest
 from cami.delivery.line import LONGEST_REST, Line
 from cami.errors import Transient
 from cami.watch.progress import queue_totals
+from tests.unit.fakes import Hands
 
-from .conftest import Hands, dicom
+from .conftest import dicom
 
 
 @pytest.fixture
