@@ -13,6 +13,7 @@ from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.portal import portal_endpoints
+from cami.quarantine import QuarantineDesk
 from cami.region import Disk, load_region
 from cami.settings import Settings
 from cami.watch import watch_endpoints
@@ -47,6 +48,8 @@ class Server(ABC):
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.readings = Readings(self.archive, engine, self.clock)
+        self.desk: QuarantineDesk | None = None
+        """Made by the services of the role."""
 
     @abstractmethod
     def disk_rules(self) -> Disk:
@@ -70,6 +73,7 @@ class Server(ABC):
             sign_in=SignIn(self.accounts, self.sessions),
             sessions=self.sessions,
             visibility=self.visibility,
+            quarantine=self.desk,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
