@@ -120,7 +120,7 @@ class LiveRegion:
                 queue = self.delivery(mo)["queue"]
             except requests.RequestException:
                 return False
-            ended = int(queue["confirmed"]) + int(queue["quarantined"])
+            ended = int(queue["confirmed"]) + int(queue["quarantined"]) + int(queue["rejected"])
             return ended == sum(queue.values()) == instances
 
         wait_until(f"{instances} instances of МО {mo} confirmed", done, seconds)

@@ -24,8 +24,15 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.COMPLETENESS_READ: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.DELIVERY_RECONCILE: _AT_PROXY,
+        Action.QUARANTINE_DECIDE: _AT_PROXY,
+        Action.QUARANTINE_READ: _AT_PROXY,
     },
-    Role.OPERATOR: {Action.COMPLETENESS_READ: _AT_CENTRE, Action.DELIVERY_READ: _EVERYWHERE},
+    Role.OPERATOR: {
+        Action.COMPLETENESS_READ: _AT_CENTRE,
+        Action.DELIVERY_READ: _EVERYWHERE,
+        Action.QUARANTINE_DECIDE: _AT_CENTRE,
+        Action.QUARANTINE_READ: _AT_CENTRE,
+    },
     Role.RADIOLOGIST: {
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
@@ -35,12 +42,16 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
         Action.COMPLETENESS_READ: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
+        Action.QUARANTINE_DECIDE: _EVERYWHERE,
+        Action.QUARANTINE_READ: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
     Role.TECHNOLOGIST: {
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.DELIVERY_RECONCILE: _AT_PROXY,
+        Action.QUARANTINE_DECIDE: _EVERYWHERE,
+        Action.QUARANTINE_READ: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
 }

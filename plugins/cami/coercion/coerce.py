@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from cami.coercion.charsets import ASCII, UTF_8, CharacterSet
-from cami.coercion.elements import DataSet, Element, Malformed
+from cami.coercion.elements import Element, Malformed
 from cami.coercion.layout import DicomFile, take_apart
 from cami.coercion.originals import Modification, date_time, record, text_was_put_right
 from cami.coercion.reading import Reader
@@ -108,7 +108,7 @@ class _Work:
         """Change the data set; return whether there was anything to change."""
         stamps = self._wanted()
         for stamp in stamps:
-            self._set_aside(stamp.tag)
+            self._text.set_aside(stamp.tag, self.previous)
         recoded = self._recoding and self._text.recode(self.previous)
         for stamp in stamps:
             self._file.dataset.elements[stamp.tag] = stamp
@@ -124,7 +124,7 @@ class _Work:
 
     def put(self, tag: int, vr: str, text: str) -> None:
         """Put an element into the data set, and what was there into the record."""
-        self._set_aside(tag)
+        self._text.set_aside(tag, self.previous)
         value = text.encode("ascii")
         written = "" if self._file.dataset.implicit else vr
         self._file.dataset.elements[tag] = Element(tag, written, value + b" " * (len(value) % 2))
@@ -135,13 +135,3 @@ class _Work:
         if failed:
             self.notes.add(Note.STAMP_NOT_WRITABLE)
         return stamps
-
-    def _set_aside(self, tag: int) -> None:
-        element = self._file.dataset.elements.pop(tag, None)
-        if element is None:
-            self.previous.elements[tag] = Element(tag, self._vr_of_new(tag), b"")
-        else:
-            self._text.remember(element, self.previous)
-
-    def _vr_of_new(self, tag: int) -> str:
-        return "" if self._file.dataset.implicit else DataSet().vr_of(Element(tag, "", b""))

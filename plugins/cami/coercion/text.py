@@ -100,6 +100,16 @@ class Text:
         if element.private and block and reserving is not None:
             previous.elements.setdefault(reserving.tag, replace(reserving))
 
+    def set_aside(self, tag: int, previous: Previous) -> None:
+        """Take a top-level element out of the data set and put it into `previous`; empty if there is none."""
+        element = self._file.dataset.elements.get(tag)
+        if element is None:
+            vr = "" if self._file.dataset.implicit else DataSet().vr_of(Element(tag, "", b""))
+            previous.elements[tag] = Element(tag, vr, b"")
+        else:
+            self.remember(element, previous)
+            del self._file.dataset.elements[tag]
+
     def _plan(self, parent: DataSet, element: Element, depth: int) -> list[_Change]:
         if depth > _DEEPEST:
             raise Malformed("sequences are nested too deep")

@@ -61,6 +61,11 @@ class Coercing:
             self._count(note, source)
         return coerced.dicom
 
+    def put_right(self, dicom: bytes, source: str, at: datetime) -> bytes:
+        """Return an object that is not in the archive as it would go to the centre; for people to read and to link."""
+        rules = self._rules.get(source, self._other)
+        return coerce(dicom, rules, Arrival(source, at), lambda: self._archive.parse(dicom).patient_id).dicom
+
     def counted(self) -> Mapping[str, int]:
         """Return how often each note was made since this server started."""
         with self._lock:

@@ -32,6 +32,7 @@ class Verdict(Enum):
     """Its SOP Class is not the one that was asked for."""
     DAMAGED = "damaged"
     NOT_YET = "not yet at the centre"
+    NOT_KEPT = "rejected by people"
 
 
 class Commitment:
@@ -49,6 +50,8 @@ class Commitment:
         states = self._holdings.states_of_sop(sop_instance_uid)
         here = self._archive.find({"Level": "Instance", "Query": {"SOPInstanceUID": sop_instance_uid}})
         verdicts = [self._judge_here(str(key), sop_class_uid, states.get(str(key))) for key in here]
+        # What people rejected leaves this archive, and the centre never gets it.
+        verdicts += [Verdict.NOT_KEPT for state in states.values() if state is State.REJECTED]
         verdicts += [Verdict.COMMITTED for key, state in states.items() if state is State.EVICTED and key not in here]
         bad = [verdict for verdict in verdicts if verdict is not Verdict.COMMITTED]
         if not verdicts:

@@ -20,6 +20,8 @@ class State(StrEnum):
     QUARANTINED = "quarantined"
     EVICTED = "evicted"
     """Confirmed, and let go of here: the centre has it."""
+    REJECTED = "rejected"
+    """Somebody decided that the centre is not to have it; kept here for some time."""
     LOST = "lost"
     """Neither here (any more) nor at the centre: only a backup or the device has it."""
 
@@ -47,6 +49,10 @@ class Command(StrEnum):
     """It came in again, and not as the bytes that the centre has."""
     RESTORE = "restore"
     """It came back as the bytes that the centre has: the next manifest confirms it without sending it."""
+    RETRY = "retry"
+    """Somebody asks for it to be tried again now, what was refused too («Отправить повторно»)."""
+    REJECT = "reject"
+    """Somebody decided at the quarantine desk that it is not to be sent."""
 
 
 TRANSITIONS: dict[tuple[State, Command], State] = {
@@ -69,6 +75,8 @@ TRANSITIONS: dict[tuple[State, Command], State] = {
     (State.EVICTED, Command.RESTORE): State.STORED,
     (State.LOST, Command.CONFIRM): State.EVICTED,
     (State.LOST, Command.RECEIVE): State.QUEUED,
+    (State.QUARANTINED, Command.RETRY): State.QUEUED,
+    (State.QUARANTINED, Command.REJECT): State.REJECTED,
 }
 
 

@@ -21,10 +21,12 @@ from cami.delivery import (
 from cami.delivery.tokens import read_public_keys
 from cami.edge import ingest, sdk
 from cami.edge.background import Worker
+from cami.edge.desk import open_desk
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, errand_endpoints, open_errands
 from cami.errors import Misconfigured
 from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
+from cami.quarantine import CentralSide
 from cami.region import Disk
 from cami.settings import Settings
 from cami.watch import completeness_api, index_endpoints
@@ -100,7 +102,13 @@ class CentralServer(Server):
             recall=recall,
         )
         endpoints += completeness_api(self.region, self.authenticator, self.engine, self.clock)
-        return endpoints, [*keeping, Worker("uploads", tidy_uploads)]
+        return gathered((endpoints, [*keeping, Worker("uploads", tidy_uploads)]), self._desk(receiver))
+
+    def _desk(self, receiver: Receiver) -> Services:
+        """Let people decide of what is in quarantine."""
+        side = CentralSide(self.archive, self.engine, self.quarantine, receiver)
+        centre = self.region.centre
+        return open_desk(self, side, system=centre.aet, keep_days=centre.quarantine.keep_days)
 
     def _storing(self) -> tuple[Receiver, list[Worker]]:
         """Make the receiver, and what reads behind it what it has stored."""

@@ -23,6 +23,7 @@ _REASONS = {
     Verdict.OTHER_CLASS: _Reason.CLASS_INSTANCE_CONFLICT,
     Verdict.DAMAGED: _Reason.PROCESSING_FAILURE,
     Verdict.NOT_YET: _Reason.PROCESSING_FAILURE,
+    Verdict.NOT_KEPT: _Reason.PROCESSING_FAILURE,
 }
 
 

@@ -35,9 +35,11 @@ from cami.delivery.queue import Item
 from cami.delivery.transport import Certificates, Transport
 from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
+from cami.edge.desk import open_desk
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Handler, Kind, Runner
 from cami.errors import Misconfigured
+from cami.quarantine import ProxySide
 from cami.region import Disk, Proxy
 from cami.settings import Settings
 
@@ -71,6 +73,7 @@ class ProxyServer(Server):
         self.timetable = Timetable(self.line, self.region.time_zone, self.clock)
         self.queue = DeliveryQueue(engine, self.clock)
         self.holdings = Holdings(engine, self.clock)
+        self.coercing = Coercing(self.archive, self.region.organization(settings.mo), self._own_proxy())
         self.link = self._make_link()
         self.senders: list[Worker] = []
         self.errands: dict[Kind, Handler] = {}
@@ -89,6 +92,7 @@ class ProxyServer(Server):
             self._keeping(),
             self._comparing(),
             self._running(),
+            self._desk(),
         )
 
     def wake_senders(self) -> None:
@@ -132,12 +136,10 @@ class ProxyServer(Server):
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""
         self.queue.recover()
-        organization = self.region.organization(self.settings.mo)
-        coercing = Coercing(self.archive, organization, self._own_proxy())
         lossless = Lossless(self.archive, self.line)
 
         def prepare(item: Item, dicom: bytes) -> bytes:
-            return lossless.prepare(item, coercing.prepare(item, dicom))
+            return lossless.prepare(item, self.coercing.prepare(item, dicom))
 
         courier = Courier(
             self.archive,
@@ -162,7 +164,7 @@ class ProxyServer(Server):
 
         def measure() -> float:
             metrics.publish_queue(self.engine, self.clock)
-            metrics.publish_coercion(coercing.counted())
+            metrics.publish_coercion(self.coercing.counted())
             return METRICS_INTERVAL
 
         # What is urgent has senders of its own: the others stand still in the middle of what they are sending.
@@ -218,6 +220,19 @@ class ProxyServer(Server):
         """Run what the centre wants of this proxy."""
         runner = Runner(self.link, self.errands, self.clock)
         return [], [Worker("errands", runner.step)]
+
+    def _desk(self) -> Services:
+        """Let people decide of what is in quarantine."""
+        own = self._own_proxy()
+        side = ProxySide(
+            self.archive,
+            self.engine,
+            self.quarantine,
+            mo=self.settings.mo,
+            coercing=self.coercing,
+            wake=self.wake_senders,
+        )
+        return open_desk(self, side, system=own.aet, keep_days=own.quarantine.keep_days)
 
     def _own_proxy(self) -> Proxy:
         proxy = self.region.organization(self.settings.mo).proxy

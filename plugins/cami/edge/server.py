@@ -14,6 +14,7 @@ from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.index import StudyIndex
 from cami.portal import portal_endpoints
+from cami.quarantine import QuarantineDesk
 from cami.region import Disk, load_region
 from cami.settings import Settings
 from cami.watch import watch_endpoints
@@ -48,6 +49,8 @@ class Server(ABC):
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.readings = Readings(self.archive, engine, self.clock)
+        self.desk: QuarantineDesk | None = None
+        """Made by the services of the role."""
 
     def make_index(self) -> StudyIndex | None:
         """Make the index that searches are answered from, if this role has one."""
@@ -78,6 +81,7 @@ class Server(ABC):
             sign_in=SignIn(self.accounts, self.sessions),
             sessions=self.sessions,
             visibility=self.visibility,
+            quarantine=self.desk,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)

@@ -5,12 +5,15 @@ from sqlalchemy import Engine
 from cami.access import Sessions, SignIn
 from cami.portal import local_path, static_files
 from cami.portal.archive_page import ArchivePage
+from cami.portal.entry import Entry
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import Identifier, StudyFinder
+from cami.portal.quarantine_page import QuarantinePage
 from cami.portal.sign_in import SignInPages
 from cami.portal.study_progress import RecordedProgress
 from cami.portal.texts import language_cookie, language_of
 from cami.portal.viewer import Viewer
+from cami.quarantine import QuarantineDesk
 from cami.region import Region
 from cami.settings import Settings
 from cami.web import Endpoint, Request, Response, redirect
@@ -25,6 +28,7 @@ def portal_endpoints(
     sign_in: SignIn,
     sessions: Sessions,
     visibility: StudyFinder,
+    quarantine: QuarantineDesk | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
@@ -33,14 +37,28 @@ def portal_endpoints(
     pages = Pages(settings, region)
     archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), settings.role)
     desk = Desk(pages, authenticator, archive)
+    entry = Entry(pages, authenticator, settings.role)
+    apart: list[Endpoint] = []
+    if quarantine is not None:
+        apart = QuarantinePage(pages, quarantine, devices=_devices(region)).endpoints(entry)
     return [
         *SignInPages(pages, authenticator, sign_in, sessions, cookie_secure=settings.cookie_secure).endpoints(),
         static_files.ENDPOINT,
         *Viewer(settings.ohif, authenticator, pages).endpoints(),
+        *apart,
         Endpoint(r"/", desk.root),
         Endpoint(r"/cami", desk.archive),
         Endpoint(r"/cami/(?!api/|wire/|health$|static/).*", desk.unknown),
     ]
+
+
+def _devices(region: Region) -> dict[str, str]:
+    """Return what people call the devices, by AE title."""
+    return {
+        device.aet: ", ".join(filter(None, [device.name, device.room and f"каб. {device.room}"]))
+        for organization in region.organizations
+        for device in organization.devices
+    }
 
 
 class Desk:

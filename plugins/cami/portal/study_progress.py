@@ -47,18 +47,21 @@ def at_centre(study: CentralProgress) -> Progress:
 
 def at_proxy(study: DeliveryProgress, mo: str) -> Progress:
     """Judge a study at a proxy by the instances that are furthest behind; one in quarantine outweighs all."""
+    wanted = study.instances - study.rejected
     there = study.confirmed + study.evicted
     arrived = study.stored + there
     if study.lost:
         state = "lost"
     elif study.quarantined:
         state = "quarantined"
-    elif there == study.instances:
+    elif not wanted:
+        state = "rejected"
+    elif there == wanted:
         state = "confirmed"
-    elif arrived == study.instances:
+    elif arrived == wanted:
         state = "stored"
     elif arrived or study.sending:
         state = "sending"
     else:
         state = "queued"
-    return Progress(mo, arrived, study.instances, state)
+    return Progress(mo, arrived, wanted, state)

@@ -42,6 +42,7 @@ STATES: Mapping[str, tuple[str, str]] = {
     "stored": (_("Передано, ждёт подтверждения"), "moving"),
     "confirmed": (_("Подтверждено центром"), "done"),
     "quarantined": (_("В карантине: нужен оператор"), "trouble"),
+    "rejected": (_("Отклонено, в центр не передаётся"), "waiting"),
     "lost": (_("Не найдено в центре: нужен оператор"), "trouble"),
 }
 

@@ -156,6 +156,12 @@ class NightWindow(_Entry):
 _NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})
 
 
+class Quarantine(_Entry):
+    """How long the bytes of an object in quarantine are kept after somebody has decided of it."""
+
+    keep_days: Annotated[int, Field(ge=1, le=36_600)] = 30
+
+
 class DeviceCoercion(_Entry):
     """Where a device is an exception to `Coercion`; what is left out is as at the proxy."""
 
@@ -191,6 +197,7 @@ class Proxy(_Entry):
     archive, or confirmed by the centre."""
     reconciliation: NightWindow = _NIGHT
     coercion: Coercion = Coercion()
+    quarantine: Quarantine = Quarantine()
 
     @model_validator(mode="after")
     def _room_is_made_before_the_stop(self) -> Self:
@@ -247,6 +254,7 @@ class Centre(_Entry):
     dicom_port_open: bool = False
     """Whether the centre listens for DICOM associations at all; studies come over HTTP."""
     disk: Disk = Disk()
+    quarantine: Quarantine = Quarantine()
     reread_mb_s: MegabytesPerSecond = 4
     """How fast all stored files are read from the disk again, round after round, so that damage is found."""
 

@@ -39,6 +39,8 @@ class DeliveryProgress:
     """Confirmed and let go of at the proxy."""
     lost: int = 0
     """Evicted, and not found at the centre any more."""
+    rejected: int = 0
+    """Decided at the quarantine desk not to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class QueueTotals:
     quarantined: int
     evicted: int
     lost: int
+    rejected: int
 
 
 def delivery_progress(

@@ -109,6 +109,11 @@ def test_every_template_is_rendered_by_these_tests():
     rendered = Path(str(files("cami.portal").joinpath("templates")))
     known = {"base.html", "message.html", "archive.html", "login.html", "no_images.html", "no_viewer.html",
              "not_found.html"}  # fmt: skip
+    known |= {
+        "quarantine.html",
+        "quarantine_group.html",
+        "quarantine_decided.html",
+    }  # tests/unit/portal/test_quarantine_page.py
     assert {path.name for path in rendered.iterdir()} == known
 
 

@@ -13,6 +13,7 @@ from cami.db.tables.completeness import (
     stored_content,
     study_completeness,
 )
+from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
 from cami.db.tables.errands import errand
 from cami.db.tables.people import account, session
 from cami.db.tables.quarantine import quarantined_object
@@ -35,6 +36,9 @@ __all__ = [
     "indexed_study",
     "metadata",
     "proxy_report",
+    "quarantine_decision",
+    "quarantine_outcome",
+    "quarantine_removal",
     "quarantined_object",
     "received_instance",
     "reconciliation",

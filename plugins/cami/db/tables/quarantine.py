@@ -16,4 +16,5 @@ quarantined_object = Table(
     Column("study_uid", String(128), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False, server_default="open", comment="open, settled, rejected, removed"),
 )
