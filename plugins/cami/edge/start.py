@@ -57,5 +57,7 @@ def _follow_orthanc(workers: list[Worker]) -> None:
         elif change == sdk.ChangeType.NEW_INSTANCE and "feed" in by_name:
             # Only a hint that there is something to read: the change log is what counts.
             by_name["feed"].wake()
+        elif change == sdk.ChangeType.NEW_STUDY and "arrivals" in by_name:
+            by_name["arrivals"].wake()
 
     sdk.on_change(changed)
