@@ -8,7 +8,7 @@ import pytest
 
 from cami.access import Identity, Role
 from cami.archive import Change, orthanc_id
-from cami.delivery import DeliveryQueue, Holdings, Pace
+from cami.delivery import Holdings, Pace
 from cami.delivery.adoption import Adoption
 from cami.delivery.disk import Room, Thresholds
 from cami.delivery.link import Part
@@ -46,7 +46,6 @@ class Library(Shelf):
     def __init__(self):
         super().__init__()
         self.tags = {}
-        self.reads = Counter()
 
     def store(self, file):
         identity = self.parse(file)
@@ -95,11 +94,6 @@ class Library(Shelf):
             ]
         return super().find(query)
 
-    def read_part(self, instance_id, start, size):
-        self.reads[instance_id] += 1
-        file = self.files.get(instance_id)
-        return None if file is None else file[start : start + size]
-
 
 class Link(Line):
     """The whole line: delivery's calls, and those that go through the endpoints."""
@@ -118,6 +112,7 @@ class Link(Line):
 
     def part(self, path, start, size):
         fault = self._fault()
+        self.region.reads[path] += 1
         headers = {"x-cami-token": self.mo, "range": f"bytes={start}-{start + size - 1}"}
         import re
 
@@ -151,7 +146,9 @@ class Country(Region):
 
     def __init__(self, folder):
         super().__init__(folder)
-        self.central = self.receiver._archive = Library()
+        self.central = Library()
+        self.reads = Counter()
+        self.restart()
         self.bell = Bell(lambda: open_errands(self.central_db), 5)
         self.book = ErrandBook(self.central_db, self.clock, self.bell)
         self.announcements = Announcements(self.central_db, self.clock)
@@ -181,7 +178,7 @@ class Hospital(ProxySide):
 
     def restart(self):
         self.archive = self.library
-        self.line = Link(self.region.receiver, self.mo)
+        self.line = Link(self.region, self.mo)
         self.line.endpoints = self.region.endpoints
         super().restart()
         clock, engine = self.region.clock, self.engine
@@ -289,7 +286,7 @@ def delivered(hospital, *studies, **options):
     """Store studies at a proxy, deliver them, and let go of them."""
     ids = [fill(hospital, study=study, **options) for study in studies]
     hospital.arrive()
-    hospital.work()
+    hospital.work(4)
     for each in ids:
         hospital.evict(each)
     return ids

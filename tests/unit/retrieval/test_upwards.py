@@ -6,7 +6,7 @@ from sqlalchemy import select
 from cami.access import Role
 from cami.archive import orthanc_id
 from cami.db.tables import awaited_study, delivery_item
-from cami.delivery.order import Priority, lane
+from cami.delivery.order import Priority
 from cami.errands import Kind
 from cami.errors import Denied, NotFound, Transient
 from cami.retrieval import Cause, Whereabouts
@@ -52,7 +52,7 @@ def test_the_announcement_goes_when_the_images_come(country, hospital):
     (place,) = country.register.of_id(one, None)
     assert (place.received, place.expected) == (1, 5), "the centre knows early how much is to come"
     assert country.announcements.tidy() == 0
-    hospital.work()
+    hospital.work(4)
     (place,) = country.register.of_id(one, None)
     assert (place.received, place.expected, place.whole, place.to_come) == (5, 5, True, 0)
 
@@ -71,7 +71,7 @@ def test_counts_follow_while_a_study_comes_in(country, hospital):
 def test_what_was_told_is_not_told_again(country, hospital):
     fill(hospital)
     hospital.arrive()
-    hospital.work()
+    hospital.work(4)
     hospital.arrive()
     before = hospital.line.calls
     country.clock.pass_(minutes=5)
@@ -105,7 +105,7 @@ def test_what_comes_back_from_the_centre_is_no_arrival(country, hospital):
 def test_another_mos_uid_is_passed_over_in_silence(country, hospital):
     fill(hospital)
     hospital.arrive()
-    hospital.work()
+    hospital.work(4)
     other = country.proxy("42002")
     fill(other)
     other.arrive()
@@ -142,12 +142,12 @@ def test_a_request_puts_the_study_before_all_others(country, hospital):
     (found,) = country.requests.request(person(), study_id=wanted)
     assert found.study_id == wanted
     hospital.runner.step()
-    assert lanes(hospital, wanted) == {lane(Priority.AWAITED)}
+    assert lanes(hospital, wanted) == {Priority.AWAITED}
     for _ in range(3):
         hospital.courier.send_next()
     assert country.register.of_id(wanted, None)[0].received == 3
     assert country.register.of_id(first, None)[0].received == 0
-    hospital.work()
+    hospital.work(4)
     assert country.awaiting.look() == 1
     hospital.runner.step()
     assert hospital.queue.priority(wanted) == Priority.PLANNED, "back to normal when the waiting ends"
@@ -207,7 +207,7 @@ def test_with_the_line_down_the_last_word_counts(country, hospital):
 def test_a_whole_study_is_not_raised(country, hospital):
     fill(hospital)
     hospital.arrive()
-    hospital.work()
+    hospital.work(4)
     assert country.requests.opened(person(), "1.1")[0].whole
     assert country.book.history(None, 9) == []
 
@@ -258,13 +258,13 @@ def test_a_study_that_the_proxy_does_not_have_is_told_so(country, hospital):
 def test_a_request_sends_again_what_the_centre_has_lost(country, hospital):
     one = fill(hospital)
     hospital.arrive()
-    hospital.work()
+    hospital.work(4)
     country.central.files.pop(next(iter(country.central.files)))
     (place,) = country.register.of_id(one, None)
     country.book.ask("42001", Kind.SEND, study=place_of(place), asked_by="rad", cause="request")
     hospital.runner.step()
     assert hospital.queue.priority(one) == Priority.AWAITED
-    hospital.work()
+    hospital.work(4)
     assert len(country.central.files) == 3
 
 
