@@ -16,9 +16,13 @@ _AT_PROXY: frozenset[ServerRole] = frozenset({"proxy"})
 #: the patient (152-ФЗ art. 10, 323-ФЗ art. 13). Consultants get theirs by grants, and there is no grant yet.
 TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.AUDITOR: {},
-    Role.CLINICIAN: {Action.DELIVERY_READ: _EVERYWHERE, Action.STUDIES_READ: _EVERYWHERE},
-    Role.CONSULTANT: {},
-    Role.DISPATCHER: {},
+    Role.CLINICIAN: {
+        Action.DELIVERY_READ: _EVERYWHERE,
+        Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+        Action.STUDIES_READ: _EVERYWHERE,
+    },
+    Role.CONSULTANT: {Action.RETRIEVAL_REQUEST: _EVERYWHERE},
+    Role.DISPATCHER: {Action.RETRIEVAL_REQUEST: _EVERYWHERE},
     Role.MIS: {},
     Role.MO_ADMIN: {
         Action.COMPLETENESS_READ: _AT_CENTRE,
@@ -26,16 +30,20 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.DELIVERY_RECONCILE: _AT_PROXY,
         Action.QUARANTINE_DECIDE: _AT_PROXY,
         Action.QUARANTINE_READ: _AT_PROXY,
+        Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+        Action.RETRIEVAL_SCHEDULE: _AT_PROXY,
     },
     Role.OPERATOR: {
         Action.COMPLETENESS_READ: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.QUARANTINE_DECIDE: _AT_CENTRE,
         Action.QUARANTINE_READ: _AT_CENTRE,
+        Action.RETRIEVAL_REQUEST: _EVERYWHERE,
     },
     Role.RADIOLOGIST: {
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
+        Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
     Role.REGION_ADMIN: {
@@ -44,6 +52,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.QUARANTINE_DECIDE: _EVERYWHERE,
         Action.QUARANTINE_READ: _EVERYWHERE,
+        Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
     Role.TECHNOLOGIST: {
@@ -52,6 +61,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.DELIVERY_RECONCILE: _AT_PROXY,
         Action.QUARANTINE_DECIDE: _EVERYWHERE,
         Action.QUARANTINE_READ: _EVERYWHERE,
+        Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+        Action.RETRIEVAL_SCHEDULE: _AT_PROXY,
         Action.STUDIES_READ: _EVERYWHERE,
     },
 }

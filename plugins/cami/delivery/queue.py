@@ -167,6 +167,12 @@ class DeliveryQueue:
         self._on_reclassified(study_id, priority)
         return True
 
+    def priority(self, study_id: str) -> Priority | None:
+        """Return the class of a study, or None if it is not known."""
+        with self._reader.connect() as connection:
+            found = connection.scalar(select(delivery_study.c.priority).where(delivery_study.c.study_id == study_id))
+        return None if found is None else Priority(found)
+
     def forget(self, instance_id: str) -> None:
         """Drop an instance that the local archive no longer holds and that was never delivered."""
         with self._engine.begin() as connection:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -26,8 +27,20 @@ from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, errand_endpoints, open_errands
 from cami.errors import Misconfigured
 from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
+from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
 from cami.region import Disk
+from cami.retrieval import (
+    Announcements,
+    Awaiting,
+    Opening,
+    Openings,
+    Requests,
+    Shelves,
+    StudyRegister,
+    central_endpoints,
+    retrieval_wire_endpoints,
+)
 from cami.settings import Settings
 from cami.watch import completeness_api, index_endpoints
 
@@ -51,6 +64,10 @@ _LEVELS: dict[int, Level] = {
     sdk.ResourceType.SERIES: "series",
     sdk.ResourceType.INSTANCE: "instances",
 }
+#: Seconds between two looks whether somebody still waits for a study.
+AWAITING_INTERVAL = 2.0
+#: Seconds between two looks for openings when nothing tells of one.
+OPENINGS_INTERVAL = 30.0
 
 
 class CentralServer(Server):
@@ -61,6 +78,11 @@ class CentralServer(Server):
         self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
         self.bell = Bell(lambda: open_errands(engine), int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
+        self.announcements = Announcements(engine, self.clock)
+        self.register_of_studies = StudyRegister(engine, self.announcements)
+        self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
+        self.requests = Requests(self.register_of_studies, self.awaiting)
+        self.openings = Openings(self.authenticator.identify, self._opened, self.clock)
 
     def disk_rules(self) -> Disk:
         """Return what the registry says of the centre's volume."""
@@ -76,10 +98,26 @@ class CentralServer(Server):
         if level in _LEVELS:
             self.follower.note_deleted(_LEVELS[level], resource)
 
+    def bringing(self) -> Bringing:
+        """Return what shows and brings studies that are at their МО."""
+        return BringingToCentre(
+            requests=self.requests,
+            announcements=self.announcements,
+            register=self.register_of_studies,
+            awaiting=self.awaiting,
+            region=self.region,
+            clock=self.clock,
+        )
+
+    def let_in(self, method: str, path: str, headers: Mapping[str, str]) -> None:
+        """Hear of a request that the gate has let through."""
+        super().let_in(method, path, headers)
+        self.openings.note(method, path, headers)
+
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
-        return gathered(self._receiving(), self._sending_errands(), self._indexing())
+        return gathered(self._receiving(), self._sending_errands(), self._retrieving(), self._indexing())
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
@@ -153,6 +191,28 @@ class CentralServer(Server):
 
         endpoints = errand_endpoints(self.tokens, self.errands, self.bell)
         return endpoints, [Worker("errands", tidy, on_stop=self.bell.close)]
+
+    def _retrieving(self) -> Services:
+        """Know what proxies have, ask for what somebody waits for, and give back to each МО what is its own."""
+
+        def look() -> float:
+            self.awaiting.look()
+            self.announcements.tidy()
+            return AWAITING_INTERVAL
+
+        def act() -> float:
+            self.openings.act()
+            return OPENINGS_INTERVAL
+
+        opener = Worker("openings", act)
+        self.openings.wake = opener.wake
+        endpoints = central_endpoints(self.authenticator, self.requests, self.errands)
+        shelves = Shelves(self.archive, self.engine)
+        endpoints += retrieval_wire_endpoints(self.tokens, self.announcements, shelves)
+        return endpoints, [Worker("awaiting", look), opener]
+
+    def _opened(self, opening: Opening) -> None:
+        self.requests.opened(opening.identity, opening.study_uid)
 
     def _import_accounts(self, path: Path) -> None:
         try:

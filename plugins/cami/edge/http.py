@@ -35,16 +35,16 @@ def register(endpoints: Iterable[Endpoint]) -> None:
         sdk.on_rest(endpoint.pattern, _KEPT[-1])
 
 
-def register_gate(gate: GateLike, on_allowed: Callable[[str, str], None] = lambda _method, _path: None) -> None:
+def register_gate(gate: GateLike, on_allowed: Callable[[str, str, Mapping[str, str]], None]) -> None:
     """Put `gate` before every request from outside. A gate that fails refuses; `on_allowed` hears of the others."""
 
     @guarded("http_gate", verdict=False)
     def decide(uri: str, method: int, **request: Any) -> bool:
         # Orthanc passes ip, headers and, for GET only, get by name.
-        verb = _METHODS.get(method, "")
-        allowed = gate.allows(verb, uri, decode(request.get("get", {})), request.get("headers", {}))
+        verb, headers = _METHODS.get(method, ""), request.get("headers", {})
+        allowed = gate.allows(verb, uri, decode(request.get("get", {})), headers)
         if allowed:
-            on_allowed(verb, uri)
+            on_allowed(verb, uri, headers)
         return allowed
 
     sdk.on_http_request(decide)

@@ -1,5 +1,6 @@
 """A PACS Proxy: it takes images from the devices of its МО, keeps them and sends them to the centre."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -36,9 +37,11 @@ from cami.delivery.transport import Certificates, Transport
 from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
+from cami.edge.proxy_retrieval import ProxyRetrieval
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Handler, Kind, Runner
 from cami.errors import Misconfigured
+from cami.portal import Bringing, BringingToProxy
 from cami.quarantine import ProxySide
 from cami.region import Disk, Proxy
 from cami.settings import Settings
@@ -76,8 +79,23 @@ class ProxyServer(Server):
         self.coercing = Coercing(self.archive, self.region.organization(settings.mo), self._own_proxy())
         self.link = self._make_link()
         self.senders: list[Worker] = []
-        self.errands: dict[Kind, Handler] = {}
         self.feed = ChangeFeed(self.archive, self.queue, self.wake_senders)
+        self.errands: dict[Kind, Handler] = {}
+        self.retrieval = ProxyRetrieval(
+            settings.mo,
+            region=self.region,
+            archive=self.archive,
+            engine=engine,
+            clock=self.clock,
+            queue=self.queue,
+            holdings=self.holdings,
+            feed=self.feed,
+            link=self.link,
+            disk=self.disk,
+            downloads=settings.downloads,
+            authenticator=self.authenticator,
+            wake_senders=self.wake_senders,
+        )
 
     def disk_rules(self) -> Disk:
         """Return what the registry says of this proxy's volume."""
@@ -91,9 +109,19 @@ class ProxyServer(Server):
             self._sending(),
             self._keeping(),
             self._comparing(),
+            self._retrieving(),
             self._running(),
             self._desk(),
         )
+
+    def bringing(self) -> Bringing:
+        """Return what shows and brings studies that have left this proxy."""
+        return BringingToProxy(self.retrieval.returns, self.retrieval.catalogue, self.settings.mo)
+
+    def let_in(self, method: str, path: str, headers: Mapping[str, str]) -> None:
+        """Hear of a request that the gate has let through."""
+        super().let_in(method, path, headers)
+        self.retrieval.openings.note(method, path, headers)
 
     def wake_senders(self) -> None:
         """Let the senders look at the queue now."""
@@ -216,8 +244,13 @@ class ProxyServer(Server):
         endpoints = completeness_endpoints(self.settings.mo, self.authenticator, runs, reconciler.wake)
         return endpoints, [reconciler, Worker("reports", report)]
 
+    def _retrieving(self) -> Services:
+        """Bring studies to where they are needed, up and down the line."""
+        self.errands |= self.retrieval.errands()
+        return self.retrieval.endpoints(), self.retrieval.workers()
+
     def _running(self) -> Services:
-        """Run what the centre wants of this proxy."""
+        """Run what the centre wants of this proxy; last, when all handlers are known."""
         runner = Runner(self.link, self.errands, self.clock)
         return [], [Worker("errands", runner.step)]
 

@@ -1,6 +1,7 @@
 """What every server has, whatever its role: accounts, the gate, the portal, the watch over its disk."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -13,7 +14,7 @@ from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.index import StudyIndex
-from cami.portal import portal_endpoints
+from cami.portal import Bringing, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.region import Disk, load_region
 from cami.settings import Settings
@@ -67,6 +68,10 @@ class Server(ABC):
     def services(self) -> Services:
         """Make what this role adds, and register its DICOM hooks."""
 
+    @abstractmethod
+    def bringing(self) -> Bringing:
+        """Return what shows and brings studies that are not here."""
+
     def register(self) -> list[Worker]:
         """Register everything with Orthanc; return the workers to start."""
         settings = self.settings
@@ -81,13 +86,18 @@ class Server(ABC):
             sign_in=SignIn(self.accounts, self.sessions),
             sessions=self.sessions,
             visibility=self.visibility,
+            bringing=self.bringing(),
             quarantine=self.desk,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
-        http.register_gate(gate, self.readings.note)
+        http.register_gate(gate, self.let_in)
         http.register(endpoints)
         return workers
+
+    def let_in(self, method: str, path: str, headers: Mapping[str, str]) -> None:  # noqa: ARG002 - for roles
+        """Hear of a request that the gate has let through; must cost next to nothing."""
+        self.readings.note(method, path)
 
     def _write_readings(self) -> float:
         self.readings.write()

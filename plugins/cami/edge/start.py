@@ -43,7 +43,14 @@ def start(role: Role) -> None:
 
 
 def _follow_orthanc(server: Server, workers: list[Worker]) -> None:
-    readers = [worker for worker in workers if worker.name in ("feed", "index")]
+    # Only hints that there is something to read: the change log is what counts.
+    woken = {
+        change: [worker for worker in workers if worker.name in names]
+        for change, names in (
+            (sdk.ChangeType.NEW_INSTANCE, ("feed", "index")),
+            (sdk.ChangeType.NEW_STUDY, ("arrivals",)),
+        )
+    }
 
     def changed(change: sdk.ChangeType, level: int, resource: str) -> None:
         if change == sdk.ChangeType.ORTHANC_STARTED:
@@ -54,11 +61,9 @@ def _follow_orthanc(server: Server, workers: list[Worker]) -> None:
                 worker.stop()
             for worker in workers:
                 worker.join(1.0)
-        elif change == sdk.ChangeType.NEW_INSTANCE:
-            # Only a hint that there is something to read: the change log is what counts.
-            for reader in readers:
-                reader.wake()
         elif change == sdk.ChangeType.DELETED:
             server.deleted(level, resource)
+        for worker in woken.get(change, ()):
+            worker.wake()
 
     sdk.on_change(changed)

@@ -5,6 +5,7 @@ from sqlalchemy import Engine
 from cami.access import Sessions, SignIn
 from cami.portal import local_path, static_files
 from cami.portal.archive_page import ArchivePage
+from cami.portal.bringing import Bringing
 from cami.portal.entry import Entry
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import Identifier, StudyFinder
@@ -28,6 +29,7 @@ def portal_endpoints(
     sign_in: SignIn,
     sessions: Sessions,
     visibility: StudyFinder,
+    bringing: Bringing,
     quarantine: QuarantineDesk | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
@@ -35,7 +37,7 @@ def portal_endpoints(
     It takes no path of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``).
     """
     pages = Pages(settings, region)
-    archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), settings.role)
+    archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), bringing, settings.role)
     desk = Desk(pages, authenticator, archive)
     entry = Entry(pages, authenticator, settings.role)
     apart: list[Endpoint] = []
@@ -44,10 +46,11 @@ def portal_endpoints(
     return [
         *SignInPages(pages, authenticator, sign_in, sessions, cookie_secure=settings.cookie_secure).endpoints(),
         static_files.ENDPOINT,
-        *Viewer(settings.ohif, authenticator, pages).endpoints(),
+        *Viewer(settings.ohif, authenticator, pages, bringing).endpoints(),
         *apart,
         Endpoint(r"/", desk.root),
         Endpoint(r"/cami", desk.archive),
+        Endpoint(r"/cami/bring", desk.bring),
         Endpoint(r"/cami/(?!api/|wire/|health$|static/).*", desk.unknown),
     ]
 
@@ -84,6 +87,13 @@ class Desk:
             answer.headers.append(("Set-Cookie", language_cookie("en" if language == "en" else "ru")))
             return answer
         return self._archive.answer(request, Reader(language_of(request), identity), identity)
+
+    def bring(self, request: Request) -> Response:
+        """Answer ``/cami/bring``: have a study brought to where it is not."""
+        identity = self._who.identify(request.headers)
+        if identity is None:
+            return redirect(local_path.LOGIN)
+        return self._archive.bring(request, Reader(language_of(request), identity), identity)
 
     def unknown(self, request: Request) -> Response:
         """Answer an address that is no page: in words to whoever is signed in, by the sign-in page to strangers."""

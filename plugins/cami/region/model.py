@@ -109,6 +109,9 @@ class Link(_Entry):
     """When what can wait goes."""
     plain_http: bool = False
     """Whether the centre may be called without TLS: for development, and where a tunnel encrypts the line."""
+    down_mbit_s: MegabitsPerSecond | None = None
+    """How much of the line studies may use that come back from the centre; empty: as `mbit_s` and the timetable say if
+    the line is `capped`, else all of it."""
 
 
 class Disk(_Entry):
@@ -151,6 +154,19 @@ class NightWindow(_Entry):
         if self.start >= self.end:
             raise ValueError(f'from "{self.start}" to "{self.end}" is no span: it must begin and end in one night')
         return self
+
+
+class Prefetch(_Entry):
+    """Which earlier studies of a patient a proxy fetches from the centre for a visit, the evening before or at once."""
+
+    count: Annotated[int, Field(ge=0, le=50)] = 3
+    """How many should be at hand, those included that still are; 0: none are fetched."""
+    years: Annotated[int, Field(ge=1, le=100)] = 5
+    """How old they may be."""
+    max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
+    """How large all that is fetched for one visit may be, 10⁶ bytes."""
+    evening: TimeOfDay = "20:00"
+    """When the evening before a visit begins, in the time zone of the region."""
 
 
 _NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})
@@ -198,6 +214,7 @@ class Proxy(_Entry):
     reconciliation: NightWindow = _NIGHT
     coercion: Coercion = Coercion()
     quarantine: Quarantine = Quarantine()
+    prefetch: Prefetch = Prefetch()
 
     @model_validator(mode="after")
     def _room_is_made_before_the_stop(self) -> Self:

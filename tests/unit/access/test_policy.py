@@ -29,6 +29,18 @@ def test_delivery_is_followed_by_six_roles(server):
     }
 
 
+@pytest.mark.parametrize("server", ["central", "proxy"])
+def test_studies_are_asked_for_by_who_treats_administers_or_dispatches(server):
+    asking = {role for role in Role if allowed(role, Action.RETRIEVAL_REQUEST, server)}
+    assert asking == set(Role) - {Role.AUDITOR, Role.MIS}
+
+
+def test_patients_are_expected_by_the_people_of_a_proxy():
+    expecting = {role for role in Role if allowed(role, Action.RETRIEVAL_SCHEDULE, "proxy")}
+    assert expecting == {Role.TECHNOLOGIST, Role.MO_ADMIN}
+    assert not any(allowed(role, Action.RETRIEVAL_SCHEDULE, "central") for role in Role)
+
+
 def test_only_the_region_administrator_inspects():
     assert [role for role in Role if allowed(role, Action.ARCHIVE_INSPECT, "central")] == [Role.REGION_ADMIN]
 
