@@ -90,9 +90,22 @@ def study_id(file: Path) -> str:
 
 
 def _instances(wanted: Wanted) -> Iterator[Dataset]:
-    study = Study(
-        seed=3,
-        key=f"bench/delivery/{wanted.name}",
+    if wanted.modality == "DX":
+        # An examination has two views; more are those of the next people.
+        detector = dx.Detector(rows=wanted.rows, columns=wanted.rows)
+        for number in range((wanted.count + 1) // 2):
+            yield from dx.instances(_study(wanted, number), detector, ExplicitVRLittleEndian)
+    elif wanted.modality == "CT":
+        yield from ct.instances(_study(wanted), ct.Scanner(signed=True, slices=wanted.count), ExplicitVRLittleEndian)
+    else:
+        size = wanted.rows or _MR_SIZE
+        yield from mr.instances(_study(wanted), (wanted.count + 1) // 2, size, ExplicitVRLittleEndian)
+
+
+def _study(wanted: Wanted, number: int = 0) -> Study:
+    return Study(
+        seed=3 + number,
+        key=f"bench/delivery/{wanted.name}/{number}",
         person=people.IVANOV,
         device=Device("Синтетическая больница № 1", f"{wanted.modality} PHANTOM", "BENCH", "1"),
         modality=wanted.modality,
@@ -102,9 +115,3 @@ def _instances(wanted: Wanted) -> Iterator[Dataset]:
         time="120000",
         accession="BENCH3",
     )
-    if wanted.modality == "CT":
-        return ct.instances(study, ct.Scanner(signed=True, slices=wanted.count), ExplicitVRLittleEndian)
-    if wanted.modality == "MR":
-        return mr.instances(study, (wanted.count + 1) // 2, wanted.rows or _MR_SIZE, ExplicitVRLittleEndian)
-    detector = dx.Detector(rows=wanted.rows, columns=wanted.rows)
-    return dx.instances(study, detector, ExplicitVRLittleEndian)
