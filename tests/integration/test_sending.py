@@ -88,8 +88,8 @@ def test_an_emergency_has_the_line_to_itself(line, tmp_path, rng):
     meanwhile = relay.carried - before
     print(f"{time.monotonic() - began:.1f} s; {meanwhile} bytes on the line meanwhile, the emergency has {size}")
     assert meanwhile > size // 3  # or it was through before anybody had called it one
-    # Beside it goes what the sockets held already, and what flows until we look. Sharing with nine streams, it would have
-    # seen all of the backlog pass.
+    # Beside it goes what the sockets held already, and what flows until we look. Sharing the line with nine streams, it
+    # would have seen all of the backlog pass.
     assert meanwhile < size + 400 * KB
     assert at_centre(region, backlog) < 24
     wait_until("the backlog goes on and ends", lambda: at_centre(region, backlog) == 24)
