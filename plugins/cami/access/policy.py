@@ -19,8 +19,19 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.CONSULTANT: {},
     Role.DISPATCHER: {},
     Role.MIS: {},
-    Role.MO_ADMIN: {Action.DELIVERY_READ: _EVERYWHERE, Action.DELIVERY_RECONCILE: _AT_PROXY},
-    Role.OPERATOR: {Action.DELIVERY_READ: _EVERYWHERE},
+    Role.MO_ADMIN: {
+        Action.DELIVERY_READ: _EVERYWHERE,
+        Action.DELIVERY_RECONCILE: _AT_PROXY,
+        Action.DELIVERY_REPORT: _EVERYWHERE,
+        Action.DELIVERY_RESEND: _AT_PROXY,
+        Action.METRICS_READ: _AT_PROXY,
+    },
+    Role.MONITOR: {Action.METRICS_READ: _EVERYWHERE},
+    Role.OPERATOR: {
+        Action.DELIVERY_READ: _EVERYWHERE,
+        Action.DELIVERY_REPORT: _EVERYWHERE,
+        Action.METRICS_READ: _EVERYWHERE,
+    },
     Role.RADIOLOGIST: {
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
@@ -29,12 +40,16 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.REGION_ADMIN: {
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
         Action.DELIVERY_READ: _EVERYWHERE,
+        Action.DELIVERY_REPORT: _EVERYWHERE,
+        Action.METRICS_READ: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
     Role.TECHNOLOGIST: {
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.DELIVERY_RECONCILE: _AT_PROXY,
+        Action.DELIVERY_REPORT: _AT_PROXY,
+        Action.DELIVERY_RESEND: _AT_PROXY,
         Action.STUDIES_READ: _EVERYWHERE,
     },
 }

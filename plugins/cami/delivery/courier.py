@@ -12,8 +12,10 @@ from functools import partial
 from cami.archive import Archive
 from cami.clock import Clock
 from cami.delivery.line import LONGEST_REST, Line
-from cami.delivery.link import CentralLink
+from cami.delivery.link import CentralLink, Receipt, cause_of
+from cami.delivery.meter import Meter
 from cami.delivery.queue import DeliveryQueue, Item
+from cami.delivery.reasons import Cause
 from cami.errors import Denied, Permanent, Transient
 
 log = logging.getLogger(__name__)
@@ -40,12 +42,17 @@ class Courier:
         link: CentralLink,
         clock: Clock,
         prepare: Callable[[Item, bytes], bytes] = _as_it_is,
+        *,
+        line: Line | None = None,
+        meter: Meter | None = None,
     ) -> None:
-        """Make a courier that sends what `prepare` makes of a file."""
+        """Make a courier that sends what `prepare` makes of a file; others may look at its `line` and `meter`."""
         self._archive = archive
         self._queue = queue
         self._link = link
-        self._line = Line(clock)
+        self._line = line or Line(clock)
+        self._meter = meter or Meter()
+        self._clock = clock
         self._prepare = prepare
 
     def send_next(self) -> bool:
@@ -70,26 +77,27 @@ class Courier:
         dicom = self._prepare(item, dicom)
         sha256 = hashlib.sha256(dicom).hexdigest()
         try:
-            receipt = self._link.send(dicom, sha256, urgent=item.urgent, after_piece=partial(self._stand_back, item))
+            with self._meter.carrying(item.study_id, item.size, len(dicom)):
+                receipt = self._link.send(
+                    dicom,
+                    sha256,
+                    urgent=item.urgent,
+                    after_piece=partial(self._stand_back, item),
+                    study_total=self._queue.study_total(item.study_id),
+                )
         except _StoodBackError:
-            self._queue.give_back(item, "stood-back", timedelta())
-            return True
+            self._queue.give_back(item, Cause.STOOD_BACK, timedelta())
         except (Transient, Denied) as error:
-            self._line.failed()
+            self._line.failed(cause_of(error))
+            self._meter.retried()
             # The line rests, not the image: it keeps its turn.
-            self._queue.give_back(item, "line", timedelta())
+            self._queue.give_back(item, cause_of(error), timedelta())
             raise Transient(str(error)) from error
         except Permanent:
-            self._set_apart(item, "refused-by-centre")
-            return True
-        self._line.works()
-        if receipt.outcome in ("quarantined", "rejected"):
-            self._set_apart(item, receipt.reason or receipt.outcome)
-        elif receipt.sha256 != sha256:
-            self._queue.give_back(item, "digest", pause(item.attempts))
-            raise Transient("the centre stored other bytes than were sent; sending again")
+            self._set_apart(item, Cause.REFUSED)
         else:
-            self._queue.accept(item, sha256)
+            self._line.works()
+            self._close(item, receipt, sha256)
         return True
 
     def confirm_due(self) -> int:
@@ -109,7 +117,7 @@ class Courier:
                 raise Transient(str(error)) from error
             if answer.different:
                 log.error("study %s: the centre holds other content of %d instances", study_id, len(answer.different))
-                self._queue.quarantine(answer.different, "content-differs")
+                self._queue.quarantine(answer.different, Cause.CONTENT_DIFFERS)
             if answer.missing:
                 log.warning("study %s: the centre misses %d instances; sending again", study_id, len(answer.missing))
                 self._queue.resend(answer.missing)
@@ -117,6 +125,19 @@ class Courier:
                 self._queue.confirm(manifest)
                 confirmed += 1
         return confirmed
+
+    def _close(self, item: Item, receipt: Receipt, sha256: str) -> None:
+        """Note what the centre has done with an instance."""
+        if receipt.outcome in ("quarantined", "rejected"):
+            self._set_apart(item, receipt.reason or Cause.REFUSED)
+        elif receipt.sha256 != sha256:
+            self._queue.give_back(item, Cause.DIGEST, pause(item.attempts))
+            self._meter.retried()
+            raise Transient("the centre stored other bytes than were sent; sending again")
+        else:
+            self._queue.accept(item, sha256)
+            lag = (self._clock.now() - item.received_at).total_seconds() if item.received_at else 0.0
+            self._meter.delivered(item.size, lag)
 
     def _stand_back(self, item: Item) -> None:
         """Let what is urgent go before the rest of a large object; that goes on later where it stood."""

@@ -4,12 +4,22 @@ Without it each sender would find out for itself, again and again, and read and 
 """
 
 import threading
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cami.clock import Clock
+from cami.delivery.reasons import Cause
 
 #: Longest rest after a failure: a line that is back is used again within this time.
 LONGEST_REST = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """What is wrong with the line, and since when."""
+
+    cause: Cause
+    since: datetime
 
 
 class Line:
@@ -20,10 +30,22 @@ class Line:
         self._lock = threading.Lock()
         self._failures = 0
         self._rests_until: datetime | None = None
+        self._outage: Outage | None = None
 
-    def failed(self) -> None:
+    @property
+    def outage(self) -> Outage | None:
+        """What is wrong with the line; None while it works, as far as is known."""
+        return self._outage
+
+    def unheard(self, cause: Cause = Cause.LINE) -> None:
+        """Note that somebody got no answer from the centre. Senders find out for themselves when to try again."""
+        with self._lock:
+            self._note(cause)
+
+    def failed(self, cause: Cause = Cause.LINE) -> None:
         """Note a failure: the line rests for half a second, doubling with each failure, at most `LONGEST_REST`."""
         with self._lock:
+            self._note(cause)
             rest = min(timedelta(seconds=0.5 * 2 ** min(self._failures, 10)), LONGEST_REST)
             self._failures += 1
             self._rests_until = self._clock.now() + rest
@@ -33,6 +55,7 @@ class Line:
         with self._lock:
             self._failures = 0
             self._rests_until = None
+            self._outage = None
 
     def not_tried(self) -> None:
         """Take back a permission to try that was not used: there was nothing to send."""
@@ -51,3 +74,7 @@ class Line:
                 return False
             self._rests_until = now + LONGEST_REST
             return True
+
+    def _note(self, cause: Cause) -> None:
+        since = self._outage.since if self._outage is not None else self._clock.now()
+        self._outage = Outage(cause, since)

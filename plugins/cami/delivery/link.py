@@ -11,10 +11,11 @@ import requests
 
 from cami.delivery.pace import Pace
 from cami.delivery.queue import Manifest
+from cami.delivery.reasons import Cause
 from cami.delivery.squeeze import squeezed
 from cami.delivery.tokens import HEADER, TokenIssuer
 from cami.delivery.transport import LineBroken, Transport
-from cami.errors import Denied, Permanent, Transient
+from cami.errors import CamiError, Denied, Permanent, Transient
 
 Outcome = Literal["stored", "present", "quarantined", "rejected"]
 
@@ -24,6 +25,8 @@ PIECE_SECONDS = 4
 SMALLEST_PIECE = 256 * 1024
 LARGEST_PIECE = 8 * 1024 * 1024
 _TUS = {"Tus-Resumable": "1.0.0"}
+#: How many images of the study the proxy has so far, so that the centre can say of how many it has received some.
+STUDY_TOTAL = "X-Cami-Study-Total"
 
 
 def piece_bytes(mbit_s: float) -> int:
@@ -67,25 +70,37 @@ class CentralLink:
         """Make a link that sends what is larger than `piece` in pieces of that size; with `gzip` where that pays."""
         self._base = central_url + "/cami/wire/v1"
         self._tokens = tokens
-        self._transport = Transport(pace or Pace())
+        pace = pace or Pace()
+        self._meter = pace.meter
+        self._transport = Transport(pace)
         self._piece = piece
         self._gzip = gzip
 
     def send(
-        self, dicom: bytes, sha256: str, *, urgent: bool = False, after_piece: Callable[[], None] = lambda: None
+        self,
+        dicom: bytes,
+        sha256: str,
+        *,
+        urgent: bool = False,
+        after_piece: Callable[[], None] = lambda: None,
+        study_total: int = 0,
     ) -> Receipt:
         """Send one DICOM file; what is `urgent` may be exempt from the pace.
 
-        Between the pieces of a large one `after_piece` is called. If it raises, the rest stays to be sent.
+        Between the pieces of a large one `after_piece` is called. If it raises, the rest stays to be sent. The centre
+        is told that its study has `study_total` images so far.
         """
+        announced = {STUDY_TOTAL: str(study_total)} if study_total else {}
         if len(dicom) > self._piece:
-            return self._send_in_pieces(dicom, sha256, after_piece, urgent=urgent)
-        headers = {"Content-Type": "application/dicom", "X-Cami-Sha256": sha256}
+            return self._send_in_pieces(dicom, sha256, after_piece, announced, urgent=urgent)
+        headers = {"Content-Type": "application/dicom", "X-Cami-Sha256": sha256, **announced}
         return _receipt(self._request("POST", "/instances", headers, dicom, urgent=urgent))
 
     def confirm(self, manifest: Manifest) -> ManifestAnswer:
         """Compare what should be at the centre with what is."""
-        document = {"study_id": manifest.study_id, "instances": dict(manifest.instances)}
+        document: dict[str, Any] = {"study_id": manifest.study_id, "instances": dict(manifest.instances)}
+        if manifest.lag is not None:
+            document["lag"] = round(manifest.lag, 3)
         answer = self._call(
             "POST", "/manifests", {"Content-Type": "application/json"}, json.dumps(document).encode(), urgent=True
         )
@@ -119,15 +134,25 @@ class CentralLink:
         """Fetch the accounts of this proxy's МО."""
         return self._call("GET", "/directory", {}, urgent=True)
 
-    def _send_in_pieces(self, dicom: bytes, sha256: str, after_piece: Callable[[], None], *, urgent: bool) -> Receipt:
+    def _send_in_pieces(
+        self,
+        dicom: bytes,
+        sha256: str,
+        after_piece: Callable[[], None],
+        announced: Mapping[str, str],
+        *,
+        urgent: bool,
+    ) -> Receipt:
         """Send a large object, from where the centre has it; go on after a break as long as pieces get through."""
         moved = True
         while True:
             try:
                 offset = self._begin(len(dicom), sha256, urgent=urgent)
+                if isinstance(offset, int) and offset:
+                    self._meter.resumed(offset)
                 while isinstance(offset, int):
                     before = offset
-                    offset = self._append(dicom, offset, sha256, urgent=urgent)
+                    offset = self._append(dicom, offset, sha256, announced, urgent=urgent)
                     moved = moved or offset != before
                     after_piece()
             except LineBroken:
@@ -144,7 +169,9 @@ class CentralLink:
         response = self._request("POST", "/uploads", headers, urgent=urgent)
         return _where(response, length) if response.status_code == 201 else _receipt(response)
 
-    def _append(self, dicom: bytes, offset: int, sha256: str, *, urgent: bool) -> int | Receipt:
+    def _append(
+        self, dicom: bytes, offset: int, sha256: str, announced: Mapping[str, str], *, urgent: bool
+    ) -> int | Receipt:
         """Send the next piece; at the end of the object an empty one asks the centre again to store it."""
         piece = dicom[offset : offset + self._piece]
         checksum = base64.b64encode(hashlib.sha256(piece).digest()).decode("ascii")
@@ -152,6 +179,7 @@ class CentralLink:
             "Content-Type": "application/offset+octet-stream",
             "Upload-Offset": str(offset),
             "Upload-Checksum": f"sha256 {checksum}",
+            **announced,
         }
         response = self._request("PUT", f"/uploads/{sha256}", headers, piece, urgent=urgent)
         if response.status_code == 204:
@@ -175,6 +203,13 @@ class CentralLink:
             signed["Content-Encoding"] = "gzip"
             body = small
         return self._transport.request(method, self._base + path, signed, body, urgent=urgent)
+
+
+def cause_of(error: CamiError) -> Cause:
+    """Return what a failure of a call says about the line."""
+    if isinstance(error, Denied):
+        return Cause.TOKEN
+    return Cause.LINE if isinstance(error, LineBroken) else Cause.CENTRE
 
 
 def _understood(response: requests.Response) -> dict[str, Any]:

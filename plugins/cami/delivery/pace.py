@@ -7,10 +7,12 @@ leave when all before it is paid for. So a change of the rate acts on the next p
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
 from cami.clock import Clock
+from cami.delivery.meter import Meter
 from cami.region import Link
 
 #: Bytes on the wire for a byte that we write: IP and TCP headers (52 of 1500: 3.7 %), TLS records, about one per cent
@@ -51,6 +53,19 @@ class Timetable:
                 return window.mbit_s
         return self._link.mbit_s
 
+    def changes_at(self) -> datetime | None:
+        """Return when the rate will be another one, or None if it never is."""
+        now = self._clock.now()
+        present = self.mbit_s(now)
+        today = now.astimezone(self._zone).date()
+        edges = {edge for window in self._link.timetable for edge in (window.start, window.end)} - {"24:00"} | {"00:00"}
+        moments = (
+            datetime.combine(today + timedelta(days=day), time_of_day.fromisoformat(edge), self._zone)
+            for day in range(9)
+            for edge in sorted(edges)
+        )
+        return next((moment for moment in moments if moment > now and self.mbit_s(moment) != present), None)
+
 
 def no_limit() -> float | None:
     """Let the line carry what it can."""
@@ -67,8 +82,10 @@ class Pace:
         urgent_exempt: bool = False,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        meter: Meter | None = None,
     ) -> None:
         """Make a pace of `limit()` bytes a second on the wire; `now` and `sleep` are the clock that it goes by."""
+        self.meter = meter or Meter()
         self._limit = limit
         self._urgent_exempt = urgent_exempt
         self._now = now
@@ -88,6 +105,7 @@ class Pace:
         delay = self.reserve(payload, urgent=urgent)
         if delay > 0:
             self._sleep(delay)
+        self.meter.sent(payload)
 
     def reserve(self, payload: int, *, urgent: bool = False) -> float:
         """Take a place on the line for `payload` bytes; return in how many seconds it comes.

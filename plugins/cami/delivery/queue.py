@@ -12,6 +12,7 @@ from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study
 from cami.delivery.order import PATIENCE, Priority, lane
+from cami.delivery.reasons import Cause
 from cami.delivery.states import Command, State, after, states_before
 from cami.delivery.turns import Turns
 
@@ -34,6 +35,9 @@ class Item:
     attempts: int
     lane: int = 2
     modality: str = ""
+    size: int = 0
+    """Bytes of the file as it is stored here."""
+    received_at: datetime | None = None
 
     @property
     def urgent(self) -> bool:
@@ -49,6 +53,8 @@ class Manifest:
     study_uid: str
     instances: Mapping[str, str]
     """Orthanc instance id → SHA-256 of the file as delivered."""
+    lag: float | None = None
+    """Seconds that the slowest of them took from the device to the centre."""
 
 
 class DeliveryQueue:
@@ -167,6 +173,8 @@ class DeliveryQueue:
                     delivery_item.c.attempts,
                     delivery_item.c.lane,
                     delivery_item.c.modality,
+                    delivery_item.c.size,
+                    delivery_item.c.received_at,
                 )
                 .where(
                     delivery_item.c.state == State.QUEUED,
@@ -178,7 +186,7 @@ class DeliveryQueue:
             if row is None:
                 return None
             move(connection, Command.SEND, [row.instance_id])
-        return Item(row.instance_id, row.study_id, row.attempts, row.lane, row.modality)
+        return Item(**row._mapping)  # noqa: SLF001 - the public name of SQLAlchemy's Row, despite the underscore
 
     def urgent_waits(self) -> bool:
         """Say whether something of class P0 or P1 waits for a sender."""
@@ -250,12 +258,35 @@ class DeliveryQueue:
         """Return what the centre should hold of a study, by what it answered."""
         with self._reader.connect() as connection:
             rows = connection.execute(
-                select(delivery_item.c.instance_id, delivery_item.c.study_uid, delivery_item.c.sha256).where(
+                select(
+                    delivery_item.c.instance_id,
+                    delivery_item.c.study_uid,
+                    delivery_item.c.sha256,
+                    delivery_item.c.received_at,
+                    delivery_item.c.stored_at,
+                ).where(
                     delivery_item.c.study_id == study_id,
                     delivery_item.c.state.in_([State.STORED, State.CONFIRMED, State.EVICTED]),
                 )
             ).all()
-        return Manifest(study_id, rows[0].study_uid if rows else "", {row.instance_id: row.sha256 for row in rows})
+        lags = [(row.stored_at - row.received_at).total_seconds() for row in rows if row.stored_at]
+        return Manifest(
+            study_id,
+            rows[0].study_uid if rows else "",
+            {row.instance_id: row.sha256 for row in rows},
+            max(lags, default=None),
+        )
+
+    def study_total(self, study_id: str) -> int:
+        """Count what the centre will have of a study when all is sent that is here now."""
+        with self._reader.connect() as connection:
+            found = connection.scalar(
+                select(func.count()).where(
+                    delivery_item.c.study_id == study_id,
+                    delivery_item.c.state.not_in([State.QUARANTINED, State.LOST]),
+                )
+            )
+        return found or 0
 
     def confirm(self, manifest: Manifest) -> None:
         """Note that the centre holds all of `manifest`."""
@@ -315,7 +346,7 @@ def _advance(connection: Connection, cursor: int) -> None:
 
 def _lose(connection: Connection, instance_ids: Sequence[str]) -> None:
     """Note what was evicted here and is not at the centre any more: nothing can be sent again."""
-    if lost := move(connection, Command.LOSE, instance_ids, reason="lost-at-centre"):
+    if lost := move(connection, Command.LOSE, instance_ids, reason=Cause.LOST):
         log.critical("%d instances are neither here nor at the centre any more: restore them from a backup", lost)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, case, func, insert, select, update
 
 from cami.access import owner_label
 from cami.archive import Archive, ObjectIdentity
@@ -16,6 +16,7 @@ from cami.db import reading
 from cami.db.tables import received_instance, study, study_claim
 from cami.delivery.ownership import Decision, KnownInstance, decide
 from cami.delivery.quarantine import OTHER_CONTENT, Quarantine, Reason
+from cami.delivery.reasons import Cause
 from cami.delivery.summary import summarize
 from cami.errors import Permanent
 
@@ -62,8 +63,17 @@ class Receiver:
         self._clock = clock
         self._labelling = threading.Lock()
 
-    def receive(self, mo: str, dicom: bytes) -> Reception:
+    def receive(self, mo: str, dicom: bytes, *, study_total: int = 0) -> Reception:
         """Take an object that the proxy of `mo` delivers; answer when it is safe.
+
+        Parameters
+        ----------
+        mo
+            Code of the МО whose key signed the delivery.
+        dicom
+            The object.
+        study_total
+            How many objects the proxy has of this study so far; 0 if it does not say.
 
         Raises
         ------
@@ -76,7 +86,7 @@ class Receiver:
         try:
             identity = self._archive.parse(dicom)
         except Permanent:
-            return Reception("rejected", "not-dicom")
+            return Reception("rejected", Cause.NOT_DICOM)
         sha256 = hashlib.sha256(dicom).hexdigest()
         decision = self._claim(mo, sha256, identity, len(dicom))
         if decision.reason is not None:
@@ -87,9 +97,9 @@ class Receiver:
             # Deleted here since: the study, made anew by storing, has lost its label.
             with self._engine.begin() as connection:
                 connection.execute(update(study).where(study.c.study_id == identity.study_id).values(labelled=False))
-        return self._store(mo, dicom, sha256, identity)
+        return self._store(mo, dicom, sha256, identity, study_total)
 
-    def check(self, mo: str, study_id: str, instances: Mapping[str, str]) -> ManifestCheck:
+    def check(self, mo: str, study_id: str, instances: Mapping[str, str], *, lag: float | None = None) -> ManifestCheck:
         """Compare a proxy's manifest of one study with what is here, in the database and in Orthanc.
 
         Parameters
@@ -100,6 +110,8 @@ class Receiver:
             Orthanc id of the study.
         instances
             Orthanc instance id → SHA-256 as delivered.
+        lag
+            Seconds that the slowest of them took from the device to the centre, by the proxy's clock; None: unknown.
         """
         known = self._stored(mo, study_id)
         present = set(self._archive.instances_of(study_id)) if known else set()
@@ -112,7 +124,11 @@ class Receiver:
             connection.execute(
                 update(study)
                 .where(study.c.study_id == study_id, study.c.owner == mo)
-                .values(expected=len(instances), confirmed_at=self._clock.now() if whole else None)
+                .values(
+                    expected=len(instances),
+                    confirmed_at=self._clock.now() if whole else None,
+                    lag_seconds=study.c.lag_seconds if lag is None else lag,
+                )
             )
         return ManifestCheck(missing, different)
 
@@ -228,7 +244,7 @@ class Receiver:
                 )
             )
 
-    def _store(self, mo: str, dicom: bytes, sha256: str, identity: ObjectIdentity) -> Reception:
+    def _store(self, mo: str, dicom: bytes, sha256: str, identity: ObjectIdentity, study_total: int) -> Reception:
         outcome = self._archive.store(dicom)
         if outcome.instance_id != identity.instance_id:
             # Cannot happen while both compute the same hash; if it does, ownership would be wrong: stop here.
@@ -250,7 +266,12 @@ class Receiver:
             connection.execute(
                 update(study)
                 .where(study.c.study_id == identity.study_id)
-                .values(last_stored_at=now, first_stored_at=func.coalesce(study.c.first_stored_at, now))
+                .values(
+                    last_stored_at=now,
+                    first_stored_at=func.coalesce(study.c.first_stored_at, now),
+                    # Requests overtake each other: the largest counts, until a manifest says how many there are.
+                    expected=case((study.c.expected >= study_total, study.c.expected), else_=study_total or None),
+                )
             )
         return Reception("stored", sha256=sha256)
 

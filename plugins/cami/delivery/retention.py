@@ -16,6 +16,7 @@ from cami.delivery.disk import GB, DiskWatch
 from cami.delivery.holdings import Candidate, Held, Holdings
 from cami.delivery.link import CentralLink
 from cami.delivery.queue import DeliveryQueue
+from cami.delivery.reasons import Cause
 from cami.delivery.states import State
 from cami.errors import Denied, Transient
 from cami.region import Retention as Rules
@@ -145,7 +146,7 @@ class Retention:
             if answer.missing or answer.different:
                 log.error("study %s stays: the centre does not hold all of it any more", study_id)
                 self._queue.resend(answer.missing)
-                self._queue.quarantine(answer.different, "content-differs")
+                self._queue.quarantine(answer.different, Cause.CONTENT_DIFFERS)
                 return False
             for part in _parts(leaving):
                 if bad := self._link.verify(part):

@@ -47,6 +47,10 @@ class Command(StrEnum):
     """It came in again, and not as the bytes that the centre has."""
     RESTORE = "restore"
     """It came back as the bytes that the centre has: the next manifest confirms it without sending it."""
+    RETRY = "retry"
+    """Somebody asks for it to be tried again now, what was refused too («Отправить повторно»)."""
+    RECHECK = "recheck"
+    """Somebody doubts that the centre has it: the next manifest tells, and nothing is sent unless it misses."""
 
 
 TRANSITIONS: dict[tuple[State, Command], State] = {
@@ -69,6 +73,9 @@ TRANSITIONS: dict[tuple[State, Command], State] = {
     (State.EVICTED, Command.RESTORE): State.STORED,
     (State.LOST, Command.CONFIRM): State.EVICTED,
     (State.LOST, Command.RECEIVE): State.QUEUED,
+    (State.QUEUED, Command.RETRY): State.QUEUED,
+    (State.QUARANTINED, Command.RETRY): State.QUEUED,
+    (State.CONFIRMED, Command.RECHECK): State.STORED,
 }
 
 
@@ -89,3 +96,12 @@ def after(state: State, command: Command) -> State:
 def states_before(command: Command) -> list[State]:
     """Return the states in which `command` may happen."""
     return [state for state, known in TRANSITIONS if known is command]
+
+
+def markdown() -> str:
+    """Return the table as ``docs/architecture.md`` shows it: each command with the states that it leads from and to."""
+    rows = ["| command | from → to |", "|---|---|"]
+    for command in Command:
+        steps = [f"{state} → {then}" for (state, known), then in TRANSITIONS.items() if known is command]
+        rows.append(f"| {command} | {', '.join(steps)} |")
+    return "\n".join(rows)

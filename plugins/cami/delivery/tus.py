@@ -11,6 +11,7 @@ import hmac
 import re
 from collections.abc import Callable
 
+from cami.delivery.link import STUDY_TOTAL
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver, Reception
 from cami.delivery.uploads import LARGEST, Damaged, Progress, Uploads
@@ -22,6 +23,7 @@ EXTENSIONS = "creation,checksum,termination"
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _NUMBER = re.compile("[0-9]{1,15}")
+_COUNT = re.compile("[0-9]{1,6}")
 
 Handler = Callable[[str, Request], Response]
 
@@ -81,7 +83,11 @@ class Tus:
         progress = self._uploads.append(mo, sha256, offset, request.body)
         if not progress.whole:
             return Response(204, headers=_offset(progress))
-        response = _received(self._uploads.finish(mo, sha256, lambda dicom: self._receiver.receive(mo, dicom)))
+
+        def receive(dicom: bytes) -> Reception:
+            return self._receiver.receive(mo, dicom, study_total=study_total(request))
+
+        response = _received(self._uploads.finish(mo, sha256, receive))
         response.headers += _offset(progress)
         return response
 
@@ -132,6 +138,12 @@ def _received(reception: Reception) -> Response:
 
 def _offset(progress: Progress) -> list[tuple[str, str]]:
     return [("Upload-Offset", str(progress.offset)), ("Upload-Length", str(progress.length))]
+
+
+def study_total(request: Request) -> int:
+    """Return how many objects of the study the proxy says that it has so far; 0 if it says nothing sensible."""
+    value = request.headers.get(STUDY_TOTAL.lower(), "")
+    return int(value) if _COUNT.fullmatch(value) else 0
 
 
 def _number(request: Request, header: str) -> int:

@@ -12,7 +12,7 @@ from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
 from cami.delivery.squeeze import TooLarge, expanded
 from cami.delivery.tokens import HEADER, TokenVerifier
-from cami.delivery.tus import Handler, Tus
+from cami.delivery.tus import Handler, Tus, study_total
 from cami.delivery.uploads import Uploads
 from cami.delivery.wire_checks import check_handlers
 from cami.errors import Denied, Invalid, Transient
@@ -33,7 +33,7 @@ def wire_endpoints(
         announced = request.headers.get("x-cami-sha256", "")
         if not hmac.compare_digest(announced, hashlib.sha256(request.body).hexdigest()):
             return answer_text(400, "the digest in X-Cami-Sha256 is not that of the body: send it again")
-        reception = receiver.receive(mo, request.body)
+        reception = receiver.receive(mo, request.body, study_total=study_total(request))
         return answer_json({"outcome": reception.outcome, "reason": reception.reason, "sha256": reception.sha256})
 
     def manifests(mo: str, request: Request) -> Response:
@@ -41,9 +41,10 @@ def wire_endpoints(
             document = request.json()
             study_id = str(document["study_id"])
             digests = {str(key): str(value) for key, value in document["instances"].items()}
+            lag = _lag(document.get("lag"))
         except (ValueError, KeyError, TypeError, AttributeError):
             return answer_text(400, 'expected JSON {"study_id": text, "instances": {id: sha256}}')
-        check = receiver.check(mo, study_id, digests)
+        check = receiver.check(mo, study_id, digests, lag=lag)
         confirmed = not check.missing and not check.different
         return answer_json({"confirmed": confirmed, "missing": check.missing, "different": check.different})
 
@@ -66,6 +67,10 @@ def wire_endpoints(
             for path, handler in check_handlers(receiver).items()
         ),
     ]
+
+
+def _lag(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and 0 <= value < 1e9 else None
 
 
 def _for_proxies(tokens: TokenVerifier, methods: Mapping[str, Handler]) -> WebHandler:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from cami.access import Accounts, Authenticator, Gate, Sessions, SignIn, Visibility, overrides
+from cami.access import Accounts, Authenticator, Gate, MonitorToken, Sessions, SignIn, Visibility, overrides
 from cami.clock import SystemClock
 from cami.delivery import DiskWatch, Quarantine, Readings
 from cami.delivery.disk import measure_volume
@@ -41,7 +41,8 @@ class Server(ABC):
         self.region = load_region(settings.region)
         self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
         self.sessions = Sessions(engine, self.clock)
-        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock)
+        monitor = MonitorToken(settings.secrets / "metrics.token")
+        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine)
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet

@@ -12,7 +12,11 @@ from cami.archive import Change, ChangePage, InstanceIdentity, ObjectIdentity, R
 from cami.db import open_engine
 from cami.db.tables import metadata
 from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Quarantine, Receiver
+from cami.delivery.controls import Controls
+from cami.delivery.line import Line as LineState
 from cami.delivery.link import ManifestAnswer, Receipt
+from cami.delivery.meter import Meter
+from cami.delivery.repeat import Repeats
 from cami.errors import NotFound, Permanent, Transient
 
 
@@ -144,16 +148,16 @@ class Line:
     faults: list = field(default_factory=list)
     calls: int = 0
 
-    def send(self, dicom, sha256, *, urgent=False, after_piece=None):
+    def send(self, dicom, sha256, *, urgent=False, after_piece=None, study_total=0):
         fault = self._fault()
-        reception = self.receiver.receive(self.mo, dicom)
+        reception = self.receiver.receive(self.mo, dicom, study_total=study_total)
         if fault == "answer lost":
             raise Transient("line cut")
         return Receipt(reception.outcome, reception.reason, reception.sha256)
 
     def confirm(self, manifest):
         fault = self._fault()
-        check = self.receiver.check(self.mo, manifest.study_id, manifest.instances)
+        check = self.receiver.check(self.mo, manifest.study_id, manifest.instances, lag=manifest.lag)
         if fault == "answer lost":
             raise Transient("line cut")
         return ManifestAnswer(check.missing, check.different)
@@ -215,7 +219,12 @@ class ProxySide:
         """What a crash does: all that was in memory is gone."""
         self.queue = DeliveryQueue(self.engine, self.region.clock)
         self.feed = ChangeFeed(self.archive, self.queue)
-        self.courier = Courier(self.archive, self.queue, self.line, self.region.clock)
+        self.line_state = LineState(self.region.clock)
+        self.meter = Meter()
+        self.courier = Courier(
+            self.archive, self.queue, self.line, self.region.clock, line=self.line_state, meter=self.meter
+        )
+        self.controls = Controls(self.line.mo, self.queue, Repeats(self.engine))
         self.queue.recover()
 
     def work(self, rounds=50):

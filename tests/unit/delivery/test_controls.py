@@ -31,9 +31,10 @@ def proxy(region):
     return made
 
 
-def ask(proxy, identity, body, method="POST"):
-    (endpoint,) = control_endpoints("42001", Door(identity), proxy.queue)
-    return endpoint.handler(Request(method, "/cami/api/delivery/priority", body=json.dumps(body).encode()))
+def ask(proxy, identity, body, method="POST", what="priority"):
+    endpoints = {endpoint.pattern: endpoint for endpoint in control_endpoints(Door(identity), proxy.controls)}
+    path = f"/cami/api/delivery/{what}"
+    return endpoints[path].handler(Request(method, path, body=json.dumps(body).encode()))
 
 
 def study_id(proxy):

@@ -15,5 +15,5 @@ quarantined_object = Table(
     Column("sop_uid", String(128), nullable=False),
     Column("study_uid", String(128), nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("received_at", UtcDateTime, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False, index=True),
 )

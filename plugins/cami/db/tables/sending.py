@@ -49,6 +49,7 @@ delivery_study = Table(
     Column("leading_bytes", BigInteger, nullable=False, comment="arrived so far, by cami.delivery.order.Part"),
     Column("main_bytes", BigInteger, nullable=False),
     Column("thin_bytes", BigInteger, nullable=False),
+    Index("ix_delivery_study_began_at", "began_at", "study_id"),
 )
 
 #: When a study was last opened here (`cami.delivery.readings`); a study without a row never was.
