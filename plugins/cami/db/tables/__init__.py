@@ -4,6 +4,15 @@ Migrations in ``cami/db/migrations`` make them; a test checks that both agree.
 """
 
 from cami.db.tables.base import metadata
+from cami.db.tables.commitment import commitment_request
+from cami.db.tables.completeness import (
+    file_damage,
+    proxy_report,
+    scrub_round,
+    sent_content,
+    stored_content,
+    study_completeness,
+)
 from cami.db.tables.people import account, session
 from cami.db.tables.quarantine import quarantined_object
 from cami.db.tables.receiving import received_instance, study, study_claim, upload
@@ -12,16 +21,23 @@ from cami.db.tables.sending import change_cursor, delivery_item, delivery_study,
 __all__ = [
     "account",
     "change_cursor",
+    "commitment_request",
     "delivery_item",
     "delivery_study",
     "eviction",
+    "file_damage",
     "metadata",
+    "proxy_report",
     "quarantined_object",
     "received_instance",
     "reconciliation",
+    "scrub_round",
+    "sent_content",
     "session",
+    "stored_content",
     "study",
     "study_claim",
+    "study_completeness",
     "study_read",
     "upload",
 ]

@@ -83,4 +83,5 @@ reconciliation = Table(
     Column("different", Integer, nullable=False, server_default="0", comment="other content at the centre; set apart"),
     Column("lost", Integer, nullable=False, server_default="0", comment="neither here nor at the centre"),
     Column("absent", Integer, nullable=False, server_default="0", comment="at the centre, gone from here unevicted"),
+    Column("reported_at", UtcDateTime, comment="when the centre was told how it ended"),
 )
