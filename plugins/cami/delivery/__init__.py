@@ -7,13 +7,15 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 
 from cami.delivery.commitment import Commitment
 from cami.delivery.completeness import completeness_endpoints
-from cami.delivery.controls import control_endpoints
+from cami.delivery.controls import Controls, control_endpoints
 from cami.delivery.courier import Courier
 from cami.delivery.disk import DiskState, DiskWatch
 from cami.delivery.feed import ChangeFeed
 from cami.delivery.holdings import Holdings
+from cami.delivery.line import Line
 from cami.delivery.link import CentralLink
 from cami.delivery.lossless import Lossless
+from cami.delivery.meter import Meter
 from cami.delivery.pace import Pace, Timetable
 from cami.delivery.quarantine import Quarantine
 from cami.delivery.queue import DeliveryQueue
@@ -21,6 +23,7 @@ from cami.delivery.readings import Readings
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
 from cami.delivery.reconciliation import Reconciliation
+from cami.delivery.repeat import Repeats
 from cami.delivery.retention import Retention
 from cami.delivery.runs import Night, Runs
 from cami.delivery.tokens import TokenIssuer, TokenVerifier
@@ -31,12 +34,15 @@ __all__ = [
     "CentralLink",
     "ChangeFeed",
     "Commitment",
+    "Controls",
     "Courier",
     "DeliveryQueue",
     "DiskState",
     "DiskWatch",
     "Holdings",
+    "Line",
     "Lossless",
+    "Meter",
     "Night",
     "Pace",
     "Quarantine",
@@ -44,6 +50,7 @@ __all__ = [
     "Recall",
     "Receiver",
     "Reconciliation",
+    "Repeats",
     "Retention",
     "Runs",
     "Timetable",

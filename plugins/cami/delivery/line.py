@@ -42,6 +42,12 @@ class Line:
         with self._lock:
             self._note(cause)
 
+    def heard(self) -> None:
+        """Note that the centre has answered a question of another kind: it is there, whether or not it takes images."""
+        with self._lock:
+            if self._outage is not None and self._outage.cause is not Cause.CENTRE:
+                self._outage = None
+
     def failed(self, cause: Cause = Cause.LINE) -> None:
         """Note a failure: the line rests for half a second, doubling with each failure, at most `LONGEST_REST`."""
         with self._lock:

@@ -217,13 +217,15 @@ class DeliveryQueue:
 
     def accept(self, item: Item, sha256: str) -> None:
         """Note that the centre has stored exactly the bytes with this digest."""
+        now = self._clock.now()
         with self._engine.begin() as connection:
             move(
                 connection,
                 Command.ACCEPT,
                 [item.instance_id],
                 sha256=sha256,
-                stored_at=self._clock.now(),
+                stored_at=now,
+                lag_seconds=(now - item.received_at).total_seconds() if item.received_at else None,
                 reason=None,
                 not_before=None,
             )
@@ -262,14 +264,13 @@ class DeliveryQueue:
                     delivery_item.c.instance_id,
                     delivery_item.c.study_uid,
                     delivery_item.c.sha256,
-                    delivery_item.c.received_at,
-                    delivery_item.c.stored_at,
+                    delivery_item.c.lag_seconds,
                 ).where(
                     delivery_item.c.study_id == study_id,
                     delivery_item.c.state.in_([State.STORED, State.CONFIRMED, State.EVICTED]),
                 )
             ).all()
-        lags = [(row.stored_at - row.received_at).total_seconds() for row in rows if row.stored_at]
+        lags = [row.lag_seconds for row in rows if row.lag_seconds is not None]
         return Manifest(
             study_id,
             rows[0].study_uid if rows else "",
@@ -354,7 +355,7 @@ def move(
     connection: Connection,
     command: Command,
     instance_ids: Sequence[str],
-    **values: datetime | str | int | None,
+    **values: datetime | str | float | None,
 ) -> int:
     """Take instances one step along `cami.delivery.states.TRANSITIONS`; return how many were in a state for it."""
     moved = 0

@@ -258,17 +258,19 @@ class Receiver:
         self._label(identity.study_id, mo)
         now = self._clock.now()
         with self._engine.begin() as connection:
-            connection.execute(
-                update(received_instance)
-                .where(received_instance.c.instance_id == identity.instance_id)
-                .values(stored_at=now)
-            )
+            this = received_instance.c.instance_id == identity.instance_id
+            first = connection.execute(
+                update(received_instance).where(this, received_instance.c.stored_at.is_(None)).values(stored_at=now)
+            ).rowcount
+            if not first:  # deleted here since, and stored again
+                connection.execute(update(received_instance).where(this).values(stored_at=now))
             connection.execute(
                 update(study)
                 .where(study.c.study_id == identity.study_id)
                 .values(
                     last_stored_at=now,
                     first_stored_at=func.coalesce(study.c.first_stored_at, now),
+                    stored_bytes=study.c.stored_bytes + (len(dicom) if first else 0),
                     # Requests overtake each other: the largest counts, until a manifest says how many there are.
                     expected=case((study.c.expected >= study_total, study.c.expected), else_=study_total or None),
                 )

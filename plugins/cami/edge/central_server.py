@@ -11,6 +11,7 @@ from cami.edge.background import Worker
 from cami.edge.server import Server, Services
 from cami.errors import Misconfigured
 from cami.region import Disk
+from cami.watch.figures import Source, of_centre
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,10 @@ class CentralServer(Server):
     def disk_rules(self) -> Disk:
         """Return what the registry says of the centre's volume."""
         return self.region.centre.disk
+
+    def figures(self) -> list[Source]:
+        """Return what has come, by МО."""
+        return [of_centre(self.engine)]
 
     def services(self) -> Services:
         """Make the wire's other end and what keeps it tidy."""

@@ -10,13 +10,17 @@ from cami.delivery import (
     CentralLink,
     ChangeFeed,
     Commitment,
+    Controls,
     Courier,
     DeliveryQueue,
     Holdings,
+    Line,
     Lossless,
+    Meter,
     Night,
     Pace,
     Reconciliation,
+    Repeats,
     Retention,
     Runs,
     Timetable,
@@ -24,13 +28,15 @@ from cami.delivery import (
     completeness_endpoints,
     control_endpoints,
 )
-from cami.delivery.link import piece_bytes
+from cami.delivery.link import cause_of, piece_bytes
 from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services, gathered
-from cami.errors import Misconfigured
+from cami.errors import Denied, Misconfigured, Transient
 from cami.region import Disk, Proxy
 from cami.settings import Settings
+from cami.watch import QueueWatch, Transfer
+from cami.watch.figures import Source, of_proxy
 
 #: Seconds between looks at the change log when nothing wakes the feed.
 FEED_INTERVAL = 2.0
@@ -58,13 +64,22 @@ class ProxyServer(Server):
         self.line = self.region.link(settings.mo)
         self.queue = DeliveryQueue(engine, self.clock)
         self.holdings = Holdings(engine, self.clock)
+        self.meter = Meter()
+        self.timetable = Timetable(self.line, self.region.time_zone, self.clock)
         self.link = self._make_link()
+        self.outlook = Line(self.clock)
+        self.transfer: Transfer = Transfer(QueueWatch(engine), self.outlook, self.meter, self.timetable, self.disk)
+        self.controls: Controls = Controls(settings.mo, self.queue, Repeats(engine, self.wake_senders))
         self.senders: list[Worker] = []
         self.feed = ChangeFeed(self.archive, self.queue, self.wake_senders)
 
     def disk_rules(self) -> Disk:
         """Return what the registry says of this proxy's volume."""
         return self._own_proxy().disk
+
+    def figures(self) -> list[Source]:
+        """Return what waits and what goes over the line."""
+        return [of_proxy(self.transfer, self.clock)]
 
     def services(self) -> Services:
         """Make the queue, its senders, and what keeps the local archive."""
@@ -77,8 +92,7 @@ class ProxyServer(Server):
             sender.wake()
 
     def _make_link(self) -> CentralLink:
-        timetable = Timetable(self.line, self.region.time_zone, self.clock)
-        pace = Pace(timetable.limit, urgent_exempt=self.line.urgent_exempt)
+        pace = Pace(self.timetable.limit, urgent_exempt=self.line.urgent_exempt, meter=self.meter)
         tokens = TokenIssuer(self.settings.mo, self.settings.secrets / "link.key", self.clock)
         piece = self.line.piece_kib * 1024 if self.line.piece_kib else piece_bytes(self.line.mbit_s)
         return CentralLink(self.settings.central_url, tokens, pace, piece, gzip=self.line.gzip)
@@ -95,7 +109,13 @@ class ProxyServer(Server):
             return 0.0 if self.feed.advance() else FEED_INTERVAL
 
         def fetch_people() -> float:
-            self.accounts.replace_directory(Directory.parse(self.link.directory()))
+            try:
+                document = self.link.directory()
+            except (Transient, Denied) as error:  # the line may be down though there is nothing to send
+                self.outlook.unheard(cause_of(error))
+                raise
+            self.outlook.heard()
+            self.accounts.replace_directory(Directory.parse(document))
             return DIRECTORY_INTERVAL
 
         return [], [Worker("feed", read_changes, gather=FEED_GATHERS), Worker("directory", fetch_people)]
@@ -103,7 +123,15 @@ class ProxyServer(Server):
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""
         self.queue.recover()
-        courier = Courier(self.archive, self.queue, self.link, self.clock, Lossless(self.archive, self.line).prepare)
+        courier = Courier(
+            self.archive,
+            self.queue,
+            self.link,
+            self.clock,
+            Lossless(self.archive, self.line).prepare,
+            line=self.outlook,
+            meter=self.meter,
+        )
 
         def send() -> float:
             return 0.0 if courier.send_next() else SEND_INTERVAL
@@ -113,12 +141,15 @@ class ProxyServer(Server):
             return CONFIRM_INTERVAL
 
         def measure() -> float:
-            metrics.publish_queue(self.engine, self.clock)
+            metrics.publish_delivery(self.transfer, self.clock)
             return METRICS_INTERVAL
 
         self.senders += [Worker(f"sender-{number}", send) for number in range(1, self.line.streams + 1)]
-        controls = control_endpoints(self.settings.mo, self.authenticator, self.queue)
-        return controls, [*self.senders, Worker("confirm", confirm), Worker("metrics", measure)]
+        return control_endpoints(self.authenticator, self.controls), [
+            *self.senders,
+            Worker("confirm", confirm),
+            Worker("metrics", measure),
+        ]
 
     def _keeping(self) -> Services:
         """Let go of what the centre holds when room is asked for."""

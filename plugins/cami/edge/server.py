@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from cami.access import Accounts, Authenticator, Gate, MonitorToken, Sessions, SignIn, Visibility, overrides
 from cami.clock import SystemClock
-from cami.delivery import DiskWatch, Quarantine, Readings
+from cami.delivery import Controls, DiskWatch, Quarantine, Readings
 from cami.delivery.disk import measure_volume
 from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
@@ -15,7 +15,8 @@ from cami.edge.background import Worker
 from cami.portal import portal_endpoints
 from cami.region import Disk, load_region
 from cami.settings import Settings
-from cami.watch import watch_endpoints
+from cami.watch import Transfer, watch_endpoints
+from cami.watch.figures import Source, of_disk
 from cami.web import Endpoint
 
 #: Seconds between two writings of what was opened.
@@ -48,6 +49,10 @@ class Server(ABC):
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.readings = Readings(self.archive, engine, self.clock)
+        self.transfer: Transfer | None = None
+        """How delivery stands; at a proxy only."""
+        self.controls: Controls | None = None
+        """What people may do with the queue; at a proxy only."""
 
     @abstractmethod
     def disk_rules(self) -> Disk:
@@ -57,12 +62,17 @@ class Server(ABC):
     def services(self) -> Services:
         """Make what this role adds, and register its DICOM hooks."""
 
+    @abstractmethod
+    def figures(self) -> list[Source]:
+        """Return what this role tells a monitoring system."""
+
     def register(self) -> list[Worker]:
         """Register everything with Orthanc; return the workers to start."""
         settings = self.settings
         endpoints, workers = self.services()
         workers += [Worker("disk", lambda: disk.look(self.disk)), Worker("readings", self._write_readings)]
-        endpoints += watch_endpoints(settings, self.authenticator, self.engine, self.disk)
+        sources = [of_disk(self.disk), *self.figures()]
+        endpoints += watch_endpoints(settings, self.authenticator, self.engine, sources, self.transfer)
         endpoints += portal_endpoints(
             settings=settings,
             region=self.region,
@@ -71,6 +81,8 @@ class Server(ABC):
             sign_in=SignIn(self.accounts, self.sessions),
             sessions=self.sessions,
             visibility=self.visibility,
+            transfer=self.transfer,
+            controls=self.controls,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)

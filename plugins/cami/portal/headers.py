@@ -10,6 +10,8 @@ from cami.web import Response
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
 )
+#: Pages that keep themselves up to date by a script of ours, which asks this server only.
+LIVE_POLICY = PAGE_POLICY + "; script-src 'self'; connect-src 'self'"
 
 _COMMON = (
     ("X-Content-Type-Options", "nosniff"),

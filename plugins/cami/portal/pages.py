@@ -1,23 +1,27 @@
-"""Pages out of templates: escaped, no undefined names, no script, in the reader's language."""
+"""Pages out of templates: escaped, no undefined names, no script but our files, in the reader's language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cami.access import Identity
+from cami.clock import REGION_ZONE
 from cami.errors import NotFound
 from cami.portal import static_files, wording
+from cami.portal.amounts import Amounts
 from cami.portal.headers import PAGE_POLICY, secured
+from cami.portal.navigation import places_of
 from cami.portal.texts import Language, Texts
 from cami.region import Region
 from cami.settings import Settings
 from cami.web import Response, answer_html
 
 
-def environment(texts: Texts | None = None, language: Language = "ru") -> Environment:
-    """Return the environment in which the templates are compiled, for one language."""
+def environment(texts: Texts | None = None, language: Language = "ru", zone: ZoneInfo = REGION_ZONE) -> Environment:
+    """Return the environment in which the templates are compiled, for one language and time zone."""
     known = Environment(
         loader=PackageLoader("cami.portal"),
         autoescape=True,
@@ -26,6 +30,7 @@ def environment(texts: Texts | None = None, language: Language = "ru") -> Enviro
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
+    known.filters.update(Amounts(language, zone).filters())
     known.install_gettext_translations((texts or Texts()).of(language), newstyle=True)  # type: ignore[attr-defined]
     return known
 
@@ -44,16 +49,16 @@ class Pages:
     """Renders the templates, with what every page shows: where this is, and who is signed in."""
 
     def __init__(self, settings: Settings, region: Region) -> None:
-        texts = Texts()
+        self._texts = texts = Texts()
         self._environments: Mapping[Language, Environment] = {
-            "ru": environment(texts, "ru"),
-            "en": environment(texts, "en"),
+            "ru": environment(texts, "ru", ZoneInfo(region.time_zone)),
+            "en": environment(texts, "en", ZoneInfo(region.time_zone)),
         }
         self._settings = settings
         self._region = region
 
-    def page(self, template: str, reader: Reader, **values: Any) -> Response:
-        """Render a template to a response."""
+    def page(self, template: str, reader: Reader, *, policy: str = PAGE_POLICY, **values: Any) -> Response:
+        """Render a template to a response, with its content security policy."""
         known = self._environments[reader.language]
         text = known.get_template(template).render(
             **values,
@@ -63,8 +68,14 @@ class Pages:
             place=self._place(),
             central=self._settings.role == "central",
             user=self._user(reader.identity),
+            places=places_of(reader.identity, self._settings.role),
+            current=reader.address.partition("?")[0],
         )
-        return secured(answer_html(text), PAGE_POLICY)
+        return secured(answer_html(text), policy)
+
+    def translate(self, reader: Reader, message: str) -> str:
+        """Return a text in the reader's language, for what is no page."""
+        return self._texts.of(reader.language).gettext(message)
 
     def organization(self, code: str) -> str:
         """Return the short name of an МО; the code itself if the registry does not know it (any more)."""

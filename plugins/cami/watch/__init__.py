@@ -1,6 +1,7 @@
 """What people and machines may know of a server's state: health, how far each study has come, figures, completeness."""
 
-from cami.watch.completeness import Day, completeness
+from cami.watch.completeness import completeness
+from cami.watch.daily import central_figures, central_lags, proxy_days
 from cami.watch.endpoints import watch_endpoints
 from cami.watch.progress import CentralProgress, DeliveryProgress, QueueTotals
 from cami.watch.transfer import Transfer
@@ -8,11 +9,13 @@ from cami.watch.waiting import QueueWatch
 
 __all__ = [
     "CentralProgress",
-    "Day",
     "DeliveryProgress",
     "QueueTotals",
     "QueueWatch",
     "Transfer",
+    "central_figures",
+    "central_lags",
     "completeness",
+    "proxy_days",
     "watch_endpoints",
 ]

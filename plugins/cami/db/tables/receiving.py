@@ -29,6 +29,9 @@ study = Table(
     Column("last_stored_at", UtcDateTime),
     Column("expected", Integer, comment="instances by the proxy's last manifest, before it as announced"),
     Column("confirmed_at", UtcDateTime, comment="when the last manifest agreed"),
+    Column(
+        "stored_bytes", BigInteger, nullable=False, server_default="0", comment="of its stored objects, as delivered"
+    ),
     Column("lag_seconds", Float, comment="from the device to the centre, the slowest image, by the proxy's clock"),
     Index("ix_study_owner_claimed_at", "owner", "claimed_at"),
     Index("ix_study_claimed_at", "claimed_at"),

@@ -33,6 +33,7 @@ delivery_item = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Column("stored_at", UtcDateTime, comment="when the centre answered that it has stored it"),
     Column("confirmed_at", UtcDateTime, comment="when the manifest of the study agreed"),
+    Column("lag_seconds", Float, comment="from received_at to stored_at"),
     Column("lane", Integer, nullable=False, server_default="2", comment="0 and 1 go before all others"),
     Column("turn", Float, nullable=False, server_default="0", comment="order within the lane (cami.delivery.order)"),
     Index("ix_delivery_item_state_lane_turn", "state", "lane", "turn"),

@@ -1,0 +1,41 @@
+"""Which pages there are, and which of them somebody is shown the way to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cami.access import Action, Identity, allowed
+from cami.portal.local_path import HOME
+from cami.settings import Role as ServerRole
+
+
+def _(message: str) -> str:
+    return message
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page of the navigation."""
+
+    path: str
+    title: str
+    action: Action
+    """What one must be allowed to do for it."""
+    servers: frozenset[ServerRole] = frozenset({"central", "proxy"})
+
+
+DELIVERY = "/cami/delivery"
+COMPLETENESS = "/cami/completeness"
+
+#: In the order in which they are shown.
+PLACES: Sequence[Place] = (
+    Place(HOME, _("Исследования"), Action.STUDIES_READ),
+    Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
+    Place(COMPLETENESS, _("Полнота передачи"), Action.DELIVERY_REPORT),
+)
+
+
+def places_of(identity: Identity | None, server: ServerRole) -> list[Place]:
+    """Return the pages that somebody may open at a server of that kind."""
+    if identity is None:
+        return []
+    return [place for place in PLACES if server in place.servers and allowed(identity.role, place.action, server)]
