@@ -13,7 +13,7 @@ from cami.archive import Archive
 from cami.clock import Clock
 from cami.delivery.line import LONGEST_REST, Line
 from cami.delivery.link import CentralLink, Receipt, cause_of
-from cami.delivery.meter import Meter
+from cami.delivery.meter import Carried, Meter
 from cami.delivery.queue import DeliveryQueue, Item
 from cami.delivery.reasons import Cause
 from cami.errors import Denied, Permanent, Transient
@@ -77,7 +77,7 @@ class Courier:
         dicom = self._prepare(item, dicom)
         sha256 = hashlib.sha256(dicom).hexdigest()
         try:
-            with self._meter.carrying(item.study_id, item.size, len(dicom)):
+            with self._meter.carrying(item.study_id, item.size, len(dicom)) as carried:
                 receipt = self._link.send(
                     dicom,
                     sha256,
@@ -97,7 +97,7 @@ class Courier:
             self._set_apart(item, Cause.REFUSED)
         else:
             self._line.works()
-            self._close(item, receipt, sha256)
+            self._close(item, receipt, sha256, carried)
         return True
 
     def confirm_due(self) -> int:
@@ -126,7 +126,7 @@ class Courier:
                 confirmed += 1
         return confirmed
 
-    def _close(self, item: Item, receipt: Receipt, sha256: str) -> None:
+    def _close(self, item: Item, receipt: Receipt, sha256: str, carried: Carried) -> None:
         """Note what the centre has done with an instance."""
         if receipt.outcome in ("quarantined", "rejected"):
             self._set_apart(item, receipt.reason or Cause.REFUSED)
@@ -137,7 +137,7 @@ class Courier:
         else:
             self._queue.accept(item, sha256)
             lag = (self._clock.now() - item.received_at).total_seconds() if item.received_at else 0.0
-            self._meter.delivered(item.size, lag)
+            self._meter.delivered(carried, lag)
 
     def _stand_back(self, item: Item) -> None:
         """Let what is urgent go before the rest of a large object; that goes on later where it stood."""

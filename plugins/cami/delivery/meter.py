@@ -32,13 +32,16 @@ class _Second:
 
 
 @dataclass(slots=True)
-class _Carried:
+class Carried:
     """An object that a sender is busy with."""
 
     study_id: str
     size: int
+    """Bytes as stored here."""
     length: int
+    """Bytes as it is to go over the line, before gzip."""
     sent: int = 0
+    """Bytes on the line for it, heads and what was sent again among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +84,16 @@ class Meter:
         self._now = now
         self._lock = threading.Lock()
         self._seconds: deque[_Second] = deque()
-        self._carried: dict[int, _Carried] = {}
+        self._carried: dict[int, Carried] = {}
         self._deliveries: deque[tuple[float, int, int]] = deque(maxlen=_DELIVERIES)
+        """When, how many bytes as stored, and how many bytes on the line for it."""
         self._sent = self._delivered = self._retries = self._resumed = 0
         self._lag_counts = [0] * (len(LAG_BOUNDS) + 1)
         self._lag_total = 0.0
 
     @contextmanager
-    def carrying(self, study_id: str, size: int, length: int) -> Iterator[None]:
-        """Ascribe what this thread sends meanwhile to a study.
+    def carrying(self, study_id: str, size: int, length: int) -> Iterator[Carried]:
+        """Ascribe what this thread sends meanwhile to a study; give what `delivered` wants to know.
 
         Parameters
         ----------
@@ -101,10 +105,11 @@ class Meter:
             Bytes of it as it goes over the line.
         """
         thread = threading.get_ident()
+        carried = Carried(study_id, size, max(length, 1))
         with self._lock:
-            self._carried[thread] = _Carried(study_id, size, max(length, 1))
+            self._carried[thread] = carried
         try:
-            yield
+            yield carried
         finally:
             with self._lock:
                 self._carried.pop(thread, None)
@@ -132,10 +137,10 @@ class Meter:
             if carried is not None:
                 carried.sent = offset
 
-    def delivered(self, size: int, lag: float) -> None:
-        """Note that the centre has an image of `size` bytes, `lag` seconds after it came in."""
+    def delivered(self, carried: Carried, lag: float) -> None:
+        """Note that the centre has an image, `lag` seconds after it came in."""
         with self._lock:
-            self._deliveries.append((self._now(), self._sent, size))
+            self._deliveries.append((self._now(), carried.size, carried.sent))
             self._delivered += 1
             self._lag_counts[bisect_left(LAG_BOUNDS, lag)] += 1
             self._lag_total += max(lag, 0.0)
@@ -169,10 +174,8 @@ class Meter:
         with self._lock:
             since = self._now() - _RECENT
             recent = [entry for entry in self._deliveries if entry[0] >= since]
-            if len(recent) < 2:
-                return 1.0
-            on_line = recent[-1][1] - recent[0][1]
-            return sum(size for _, _, size in recent[1:]) / on_line if on_line >= _ENOUGH else 1.0
+            on_line = sum(sent for _, _, sent in recent)
+            return sum(size for _, size, _ in recent) / on_line if on_line >= _ENOUGH else 1.0
 
     def counters(self) -> Counters:
         """Return the counts."""
@@ -183,11 +186,17 @@ class Meter:
     def _rate(self, span: float, amount: Callable[[_Second], int]) -> float:
         """Divide by the time since it began, if that is within the span: a line that has just begun is not slow."""
         now = self._now()
-        found = [(second.number, amount(second)) for second in self._seconds if second.number + 1 > now - span]
+        begin = now - span
+        found = [
+            # Of the second in which the span begins only a part belongs to it.
+            (second.number, amount(second) * min(second.number + 1 - begin, 1.0))
+            for second in self._seconds
+            if second.number + 1 > begin
+        ]
         moving = [number for number, bytes_sent in found if bytes_sent]
         if not moving:
             return 0.0
-        began = max(float(moving[0]), now - span)
+        began = max(float(moving[0]), begin)
         return sum(bytes_sent for _, bytes_sent in found) / max(now - began, 1.0)
 
     def _drop_old(self, second: int) -> None:
