@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -42,7 +42,19 @@ class LiveRegion:
         self.registry = registry
         self.about: dict[str, Any] = {}
 
-    def up(self, registry: Path | None = None) -> "LiveRegion":
+    def __enter__(self) -> Self:
+        """Start it; `with` ends it, however the test ends."""
+        try:
+            return self.up()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        """End every server, those of a start that failed half-way included."""
+        cami("region", "down", "--state", self.state, check=bool(self.about))
+
+    def up(self, registry: Path | None = None) -> Self:
         """Start what is down, or what another registry changes."""
         self.registry = registry or self.registry
         named = ["--region", self.registry] if self.registry else []
@@ -56,6 +68,15 @@ class LiveRegion:
     def server(self, verb: str, name: str) -> None:
         """``region stop|start|kill NAME``."""
         cami("region", verb, name, "--state", self.state)
+
+    def lead_through(self, mo: str, url: str) -> None:
+        """Let the proxy of `mo` reach the centre at `url` from now on: through a relay."""
+        self.server("stop", f"proxy-{mo}")
+        path = self.state / "servers" / f"proxy-{mo}" / "config" / "orthanc.json"
+        configuration = json.loads(path.read_text())
+        configuration["Cami"]["CentralUrl"] = url
+        path.write_text(json.dumps(configuration))
+        self.server("start", f"proxy-{mo}")
 
     @property
     def central(self) -> str:

@@ -22,6 +22,10 @@ class Relay:
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
+        self._mute: set[socket.socket] = set()
+        self._flows = threading.Event()
+        self._flows.set()
+        self._refuses = False
         self._closed = False
         self.up: list[tuple[float, int]] = []
         """When how many bytes went towards the centre."""
@@ -39,6 +43,7 @@ class Relay:
     def close(self) -> None:
         """End the line."""
         self._closed = True
+        self._flows.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._threads[0].join(10)
@@ -55,6 +60,25 @@ class Relay:
         for end in ends:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def refuse(self) -> None:
+        """Go down as a line does whose equipment says so: connections break, new ones come to nothing."""
+        self._refuses = True
+        self.cut()
+
+    def freeze(self) -> None:
+        """Go down as a line does that only loses packets: whoever waits, waits."""
+        self._flows.clear()
+
+    def swallow(self) -> None:
+        """Leave the present connections half open: what is sent is taken, nothing comes back, nobody is told."""
+        with self._lock:
+            self._mute |= self._open
+
+    def restore(self) -> None:
+        """Carry again; what was left half open stays so."""
+        self._refuses = False
+        self._flows.set()
 
     def busiest(self, span: float) -> float:
         """Return the most bytes on the wire in any `span` seconds, in full packets with their headers."""
@@ -73,6 +97,9 @@ class Relay:
                 near, _ = self._listener.accept()
             except OSError:
                 return
+            if self._refuses:
+                near.close()
+                continue
             try:
                 far = socket.create_connection(("127.0.0.1", self._target), 5)
             except OSError:
@@ -92,6 +119,9 @@ class Relay:
     def _carry(self, source: socket.socket, target: socket.socket, up: bool) -> None:
         with suppress(OSError):
             while part := source.recv(PART):
+                self._flows.wait()
+                if source in self._mute:
+                    continue
                 if up and self._count(len(part)):
                     self.cut()
                     return

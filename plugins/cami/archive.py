@@ -6,8 +6,8 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Literal, Protocol
 
 from cami.errors import Permanent
 
@@ -118,6 +118,17 @@ class Reread:
     sha256: str
     intact: bool
     """Whether it is what Orthanc noted when it stored it."""
+    size: int = 0
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What others have put on a study, and what goes with its last instance."""
+
+    labels: Sequence[str] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """User metadata, by Orthanc's number of it."""
 
 
 class Archive(Protocol):
@@ -147,6 +158,10 @@ class Archive(Protocol):
         """Return a DICOM file in JPEG-LS, or None if it is compressed already or would not come back bit by bit."""
         ...
 
+    def in_plain(self, dicom: bytes) -> bytes | None:
+        """Return a DICOM file uncompressed, in Explicit VR Little Endian, or None if it cannot be decoded."""
+        ...
+
     def parse(self, dicom: bytes) -> ObjectIdentity:
         """Read the identity of an object that is not stored yet.
 
@@ -163,6 +178,10 @@ class Archive(Protocol):
 
     def reread(self, instance_id: str) -> Reread | None:
         """Read the stored file from the disk again, or return None if it is gone."""
+        ...
+
+    def open_stored(self, instance_id: str) -> BinaryIO | None:
+        """Open the stored file as it lies on the disk, past every cache; None if it is gone or cannot be opened."""
         ...
 
     def delete_instance(self, instance_id: str) -> None:
@@ -195,6 +214,16 @@ class Archive(Protocol):
         """
         ...
 
+    def post(self, uri: str, body: Mapping[str, Any]) -> Any:
+        """POST JSON to a core route and parse its JSON answer.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            The core answered that there is no such resource.
+        """
+        ...
+
     def instances_of(self, study_id: str) -> Sequence[str]:
         """List the instance ids of a study; empty when there is no such study."""
         ...
@@ -209,4 +238,12 @@ class Archive(Protocol):
 
     def put_metadata(self, study_id: str, name: str, value: str) -> None:
         """Set user metadata of a study."""
+        ...
+
+    def marks(self, study_id: str) -> Marks:
+        """Return labels and user metadata of a study; none if there is no such study."""
+        ...
+
+    def put_marks(self, study_id: str, marks: Marks) -> None:
+        """Put labels and user metadata on a study, beside those that it has."""
         ...

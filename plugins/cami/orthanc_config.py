@@ -85,6 +85,8 @@ def render(
         "CentralUrl": central_url.rstrip("/"),
         "CookieSecure": cookie_secure,
     }
+    if mo and region.link(mo).plain_http:
+        configuration["Cami"]["PlainHttp"] = True
     if http_exposed:
         configuration["Cami"]["HttpExposed"] = True
         configuration |= {"RemoteAccessAllowed": True, "HttpBindAddresses": ["0.0.0.0"]}  # noqa: S104 - asked for
@@ -109,7 +111,7 @@ def _central(region: Region) -> dict[str, Any]:
 def _proxy(organization: Organization, central_url: str) -> dict[str, Any]:
     if organization.proxy is None:
         raise Invalid(f"МО {organization.code} has no proxy in the registry: add organizations[].proxy")
-    if not central_url.startswith(("http://", "https://")):
+    if not central_url:
         raise Invalid("a proxy needs the address of the centre, as https://cami.example")
     return {
         "Name": f"PACS Proxy {organization.short_name}",

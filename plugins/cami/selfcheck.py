@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cami.errors import Misconfigured
+from cami.settings import open_line
 
 PYTHON_PLUGIN = "/usr/share/orthanc/plugins/libOrthancPython.so"
 DICOMWEB_PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
@@ -130,6 +131,7 @@ def violations(configuration: Mapping[str, Any], *, role: str) -> list[Violation
         *_wrong_plugins(configuration),
         *_wrong_script(configuration, role),
         *_wrong_listening(configuration),
+        *_wrong_line(configuration, role),
         *_wrong_devices(configuration, role),
         *_wrong_ingest(configuration),
         *_substitutions(configuration),
@@ -219,6 +221,14 @@ def _wrong_listening(configuration: Mapping[str, Any]) -> Iterator[Violation]:
             '"RemoteAccessAllowed" must be false and "HttpBindAddresses" ["127.0.0.1"]: put a TLS proxy on the same '
             'machine; where only a TLS proxy can reach the port (a container network), set "Cami.HttpExposed": true',
         )
+
+
+def _wrong_line(configuration: Mapping[str, Any], role: str) -> Iterator[Violation]:
+    if role == "proxy":
+        allowed = _look_up(configuration, ("Cami", "PlainHttp")) is True
+        trouble = open_line(str(_look_up(configuration, ("Cami", "CentralUrl"))), allowed=allowed)
+        if trouble:
+            yield Violation("Cami.CentralUrl", f'"Cami.CentralUrl": {trouble}')
 
 
 def _wrong_devices(configuration: Mapping[str, Any], role: str) -> Iterator[Violation]:

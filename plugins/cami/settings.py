@@ -4,11 +4,13 @@ A value that starts with ``CAMI_`` in the environment wins over the file (``CAMI
 secrets in database addresses need not stand in a file.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from cami.errors import Misconfigured
 
@@ -35,6 +37,12 @@ class Settings:
     """Whether the session cookie is for HTTPS only: true behind a TLS proxy."""
     uploads: Path = Path("/var/lib/cami/uploads")
     """Where the centre keeps large objects until they are whole."""
+    http_threads: int = 50
+    """How many requests Orthanc answers at the same time (``HttpThreadsCount``)."""
+    central_ca: Path | None = None
+    """Whose certificates the centre may show (PEM); None: the authorities that browsers know."""
+    client_certificate: Path | None = None
+    """What a proxy shows to the centre's TLS (PEM); its key is ``client.key`` among the secrets."""
 
 
 def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -57,10 +65,17 @@ def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] =
             raise Misconfigured(f'"Cami.{name}" is missing')
         return value
 
+    def file(name: str) -> Path | None:
+        value = text(name, required=False)
+        return Path(value) if value else None
+
     role = text("Role")
     if role not in ("central", "proxy"):
         raise Misconfigured(f'"Cami.Role" must be "central" or "proxy", not "{role}"')
     proxy = role == "proxy"
+    central_url = text("CentralUrl", required=proxy).rstrip("/")
+    if proxy and (trouble := open_line(central_url, allowed=section.get("PlainHttp") is True)):
+        raise Misconfigured(f'"Cami.CentralUrl": {trouble}')
     return Settings(
         role="proxy" if proxy else "central",
         mo=text("Mo", required=proxy),
@@ -70,7 +85,40 @@ def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] =
         secrets=Path(text("Secrets")),
         keys=Path(text("Keys")),
         ohif=Path(text("Ohif", required=False)),
-        central_url=text("CentralUrl", required=proxy).rstrip("/"),
+        central_url=central_url,
         cookie_secure=bool(section.get("CookieSecure", True)),
         uploads=Path(text("Uploads", required=False) or "/var/lib/cami/uploads"),
+        http_threads=int(configuration.get("HttpThreadsCount", 50)),
+        central_ca=file("CentralCa"),
+        client_certificate=file("ClientCertificate"),
     )
+
+
+def open_line(central_url: str, *, allowed: bool) -> str:
+    """Say what is wrong with an address of the centre: without TLS, images and tokens cross the network in the open.
+
+    Parameters
+    ----------
+    allowed
+        Whether the registry allows it (``link.plain_http``).
+    """
+    try:
+        parts = urlsplit(central_url)
+        host = parts.hostname or ""
+    except ValueError:
+        return f"{central_url!r} is no address"
+    if parts.scheme not in ("http", "https") or not host:
+        return f"{central_url!r} is no address: write https:// and the name of the centre"
+    if parts.scheme == "https" or allowed or _is_this_machine(host):
+        return ""
+    return (
+        f"{central_url!r} has no TLS: write https://; where a tunnel encrypts the line, set link.plain_http: true "
+        "for this МО in region.yaml"
+    )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

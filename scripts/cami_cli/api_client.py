@@ -117,6 +117,12 @@ class ApiClient:
             return set()
         return {study["0020000D"]["Value"][0] for study in self._parsed(answer)}
 
+    def patient_names(self) -> dict[str, str]:
+        """Search by QIDO-RS for all studies and return what each calls its patient, by UID."""
+        answer = self.ask("/dicom-web/studies", accept="application/dicom+json")
+        found = [] if answer.status_code == 204 else self._parsed(answer)
+        return {study["0020000D"]["Value"][0]: _alphabetic(study.get("00100010", {})) for study in found}
+
     def find_studies(self, query: Mapping[str, str] | None = None) -> set[str]:
         """Search for studies by Orthanc's ``/tools/find`` and return their UIDs."""
         body = {"Level": "Study", "Query": dict(query or {}), "Expand": True}
@@ -148,6 +154,12 @@ def orthanc_id(*identifiers: str) -> str:
     """Return Orthanc's id of a resource: SHA-1 of PatientID, Study, Series and SOP Instance UID as far as it goes."""
     digest = hashlib.sha1("|".join(identifiers).encode(), usedforsecurity=False).hexdigest()
     return "-".join(digest[place : place + 8] for place in range(0, 40, 8))
+
+
+def _alphabetic(attribute: Mapping[str, Any]) -> str:
+    """Return the alphabetic group of a Person Name in the DICOM JSON model (PS3.18 F.2.2)."""
+    value = attribute.get("Value") or [{}]
+    return str(value[0].get("Alphabetic", ""))
 
 
 def _moment(text: str | None) -> datetime | None:

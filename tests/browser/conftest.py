@@ -37,16 +37,12 @@ def studies(tmp_path_factory) -> tuple[Path, list[WrittenStudy]]:
 def region(tmp_path_factory, studies) -> Iterator[LiveRegion]:
     """A region in which every study has reached the centre."""
     folder, written = studies
-    live = LiveRegion(tmp_path_factory.mktemp("region"))
-    try:
-        live.up()
+    with LiveRegion(tmp_path_factory.mktemp("region")) as live:
         for mo in ("42001", "42002"):
             live.send(folder / mo, mo)
         for mo in ("42001", "42002"):
             live.settle(mo, sum(study.instances for study in written if study.mo == mo))
         yield live
-    finally:
-        live.down()
 
 
 @pytest.fixture(scope="session")

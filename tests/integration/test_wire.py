@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import io
-import json
 import random
 import time
 
@@ -50,16 +49,6 @@ def grey(path, frames, rng, modality="OT", side=512):
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
     return dataset
-
-
-def on_the_line(region, mo, relay):
-    """Let the proxy of `mo` reach the centre through `relay`."""
-    region.server("stop", f"proxy-{mo}")
-    (path,) = (region.state / "servers" / f"proxy-{mo}").rglob("orthanc.json")
-    configuration = json.loads(path.read_text())
-    configuration["Cami"]["CentralUrl"] = relay.url
-    path.write_text(json.dumps(configuration))
-    region.server("start", f"proxy-{mo}")
 
 
 def image(path, rng, *, bits=16, stored=None, high=None, signed=False, samples=1, planar=0, frames=1, above=0):
@@ -117,7 +106,7 @@ def line(tmp_path_factory):
         region.up()
         between = Relay(port(region.central), **relay)
         made.append(between.close)
-        on_the_line(region, mo, between)
+        region.lead_through(mo, between.url)
         return region, between
 
     yield make
@@ -128,10 +117,10 @@ def line(tmp_path_factory):
 @pytest.mark.timeout(400)
 def test_a_large_object_passes_a_line_that_breaks_and_only_its_rest_is_sent_again(line, tmp_path):
     mo = "42002"
-    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 256", cut_every=7 * MB)
-    grey(tmp_path / "large" / "1.dcm", 115, random.Random(SEED))
+    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 256", cut_every=3 * MB)
+    grey(tmp_path / "large" / "1.dcm", 60, random.Random(SEED))
     size = (tmp_path / "large" / "1.dcm").stat().st_size
-    assert size > 60 * MB
+    assert size > 30 * MB
     region.send(tmp_path / "large", mo)
     region.settle(mo, 1, 200)
     print(f"{size} bytes, {relay.cuts} cuts, {relay.carried} bytes on the line: {relay.carried / size:.4f}")
@@ -149,7 +138,7 @@ def test_a_large_object_passes_a_line_that_breaks_and_only_its_rest_is_sent_agai
 def test_both_ends_are_killed_in_the_middle_and_the_object_goes_on(line, tmp_path):
     mo = "42002"
     region, relay = line(mo, "mbit_s: 2\n        piece_kib: 256", rate=4 * MB)
-    grey(tmp_path / "large" / "1.dcm", 115, random.Random(SEED))
+    grey(tmp_path / "large" / "1.dcm", 60, random.Random(SEED))
     size = (tmp_path / "large" / "1.dcm").stat().st_size
     region.send(tmp_path / "large", mo)
     at = 0.0
@@ -174,16 +163,16 @@ def test_the_cap_holds_on_the_wire_and_is_used(line, tmp_path):
     mo, cap = "42002", 4 * MB / 8
     region, relay = line(mo, "mbit_s: 4\n        capped: true")
     rng = random.Random(SEED)
-    for number in range(24):
+    for number in range(12):
         grey(tmp_path / "many" / f"{number}.dcm", 1, rng)
     began = time.monotonic()
     region.send(tmp_path / "many", mo)
-    region.settle(mo, 24, 120)
+    region.settle(mo, 12, 120)
     first = next(moment for moment, _ in relay.up if moment > began)
     seconds = relay.up[-1][0] - first
     share = relay.busiest(10) / (10 * cap)
     print(f"{relay.carried} bytes in {seconds:.1f} s; busiest 10 s: {share:.3f} of the cap")
-    assert relay.carried > 12 * MB
+    assert relay.carried > 6 * MB
     # That the cap is in force at all: without it the loopback carries a hundred times as much. How exactly it is kept
     # depends on what else the machine does, and is the unit tests' (with a clock of their own) and a benchmark's.
     assert share < 1.5

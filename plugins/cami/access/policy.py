@@ -20,16 +20,16 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.DISPATCHER: {},
     Role.MIS: {},
     Role.MO_ADMIN: {
+        Action.COMPLETENESS_READ: _EVERYWHERE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.DELIVERY_RECONCILE: _AT_PROXY,
-        Action.DELIVERY_REPORT: _EVERYWHERE,
         Action.DELIVERY_RESEND: _AT_PROXY,
         Action.METRICS_READ: _AT_PROXY,
     },
     Role.MONITOR: {Action.METRICS_READ: _EVERYWHERE},
     Role.OPERATOR: {
+        Action.COMPLETENESS_READ: _EVERYWHERE,
         Action.DELIVERY_READ: _EVERYWHERE,
-        Action.DELIVERY_REPORT: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
     },
     Role.RADIOLOGIST: {
@@ -39,16 +39,16 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     },
     Role.REGION_ADMIN: {
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
+        Action.COMPLETENESS_READ: _EVERYWHERE,
         Action.DELIVERY_READ: _EVERYWHERE,
-        Action.DELIVERY_REPORT: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
     Role.TECHNOLOGIST: {
+        Action.COMPLETENESS_READ: _AT_PROXY,
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.DELIVERY_RECONCILE: _AT_PROXY,
-        Action.DELIVERY_REPORT: _AT_PROXY,
         Action.DELIVERY_RESEND: _AT_PROXY,
         Action.STUDIES_READ: _EVERYWHERE,
     },

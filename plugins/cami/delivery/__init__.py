@@ -5,7 +5,9 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 (`courier`, `receiver`). What must not be joined to the archive is kept apart with the reason (`quarantine`).
 """
 
+from cami.delivery.coercing import Coercing
 from cami.delivery.commitment import Commitment
+from cami.delivery.commitment_reports import CommitmentReports
 from cami.delivery.completeness import completeness_endpoints
 from cami.delivery.controls import Controls, control_endpoints
 from cami.delivery.courier import Courier
@@ -15,6 +17,7 @@ from cami.delivery.holdings import Holdings
 from cami.delivery.line import Line
 from cami.delivery.link import CentralLink
 from cami.delivery.lossless import Lossless
+from cami.delivery.manifests import Manifests
 from cami.delivery.meter import Meter
 from cami.delivery.pace import Pace, Timetable
 from cami.delivery.quarantine import Quarantine
@@ -24,16 +27,22 @@ from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
 from cami.delivery.reconciliation import Reconciliation
 from cami.delivery.repeat import Repeats
+from cami.delivery.reports import ProxyReports, Reporting
 from cami.delivery.retention import Retention
 from cami.delivery.runs import Night, Runs
+from cami.delivery.scrub import Scrub
 from cami.delivery.tokens import TokenIssuer, TokenVerifier
 from cami.delivery.uploads import Uploads
-from cami.delivery.wire import wire_endpoints
+from cami.delivery.wire import ROOT as WIRE_ROOT
+from cami.delivery.wire import for_proxies, wire_endpoints
 
 __all__ = [
+    "WIRE_ROOT",
     "CentralLink",
     "ChangeFeed",
+    "Coercing",
     "Commitment",
+    "CommitmentReports",
     "Controls",
     "Courier",
     "DeliveryQueue",
@@ -42,22 +51,27 @@ __all__ = [
     "Holdings",
     "Line",
     "Lossless",
+    "Manifests",
     "Meter",
     "Night",
     "Pace",
+    "ProxyReports",
     "Quarantine",
     "Readings",
     "Recall",
     "Receiver",
     "Reconciliation",
     "Repeats",
+    "Reporting",
     "Retention",
     "Runs",
+    "Scrub",
     "Timetable",
     "TokenIssuer",
     "TokenVerifier",
     "Uploads",
     "completeness_endpoints",
     "control_endpoints",
+    "for_proxies",
     "wire_endpoints",
 ]

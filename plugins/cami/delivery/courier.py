@@ -5,17 +5,27 @@ Methods do one step and return; `cami.edge` calls them from its threads.
 
 import hashlib
 import logging
-from collections.abc import Callable
+import threading
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from cami.archive import Archive
 from cami.clock import Clock
-from cami.delivery.line import LONGEST_REST, Line
-from cami.delivery.link import CentralLink, Receipt, cause_of
-from cami.delivery.meter import Carried, Meter
+from cami.delivery.answers import Receipt, cause_of
+from cami.delivery.asking import Asking
+from cami.delivery.content import pixel_digest
+from cami.delivery.line import Line, rest
+from cami.delivery.link import CentralLink, ManifestAnswer
+from cami.delivery.meter import Meter
+from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import DeliveryQueue, Item
 from cami.delivery.reasons import Cause
+from cami.delivery.right_of_way import Passage, RightOfWay, StoodBackError
+from cami.delivery.sent import Sent
+from cami.delivery.totals import announced
 from cami.errors import Denied, Permanent, Transient
 
 log = logging.getLogger(__name__)
@@ -28,12 +38,21 @@ def _as_it_is(_item: Item, dicom: bytes) -> bytes:
     return dicom
 
 
-class _StoodBackError(Exception):
-    """Something urgent waits."""
+class _SettledError(Exception):
+    """The instance is back in the queue, and the senders should rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """What went over the line, and what it was made of."""
+
+    sha256: str
+    original: bytes
+    content: Sent | None
 
 
 class Courier:
-    """Carries instances from the local archive to the centre."""
+    """Carries instances from the local archive to the centre; used by all senders of a proxy at the same time."""
 
     def __init__(
         self,
@@ -43,10 +62,24 @@ class Courier:
         clock: Clock,
         prepare: Callable[[Item, bytes], bytes] = _as_it_is,
         *,
+        now_open: Callable[[], Collection[Priority]] = lambda: ALL,
+        on_work: Callable[[], None] = lambda: None,
         line: Line | None = None,
         meter: Meter | None = None,
     ) -> None:
-        """Make a courier that sends what `prepare` makes of a file; others may look at its `line` and `meter`."""
+        """Make a courier.
+
+        Parameters
+        ----------
+        prepare
+            Makes of a file what is sent.
+        now_open
+            Which classes may go at this hour.
+        on_work
+            Called when other senders may find something to do.
+        line, meter
+            What others look at, to say how sending stands.
+        """
         self._archive = archive
         self._queue = queue
         self._link = link
@@ -54,9 +87,18 @@ class Courier:
         self._meter = meter or Meter()
         self._clock = clock
         self._prepare = prepare
+        # Taken, and then neither sent nor put back, since the database itself did not answer. Whatever is in the state
+        # "sending" and in nobody's hands would stay there until the next start.
+        self._dropped: deque[Item] = deque()
+        self._now_open = now_open
+        self._on_work = on_work
+        self._way = RightOfWay()
+        self._taking = threading.Lock()
+        self._led: set[str] = set()
+        self._asking = Asking(clock)
 
-    def send_next(self) -> bool:
-        """Send the instance whose turn it is; return False when there is none to send now.
+    def send_next(self, classes: Collection[Priority] = ALL) -> bool:
+        """Send the instance of `classes` whose turn it is, or help another sender; return False with nothing to do.
 
         Raises
         ------
@@ -65,40 +107,130 @@ class Courier:
         """
         if not self._line.may_be_tried():
             return False
-        item = self._queue.take()
+        self._pick_up()
+        item = self._take(classes)
         if item is None:
+            if self._help(classes):
+                return True
             self._line.not_tried()
             return False
-        dicom = self._archive.read(item.instance_id)
-        if dicom is None:
-            log.warning("instance %s left the local archive before it was sent", item.instance_id)
-            self._queue.forget(item.instance_id)
-            return True
-        dicom = self._prepare(item, dicom)
-        sha256 = hashlib.sha256(dicom).hexdigest()
         try:
-            with self._meter.carrying(item.study_id, item.size, len(dicom)) as carried:
-                receipt = self._link.send(
-                    dicom,
-                    sha256,
-                    urgent=item.urgent,
-                    after_piece=partial(self._stand_back, item),
-                    study_total=self._queue.study_total(item.study_id),
-                )
-        except _StoodBackError:
-            self._queue.give_back(item, Cause.STOOD_BACK, timedelta())
+            with self._way.passage(
+                item.study_id,
+                urgent=item.urgent,
+                on_progress=self._line.works,
+                on_written=partial(self._follow, item),
+            ) as passage:
+                self._send(item, passage)
+        except _SettledError as settled:
+            raise Transient(str(settled)) from settled.__cause__
+        except Exception:
+            self._dropped.append(item)
+            raise
+        finally:
+            self._follow(item)
+        return True
+
+    def reclassified(self, study_id: str, priority: Priority) -> None:
+        """Act on another class of a study at once: what is urgent gets the line to itself, also what is on its way."""
+        if priority in URGENT:
+            self._way.hasten(study_id)
+        self._on_work()
+
+    def _pick_up(self) -> None:
+        """Put back what was dropped."""
+        while self._dropped:
+            item = self._dropped.popleft()
+            try:
+                self._queue.give_back(item, Cause.DROPPED, timedelta())
+            except Exception:
+                self._dropped.append(item)
+                raise
+
+    def _take(self, classes: Collection[Priority]) -> Item | None:
+        """Take what may go now. The first object of a study goes alone: of that study nothing else is taken."""
+        allowed = set(classes) & set(self._now_open())
+        if not self._way.free:
+            allowed &= URGENT
+        if not allowed:
+            return None
+        with self._taking:
+            item = self._queue.take(allowed, list(self._led))
+            if item is not None and item.first:
+                self._led.add(item.study_id)
+        return item
+
+    def _follow(self, item: Item) -> None:
+        """Let the rest of a study follow its first object."""
+        if item.first:
+            with self._taking:
+                if item.study_id not in self._led:
+                    return
+                self._led.remove(item.study_id)
+            self._on_work()
+
+    def _help(self, classes: Collection[Priority]) -> bool:
+        """Carry a part of a large object of another sender."""
+        wanted = set(classes) if self._way.free else set(classes) & URGENT
+        try:
+            return bool(wanted) and self._link.help(urgent_only=wanted <= URGENT)
+        except StoodBackError:
+            return True
+        except (Transient, Denied, Permanent) as error:
+            # The sender whose object it is meets the same, and decides.
+            raise Transient(str(error)) from error
+
+    def _send(self, item: Item, passage: Passage) -> None:
+        """Send what was taken and note what became of it; raise `_SettledError` when that was noted and all rest."""
+        try:
+            original = self._archive.read(item.instance_id)
+            dicom = None if original is None else self._prepare(item, original)
+        except Transient as error:
+            self._line.not_tried()
+            self._queue.give_back(item, Cause.ARCHIVE, rest(item.attempts))
+            raise _SettledError(str(error)) from error
+        if original is None or dicom is None:
+            log.warning("instance %s left the local archive before it was sent", item.instance_id)
+            self._line.not_tried()
+            self._queue.forget(item.instance_id)
+            return
+        sending = _Sending(hashlib.sha256(dicom).hexdigest(), original, self._held_by(item, original))
+        passage.headers = announced(self._queue.study_total(item.study_id))
+        with self._meter.carrying(item.study_id, item.size, len(dicom)) as passage.load:
+            self._carry(item, dicom, sending, passage)
+
+    def _carry(self, item: Item, dicom: bytes, sending: _Sending, passage: Passage) -> None:
+        try:
+            receipt = self._link.send(dicom, sending.sha256, passage, begun=item.begun)
+        except StoodBackError:
+            self._queue.stand_back(item)
         except (Transient, Denied) as error:
-            self._line.failed(cause_of(error))
+            cause = cause_of(error)
+            self._line.failed(cause)
             self._meter.retried()
             # The line rests, not the image: it keeps its turn.
-            self._queue.give_back(item, cause_of(error), timedelta())
-            raise Transient(str(error)) from error
+            self._queue.give_back(item, cause, timedelta())
+            raise _SettledError(str(error)) from error
         except Permanent:
             self._set_apart(item, Cause.REFUSED)
         else:
             self._line.works()
-            self._close(item, receipt, sha256, carried)
-        return True
+            self._close(item, sending, receipt)
+            if receipt.outcome in ("stored", "present") and passage.load is not None:
+                lag = (self._clock.now() - item.received_at).total_seconds() if item.received_at else 0.0
+                self._meter.delivered(passage.load, lag)
+
+    def _close(self, item: Item, sending: _Sending, receipt: Receipt) -> None:
+        if receipt.outcome in ("quarantined", "rejected"):
+            self._set_apart(item, receipt.reason or Cause.REFUSED)
+        elif receipt.outcome == "stored" and receipt.sha256 != sending.sha256:
+            self._queue.give_back(item, Cause.DIGEST, rest(item.attempts))
+            self._meter.retried()
+            raise _SettledError("the centre stored other bytes than were sent; sending again")
+        else:
+            # "Present" may name other bytes: the same object, which an earlier try has brought in another encoding.
+            source = hashlib.sha256(sending.original).hexdigest()
+            self._queue.accept(item, receipt.sha256, source, sending.content)
 
     def confirm_due(self) -> int:
         """Send the manifest of each study that is complete and quiet; return how many were confirmed.
@@ -110,46 +242,38 @@ class Courier:
         """
         confirmed = 0
         for study_id in self._queue.due_manifests(QUIET):
+            if not self._asking.may_ask(study_id):
+                continue
             manifest = self._queue.manifest(study_id)
             try:
                 answer = self._link.confirm(manifest)
             except Denied as error:
                 raise Transient(str(error)) from error
-            if answer.different:
-                log.error("study %s: the centre holds other content of %d instances", study_id, len(answer.different))
-                self._queue.quarantine(answer.different, Cause.CONTENT_DIFFERS)
-            if answer.missing:
-                log.warning("study %s: the centre misses %d instances; sending again", study_id, len(answer.missing))
-                self._queue.resend(answer.missing)
-            if not answer.different and not answer.missing:
-                self._queue.confirm(manifest)
+            self._act_on(study_id, answer)
+            if answer.confirmed:
+                self._queue.confirm(manifest, pixels_compared=answer.pixels_compared)
                 confirmed += 1
         return confirmed
 
-    def _close(self, item: Item, receipt: Receipt, sha256: str, carried: Carried) -> None:
-        """Note what the centre has done with an instance."""
-        if receipt.outcome in ("quarantined", "rejected"):
-            self._set_apart(item, receipt.reason or Cause.REFUSED)
-        elif receipt.sha256 != sha256:
-            self._queue.give_back(item, Cause.DIGEST, pause(item.attempts))
-            self._meter.retried()
-            raise Transient("the centre stored other bytes than were sent; sending again")
-        else:
-            self._queue.accept(item, sha256)
-            lag = (self._clock.now() - item.received_at).total_seconds() if item.received_at else 0.0
-            self._meter.delivered(carried, lag)
+    def _act_on(self, study_id: str, answer: ManifestAnswer) -> None:
+        self._asking.heard(study_id, pending=bool(answer.pending))
+        if answer.different:
+            log.error("study %s: the centre holds other content of %d instances", study_id, len(answer.different))
+            self._queue.quarantine(answer.different, Cause.CONTENT_DIFFERS)
+        if answer.pixels_different:
+            log.critical(
+                "study %s: the pixels of %d instances at the centre are others", study_id, len(answer.pixels_different)
+            )
+            self._queue.quarantine(answer.pixels_different, Cause.PIXELS_DIFFER)
+        if answer.missing:
+            log.warning("study %s: the centre misses %d instances; sending again", study_id, len(answer.missing))
+            self._queue.resend(answer.missing)
 
-    def _stand_back(self, item: Item) -> None:
-        """Let what is urgent go before the rest of a large object; that goes on later where it stood."""
-        self._line.works()
-        if not item.urgent and self._queue.urgent_waits():
-            raise _StoodBackError
+    def _held_by(self, item: Item, dicom: bytes) -> Sent | None:
+        """Tell what an instance holds before it is made ready for the line."""
+        identity = self._archive.identify(item.instance_id)
+        return None if identity is None else Sent(identity.series_id, pixel_digest(dicom))
 
     def _set_apart(self, item: Item, reason: str) -> None:
         log.error("instance %s is not taken into the central archive: %s", item.instance_id, reason)
         self._queue.quarantine([item.instance_id], reason)
-
-
-def pause(attempts: int) -> timedelta:
-    """Return how long an image that came to harm on the way waits: half a second, doubling, at most `LONGEST_REST`."""
-    return min(timedelta(seconds=0.5 * 2 ** min(attempts, 10)), LONGEST_REST)

@@ -64,15 +64,15 @@ class ChangeFeed:
         return new
 
     def _record(self, arrivals: Sequence[tuple[int, InstanceIdentity]], cursor: int | None) -> int:
-        """Enter arrivals. What was evicted and comes back from the centre need not go over the line again."""
+        """Enter arrivals. What was evicted and comes back, from the centre or the device, need not go again."""
         evicted = self._queue.evicted([identity.instance_id for _, identity in arrivals])
         if not evicted:
             return self._queue.record(arrivals, cursor)
         restored: list[str] = []
         received: list[str] = []
-        for instance_id, sha256 in evicted.items():
+        for instance_id, known in evicted.items():
             dicom = self._archive.read(instance_id)
             if dicom is not None:
-                same = hashlib.sha256(dicom).hexdigest() == sha256
+                same = hashlib.sha256(dicom).hexdigest() in known
                 (restored if same else received).append(instance_id)
         return self._queue.record(arrivals, cursor, restored=restored, received=received)

@@ -14,6 +14,7 @@ from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import delivery_item, eviction, study_read
 from cami.delivery.queue import move
+from cami.delivery.sent import Sent, sent_of_study
 from cami.delivery.states import Command, State
 
 #: States of which something still has to be done, or of which the only copy may be here.
@@ -89,6 +90,11 @@ class Holdings:
         """Return each known instance of a study by its Orthanc id."""
         with self._reader.connect() as connection:
             return _instances(connection, study_id)
+
+    def sent(self, study_id: str) -> dict[str, Sent]:
+        """Return what each instance of a study held when it was sent, by its Orthanc id."""
+        with self._reader.connect() as connection:
+            return sent_of_study(connection, study_id)
 
     def held_studies(self) -> list[str]:
         """List studies of which something delivered should still be here."""

@@ -14,6 +14,11 @@ from cami.delivery.reasons import Cause
 LONGEST_REST = timedelta(seconds=5)
 
 
+def rest(failures: int) -> timedelta:
+    """Return how long to wait after so many failures before: half a second, doubling, at most `LONGEST_REST`."""
+    return min(timedelta(seconds=0.5 * 2 ** min(failures, 10)), LONGEST_REST)
+
+
 @dataclass(frozen=True, slots=True)
 class Outage:
     """What is wrong with the line, and since when."""
@@ -49,12 +54,11 @@ class Line:
                 self._outage = None
 
     def failed(self, cause: Cause = Cause.LINE) -> None:
-        """Note a failure: the line rests for half a second, doubling with each failure, at most `LONGEST_REST`."""
+        """Note a failure: the line rests, the longer the more failures there were in a row."""
         with self._lock:
             self._note(cause)
-            rest = min(timedelta(seconds=0.5 * 2 ** min(self._failures, 10)), LONGEST_REST)
+            self._rests_until = self._clock.now() + rest(self._failures)
             self._failures += 1
-            self._rests_until = self._clock.now() + rest
 
     def works(self) -> None:
         """Note that something got through."""

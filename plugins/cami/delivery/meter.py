@@ -31,17 +31,28 @@ class _Second:
     by_study: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Carried:
-    """An object that a sender is busy with."""
+class Load:
+    """An object that is on its way, whoever of the senders carries parts of it."""
 
-    study_id: str
-    size: int
-    """Bytes as stored here."""
-    length: int
-    """Bytes as it is to go over the line, before gzip."""
-    sent: int = 0
-    """Bytes on the line for it, heads and what was sent again among them."""
+    def __init__(self, meter: "Meter", study_id: str, size: int, length: int) -> None:
+        """See `Meter.carrying`."""
+        self._meter = meter
+        self.study_id = study_id
+        self.size = size
+        self.length = max(length, 1)
+        self.sent = 0
+        """Bytes on the line for it, heads and what was sent again among them."""
+        self.kept = 0
+        """Bytes of it that the centre had from before."""
+
+    def resume(self, offset: int) -> None:
+        """Note that the centre has `offset` bytes of it, or of a part of it, from before a break."""
+        self._meter.resumed(self, offset)
+
+    @property
+    def over(self) -> int:
+        """How many bytes of it, as stored here, are over the line."""
+        return int(self.size * min((self.sent + self.kept) / self.length, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +89,13 @@ class Counters:
 
 
 class Meter:
-    """Counts; thread-safe. Senders report what they do in their own threads."""
+    """Counts; thread-safe."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._lock = threading.Lock()
         self._seconds: deque[_Second] = deque()
-        self._carried: dict[int, Carried] = {}
+        self._loads: set[Load] = set()
         self._deliveries: deque[tuple[float, int, int]] = deque(maxlen=_DELIVERIES)
         """When, how many bytes as stored, and how many bytes on the line for it."""
         self._sent = self._delivered = self._retries = self._resumed = 0
@@ -92,8 +103,8 @@ class Meter:
         self._lag_total = 0.0
 
     @contextmanager
-    def carrying(self, study_id: str, size: int, length: int) -> Iterator[Carried]:
-        """Ascribe what this thread sends meanwhile to a study; give what `delivered` wants to know.
+    def carrying(self, study_id: str, size: int, length: int) -> Iterator[Load]:
+        """Ascribe what is sent for an object to its study as long as it is on its way.
 
         Parameters
         ----------
@@ -102,20 +113,19 @@ class Meter:
         size
             Bytes of the image as it is stored here.
         length
-            Bytes of it as it goes over the line.
+            Bytes of it as it goes over the line, before gzip.
         """
-        thread = threading.get_ident()
-        carried = Carried(study_id, size, max(length, 1))
+        load = Load(self, study_id, size, length)
         with self._lock:
-            self._carried[thread] = carried
+            self._loads.add(load)
         try:
-            yield carried
+            yield load
         finally:
             with self._lock:
-                self._carried.pop(thread, None)
+                self._loads.discard(load)
 
-    def sent(self, amount: int) -> None:
-        """Count bytes that were given to the socket."""
+    def sent(self, amount: int, load: Load | None = None) -> None:
+        """Count bytes that were given to the socket, for a load or for a question to the centre."""
         with self._lock:
             second = int(self._now())
             if not self._seconds or self._seconds[-1].number != second:
@@ -124,23 +134,20 @@ class Meter:
             latest = self._seconds[-1]
             latest.total += amount
             self._sent += amount
-            carried = self._carried.get(threading.get_ident())
-            if carried is not None:
-                carried.sent += amount
-                latest.by_study[carried.study_id] = latest.by_study.get(carried.study_id, 0) + amount
+            if load is not None:
+                load.sent += amount
+                latest.by_study[load.study_id] = latest.by_study.get(load.study_id, 0) + amount
 
-    def resumed(self, offset: int) -> None:
-        """Note that what this thread carries goes on at `offset` after a break."""
+    def resumed(self, load: Load, offset: int) -> None:
+        """Note that the centre had a part of a load from before; counted once a load."""
         with self._lock:
-            self._resumed += 1
-            carried = self._carried.get(threading.get_ident())
-            if carried is not None:
-                carried.sent = offset
+            self._resumed += load.kept == 0
+            load.kept += offset
 
-    def delivered(self, carried: Carried, lag: float) -> None:
+    def delivered(self, load: Load, lag: float) -> None:
         """Note that the centre has an image, `lag` seconds after it came in."""
         with self._lock:
-            self._deliveries.append((self._now(), carried.size, carried.sent))
+            self._deliveries.append((self._now(), load.size, load.sent + load.kept))
             self._delivered += 1
             self._lag_counts[bisect_left(LAG_BOUNDS, lag)] += 1
             self._lag_total += max(lag, 0.0)
@@ -164,9 +171,8 @@ class Meter:
         """Return by study how many bytes of images, as stored here, are over of what is being sent just now."""
         found: dict[str, int] = {}
         with self._lock:
-            for carried in self._carried.values():
-                over = int(carried.size * min(carried.sent / carried.length, 1.0))
-                found[carried.study_id] = found.get(carried.study_id, 0) + over
+            for load in self._loads:
+                found[load.study_id] = found.get(load.study_id, 0) + load.over
         return found
 
     def ratio(self) -> float:

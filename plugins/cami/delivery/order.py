@@ -1,10 +1,10 @@
 """What to send next: classes of priority, and a turn for each instance.
 
-Classes (F-04): emergencies and what somebody waits for go before everything else. The rest is ordered by one number,
-the *turn*: a moment in time that is given to an instance when it comes in and only moves when its study's class does.
-It is the moment at which the study began to arrive, plus the time that the study's earlier parts would take on a line
-of 2 Mbit/s, plus the patience of its class. So the parts of a small study come before the tail of a large one, studies
-that arrive together share the line, and nothing starves: later studies get ever later turns.
+Classes (F-04): emergencies and what somebody waits for (`URGENT`) go before everything else. The rest is ordered by one
+number, the *turn*: a moment in time that is given to an instance when it comes in and only moves when its study's class
+does. It is the moment at which the study began to arrive, plus the time that the study's earlier parts would take on a
+line of 2 Mbit/s, plus the patience of its class. So the parts of a small study come before the tail of a large one,
+studies that arrive together share the line, and nothing starves: later studies get ever later turns.
 """
 
 from collections.abc import Mapping
@@ -40,6 +40,11 @@ class Part(IntEnum):
     THIN = 2
     """Thin series of CT and MR, hundreds of slices that are read last."""
 
+
+#: What goes strictly first, and has the line to itself (`cami.delivery.right_of_way`).
+URGENT = frozenset([Priority.EMERGENCY, Priority.AWAITED])
+#: Every class.
+ALL = frozenset(Priority)
 
 #: How much later than its arrival the class lets a study be. Only P2 to P4 compete by turn.
 PATIENCE: Mapping[Priority, timedelta] = MappingProxyType(
@@ -80,11 +85,6 @@ def part_of(modality: str, image_type: str, slice_thickness: str) -> Part:
     except ValueError:
         return Part.MAIN
     return Part.THIN if modality in ("CT", "MR", "PT") and 0 < thickness < THIN_BELOW else Part.MAIN
-
-
-def lane(priority: Priority) -> int:
-    """Return the lane of a class: 0 and 1 go strictly first, the other classes share lane 2 by turn."""
-    return min(priority, Priority.PLANNED)
 
 
 def offset(part: Part, bytes_before: int) -> float:

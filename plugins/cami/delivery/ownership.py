@@ -21,6 +21,8 @@ class KnownInstance:
     owner: str
     sha256: str
     stored: bool
+    damaged: bool = False
+    """Whether its file was found damaged or gone, and is not whole again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,13 @@ class Decision:
     store: bool
     reason: Reason | None = None
     """Why it is to be kept apart; None when it is to be stored or is stored already."""
+    replace: bool = False
+    """Whether it may be the whole copy of a file that is damaged."""
 
 
 STORE = Decision(store=True)
 PRESENT = Decision(store=False)
+REPLACE = Decision(store=False, replace=True)
 
 
 def decide(
@@ -60,7 +65,9 @@ def decide(
         return Decision(store=False, reason=OTHER_MO_INSTANCE)
     for known in namesakes:
         if known.instance_id == identity.instance_id:
-            if known.sha256 != sha256:
-                return Decision(store=False, reason=OTHER_CONTENT)
-            return PRESENT if known.stored else STORE
+            if not known.stored:  # claimed before a crash, perhaps in another encoding; what is stored first counts
+                return STORE
+            if known.damaged:
+                return REPLACE
+            return PRESENT if known.sha256 == sha256 else Decision(store=False, reason=OTHER_CONTENT)
     return STORE

@@ -6,13 +6,14 @@ leave when all before it is paid for. So a change of the rate acts on the next p
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
 from cami.clock import Clock
 from cami.delivery.meter import Meter
+from cami.delivery.order import ALL, Priority
 from cami.region import Link
 
 #: Bytes on the wire for a byte that we write: IP and TCP headers (52 of 1500: 3.7 %), TLS records, about one per cent
@@ -33,16 +34,32 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Timetable:
-    """The rate that the registry gives a link for an hour and a weekday, in the time zone of the region."""
+    """What the registry gives a link at an hour, in the time zone of the region: its rate, and what may go."""
 
     def __init__(self, link: Link, zone: str, clock: Clock) -> None:
         self._link = link
         self._zone = ZoneInfo(zone)
         self._clock = clock
+        self._held = frozenset(Priority(int(name.removeprefix("P"))) for name in link.night.classes)
 
     def limit(self) -> float | None:
         """Return how many bytes a second the line may carry now, or None if the registry sets no limit."""
         return self.mbit_s(self._clock.now()) * _BYTES_IN_MEGABIT if self._link.capped else None
+
+    def classes(self) -> Collection[Priority]:
+        """Return which classes may go now: what can wait does so until night (F-05)."""
+        return ALL if self._is_night() else ALL - self._held
+
+    def held(self) -> Collection[Priority]:
+        """Return which classes wait for the night now."""
+        return frozenset() if self._is_night() else self._held
+
+    def _is_night(self) -> bool:
+        night = self._link.night
+        hour = f"{self._clock.now().astimezone(self._zone):%H:%M}"
+        if night.start < night.end:
+            return night.start <= hour < night.end
+        return hour >= night.start or hour < night.end
 
     def mbit_s(self, moment: datetime) -> float:
         """Return the rate of a moment."""
@@ -105,7 +122,6 @@ class Pace:
         delay = self.reserve(payload, urgent=urgent)
         if delay > 0:
             self._sleep(delay)
-        self.meter.sent(payload)
 
     def reserve(self, payload: int, *, urgent: bool = False) -> float:
         """Take a place on the line for `payload` bytes; return in how many seconds it comes.

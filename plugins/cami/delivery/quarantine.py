@@ -28,7 +28,8 @@ class Reason:
 OTHER_MO_STUDY = Reason("other-mo-study", "Исследование с этим UID принадлежит другой МО")
 OTHER_MO_INSTANCE = Reason("other-mo-instance", "Снимок с этим UID принадлежит другой МО")
 OTHER_CONTENT = Reason("other-content", "Снимок с этим UID уже принят, но содержимое другое")
-REASONS = {reason.code: reason for reason in (OTHER_MO_STUDY, OTHER_MO_INSTANCE, OTHER_CONTENT)}
+DAMAGED = Reason("damaged-file", "Файл был повреждён в хранилище центра и заменён исправной копией")
+REASONS = {reason.code: reason for reason in (OTHER_MO_STUDY, OTHER_MO_INSTANCE, OTHER_CONTENT, DAMAGED)}
 
 
 class Quarantine:
@@ -41,8 +42,8 @@ class Quarantine:
         self._clock = clock
         folder.mkdir(parents=True, exist_ok=True)
 
-    def keep(self, dicom: bytes, identity: ObjectIdentity, *, source: str, reason: Reason) -> None:
-        """Keep an object. The same object from the same source twice is kept once.
+    def keep(self, dicom: bytes, identity: ObjectIdentity, *, source: str, reason: Reason) -> str:
+        """Keep an object and return its SHA-256. The same object from the same source twice is kept once.
 
         Raises
         ------
@@ -54,7 +55,7 @@ class Quarantine:
         key = (quarantined_object.c.sha256 == sha256) & (quarantined_object.c.source == source)
         with self._engine.begin() as connection:
             if connection.scalar(select(func.count()).where(key)):
-                return
+                return sha256
             connection.execute(
                 insert(quarantined_object).values(
                     sha256=sha256,
@@ -66,6 +67,7 @@ class Quarantine:
                     received_at=self._clock.now(),
                 )
             )
+        return sha256
 
     def count(self) -> int:
         """Return how many objects are kept apart."""

@@ -1,18 +1,21 @@
 """The proxy's queue: one row an instance, from "seen in the change log" to "confirmed by the centre"."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, exists, func, insert, or_, select, update
 
 from cami.archive import InstanceIdentity
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study
-from cami.delivery.order import PATIENCE, Priority, lane
+from cami.delivery.line import LONGEST_REST
+from cami.delivery.order import ALL, PATIENCE, URGENT, Priority
 from cami.delivery.reasons import Cause
+from cami.delivery.sent import Sent, note_sent, note_verified, pixels_of, sent_of_study, series_of
 from cami.delivery.states import Command, State, after, states_before
 from cami.delivery.turns import Turns
 
@@ -33,16 +36,20 @@ class Item:
     instance_id: str
     study_id: str
     attempts: int
-    lane: int = 2
+    priority: Priority = Priority.PLANNED
     modality: str = ""
+    begun: bool = False
+    """Whether the centre may have a part of it from an earlier try."""
+    first: bool = False
+    """Whether it is the first of its study that is sent."""
     size: int = 0
     """Bytes of the file as it is stored here."""
     received_at: datetime | None = None
 
     @property
     def urgent(self) -> bool:
-        """Whether it is of class P0 or P1 (`cami.delivery.order.lane`)."""
-        return self.lane < lane(Priority.PLANNED)
+        """Whether it is of class P0 or P1."""
+        return self.priority in URGENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,10 @@ class Manifest:
     study_uid: str
     instances: Mapping[str, str]
     """Orthanc instance id → SHA-256 of the file as delivered."""
+    pixels: Mapping[str, str] = field(default_factory=dict)
+    """Orthanc instance id → digest of its pixels before it was made ready for the line, where that is known."""
+    series: Mapping[str, int] | None = None
+    """Orthanc series id → how many of the instances it has; None if that is not known of all."""
     lag: float | None = None
     """Seconds that the slowest of them took from the device to the centre."""
 
@@ -64,6 +75,11 @@ class DeliveryQueue:
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
+        self._on_reclassified: Callable[[str, Priority], None] = lambda _study_id, _priority: None
+
+    def tell_reclassified(self, listener: Callable[[str, Priority], None]) -> None:
+        """Let `listener` know when a study (Orthanc id) has been put into another class."""
+        self._on_reclassified = listener
 
     def cursor(self) -> int:
         """Return how far the change log has been read (0 at first)."""
@@ -71,21 +87,26 @@ class DeliveryQueue:
             found = connection.scalar(select(change_cursor.c.seq).where(change_cursor.c.reader == READER))
         return found or 0
 
-    def evicted(self, instance_ids: Sequence[str]) -> dict[str, str]:
-        """Return which of these instances were let go of here, each with the digest of what the centre has.
+    def evicted(self, instance_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Return which of these instances were let go of here, each with the digests that need not be sent again.
 
-        The digest is empty for one that the centre has lost.
+        These are of what the centre has, and of the file that it was made from; none for one that the centre has lost.
         """
-        found: dict[str, str] = {}
+        found: dict[str, frozenset[str]] = {}
+        asked = select(
+            delivery_item.c.instance_id, delivery_item.c.state, delivery_item.c.sha256, delivery_item.c.source_sha256
+        )
         with self._reader.connect() as connection:
             for part in parts(instance_ids):
                 rows = connection.execute(
-                    select(delivery_item.c.instance_id, delivery_item.c.state, delivery_item.c.sha256).where(
+                    asked.where(
                         delivery_item.c.instance_id.in_(part),
                         _named_state.in_(states_before(Command.RECEIVE)),
                     )
                 )
-                found.update({row.instance_id: row.sha256 if row.state == State.EVICTED else "" for row in rows})
+                for row in rows:
+                    known = (row.sha256, row.source_sha256) if row.state == State.EVICTED else ()
+                    found[row.instance_id] = frozenset(filter(None, known))
         return found
 
     def record(
@@ -105,7 +126,7 @@ class DeliveryQueue:
         cursor
             Where to go on reading the change log; None: it was not read.
         restored, received
-            Instances that were evicted and are here again: as the bytes that the centre has, or not.
+            Instances that were evicted and are here again: as bytes that need not be sent again, or not.
 
         Returns
         -------
@@ -115,7 +136,14 @@ class DeliveryQueue:
         now = self._clock.now()
         with self._engine.begin() as connection:
             move(connection, Command.RESTORE, restored, received_at=now, stored_at=now, reason=None)
-            again = {"received_at": now, "sha256": None, "stored_at": None, "confirmed_at": None, "not_before": None}
+            again = {
+                "received_at": now,
+                "sha256": None,
+                "source_sha256": None,
+                "stored_at": None,
+                "confirmed_at": None,
+                "not_before": None,
+            }
             new = move(connection, Command.RECEIVE, received, **again, attempts=0, reason=None)
             new += self._enter(connection, {identity.instance_id: (seq, identity) for seq, identity in arrivals})
             if cursor is not None:
@@ -140,8 +168,9 @@ class DeliveryQueue:
                     delivery_item.c.study_id == study_id,
                     delivery_item.c.state.in_([State.QUEUED, State.SENDING]),
                 )
-                .values(lane=lane(priority), turn=delivery_item.c.turn + shift)
+                .values(lane=priority, turn=delivery_item.c.turn + shift)
             )
+        self._on_reclassified(study_id, priority)
         return True
 
     def forget(self, instance_id: str) -> None:
@@ -160,48 +189,78 @@ class DeliveryQueue:
             return connection.execute(
                 update(delivery_item)
                 .where(delivery_item.c.state == State.SENDING)
-                .values(state=after(State.SENDING, Command.RETURN))
+                .values(
+                    state=after(State.SENDING, Command.RETURN),
+                    reason=func.coalesce(delivery_item.c.reason, Cause.RESTART),
+                )
             ).rowcount
 
-    def take(self) -> Item | None:
-        """Take the instance whose turn it is (`cami.delivery.order`) and that may be tried now, or None."""
+    def take(self, classes: Collection[Priority] = ALL, passed_over: Collection[str] = ()) -> Item | None:
+        """Take the instance whose turn it is (`cami.delivery.order`) and that may be tried now, or None.
+
+        Parameters
+        ----------
+        classes
+            What may go now.
+        passed_over
+            Studies (Orthanc ids) of which nothing is to be taken.
+        """
+        urgent = [priority for priority in classes if priority in URGENT]
         with self._engine.begin() as connection:
-            row = connection.execute(
-                select(
-                    delivery_item.c.instance_id,
-                    delivery_item.c.study_id,
-                    delivery_item.c.attempts,
-                    delivery_item.c.lane,
-                    delivery_item.c.modality,
-                    delivery_item.c.size,
-                    delivery_item.c.received_at,
-                )
-                .where(
-                    delivery_item.c.state == State.QUEUED,
-                    (delivery_item.c.not_before.is_(None)) | (delivery_item.c.not_before <= self._clock.now()),
-                )
-                .order_by(delivery_item.c.lane, delivery_item.c.turn)
-                .limit(1)
-            ).first()
+            row = self._next(connection, urgent, passed_over) if urgent else None
+            if row is None:
+                heads = [self._next(connection, [it], passed_over) for it in classes if it not in URGENT]
+                row = min((head for head in heads if head is not None), key=lambda head: float(head.turn), default=None)
             if row is None:
                 return None
-            move(connection, Command.SEND, [row.instance_id])
-        return Item(**row._mapping)  # noqa: SLF001 - the public name of SQLAlchemy's Row, despite the underscore
-
-    def urgent_waits(self) -> bool:
-        """Say whether something of class P0 or P1 waits for a sender."""
-        with self._reader.connect() as connection:
-            return bool(
-                connection.scalar(
-                    select(
-                        exists().where(
-                            delivery_item.c.state == State.QUEUED,
-                            delivery_item.c.lane < lane(Priority.PLANNED),
-                            (delivery_item.c.not_before.is_(None)) | (delivery_item.c.not_before <= self._clock.now()),
-                        )
-                    )
-                )
+            first = not connection.scalar(
+                select(exists().where(delivery_item.c.study_id == row.study_id, delivery_item.c.state != State.QUEUED))
             )
+            move(connection, Command.SEND, [row.instance_id])
+        return Item(
+            instance_id=row.instance_id,
+            study_id=row.study_id,
+            attempts=row.attempts,
+            priority=Priority(row.lane),
+            modality=row.modality,
+            begun=row.reason is not None,
+            first=first,
+            size=row.size,
+            received_at=row.received_at,
+        )
+
+    def _next(
+        self, connection: Connection, lanes: Collection[Priority], passed_over: Collection[str]
+    ) -> Row[*tuple[Any, ...]] | None:
+        query = (
+            select(
+                delivery_item.c.instance_id,
+                delivery_item.c.study_id,
+                delivery_item.c.attempts,
+                delivery_item.c.lane,
+                delivery_item.c.turn,
+                delivery_item.c.modality,
+                delivery_item.c.reason,
+                delivery_item.c.size,
+                delivery_item.c.received_at,
+            )
+            .where(
+                delivery_item.c.state == State.QUEUED,
+                # A range, not a list: SQLite then reads the index in its order and stops at the first row.
+                delivery_item.c.lane.between(min(lanes), max(lanes)),
+                _waits_no_more(self._clock.now()),
+            )
+            .order_by(delivery_item.c.lane, delivery_item.c.turn)
+            .limit(1)
+        )
+        if passed_over:
+            query = query.where(delivery_item.c.study_id.not_in(passed_over))
+        return connection.execute(query).first()
+
+    def stand_back(self, item: Item) -> None:
+        """Return an instance to the queue that was broken off for what is urgent: no failure, and it keeps its turn."""
+        with self._engine.begin() as connection:
+            move(connection, Command.RETURN, [item.instance_id], reason=Cause.STOOD_BACK)
 
     def give_back(self, item: Item, reason: str, delay: timedelta) -> None:
         """Return an instance to the queue, to be tried again after `delay`."""
@@ -215,8 +274,8 @@ class DeliveryQueue:
                 reason=reason,
             )
 
-    def accept(self, item: Item, sha256: str) -> None:
-        """Note that the centre has stored exactly the bytes with this digest."""
+    def accept(self, item: Item, sha256: str, source_sha256: str, sent: Sent | None = None) -> None:
+        """Note that the centre has stored exactly the bytes with this digest, and what they were made of."""
         now = self._clock.now()
         with self._engine.begin() as connection:
             move(
@@ -224,11 +283,14 @@ class DeliveryQueue:
                 Command.ACCEPT,
                 [item.instance_id],
                 sha256=sha256,
+                source_sha256=source_sha256,
                 stored_at=now,
                 lag_seconds=(now - item.received_at).total_seconds() if item.received_at else None,
                 reason=None,
                 not_before=None,
             )
+            if sent is not None:
+                note_sent(connection, item.instance_id, sent)
 
     def quarantine(self, instance_ids: Sequence[str], reason: str) -> None:
         """Note that the centre does not take these instances into the archive, and why."""
@@ -239,6 +301,8 @@ class DeliveryQueue:
     def due_manifests(self, quiet: timedelta) -> list[str]:
         """List studies (Orthanc ids) of which all is stored, something is unconfirmed, and nothing came for `quiet`."""
         waiting = delivery_item.alias()
+        # Stored later than now: the clock was set back, and would have to come that far again.
+        now, latest = self._clock.now(), func.max(delivery_item.c.stored_at)
         with self._reader.connect() as connection:
             return list(
                 connection.scalars(
@@ -251,7 +315,7 @@ class DeliveryQueue:
                         ),
                     )
                     .group_by(delivery_item.c.study_id)
-                    .having(func.max(delivery_item.c.stored_at) <= self._clock.now() - quiet)
+                    .having(or_(latest <= now - quiet, latest > now + quiet))
                     .order_by(func.min(delivery_item.c.seq))
                 )
             )
@@ -270,13 +334,12 @@ class DeliveryQueue:
                     delivery_item.c.state.in_([State.STORED, State.CONFIRMED, State.EVICTED]),
                 )
             ).all()
-        lags = [row.lag_seconds for row in rows if row.lag_seconds is not None]
-        return Manifest(
-            study_id,
-            rows[0].study_uid if rows else "",
-            {row.instance_id: row.sha256 for row in rows},
-            max(lags, default=None),
-        )
+            sent = sent_of_study(connection, study_id)
+        instances = {row.instance_id: row.sha256 for row in rows}
+        names = list(instances)
+        study_uid = rows[0].study_uid if rows else ""
+        lag = max((row.lag_seconds for row in rows if row.lag_seconds is not None), default=None)
+        return Manifest(study_id, study_uid, instances, pixels_of(names, sent), series_of(names, sent), lag)
 
     def study_total(self, study_id: str) -> int:
         """Count what the centre will have of a study when all is sent that is here now."""
@@ -289,10 +352,13 @@ class DeliveryQueue:
             )
         return found or 0
 
-    def confirm(self, manifest: Manifest) -> None:
-        """Note that the centre holds all of `manifest`."""
+    def confirm(self, manifest: Manifest, *, pixels_compared: bool = False) -> None:
+        """Note that the centre holds all of `manifest`, and whether it has compared the pixels."""
+        now = self._clock.now()
         with self._engine.begin() as connection:
-            move(connection, Command.CONFIRM, list(manifest.instances), confirmed_at=self._clock.now(), reason=None)
+            move(connection, Command.CONFIRM, list(manifest.instances), confirmed_at=now, reason=None)
+            if pixels_compared:
+                note_verified(connection, list(manifest.pixels), now)
 
     def resend(self, instance_ids: Sequence[str]) -> None:
         """Queue again what the centre said it does not hold."""
@@ -337,6 +403,15 @@ class DeliveryQueue:
         connection.execute(insert(delivery_item), rows)
         turns.save()
         return len(rows)
+
+
+def _waits_no_more(now: datetime) -> ColumnElement[bool]:
+    """Choose what no failed try holds back: its rest is over, or longer than any, as after a clock was set back."""
+    return or_(
+        delivery_item.c.not_before.is_(None),
+        delivery_item.c.not_before <= now,
+        delivery_item.c.not_before > now + LONGEST_REST,
+    )
 
 
 def _advance(connection: Connection, cursor: int) -> None:

@@ -4,7 +4,7 @@ from sqlalchemy import Engine, select
 
 from cami.archive import Archive
 from cami.db import reading
-from cami.db.tables import quarantined_object, received_instance, study
+from cami.db.tables import file_damage, quarantined_object, received_instance, study
 from cami.delivery.receiver import Reception
 
 
@@ -18,8 +18,14 @@ class Recall:
     def reception(self, mo: str, sha256: str) -> Reception | None:
         """Return what became of the object of `mo` with this digest, or None if it has to be sent.
 
-        Another МО's objects are unknown to it. What has left the archive since has to be sent again.
+        Another МО's objects are unknown to it. What has left the archive since, or is damaged
+        there, has to be sent again.
         """
+        whole = (
+            ~select(file_damage.c.instance_id)
+            .where(file_damage.c.instance_id == received_instance.c.instance_id, file_damage.c.repaired_at.is_(None))
+            .exists()
+        )
         with self._reader.connect() as connection:
             stored = list(
                 connection.scalars(
@@ -29,6 +35,7 @@ class Recall:
                         received_instance.c.sha256 == sha256,
                         received_instance.c.stored_at.is_not(None),
                         study.c.owner == mo,
+                        whole,
                     )
                 )
             )

@@ -16,6 +16,7 @@ from cami.delivery.link import CentralLink
 from cami.delivery.queue import DeliveryQueue, Manifest
 from cami.delivery.reasons import Cause
 from cami.delivery.runs import Findings, Night, Runs
+from cami.delivery.sent import Sent, pixels_of, series_of
 from cami.delivery.states import State
 from cami.delivery.summary import summarize
 from cami.errors import Denied, Transient
@@ -35,12 +36,14 @@ class _Study:
     here: frozenset[str]
     """What the local archive holds of it."""
     known: Mapping[str, Held]
+    sent: Mapping[str, Sent]
 
     @property
     def manifest(self) -> Manifest:
         """What the centre should hold."""
         delivered = {key: item.sha256 for key, item in self.known.items() if item.state in _DELIVERED and item.sha256}
-        return Manifest(self.study_id, "", delivered)
+        names = list(delivered)
+        return Manifest(self.study_id, "", delivered, pixels_of(names, self.sent), series_of(names, self.sent))
 
     @property
     def absent(self) -> list[str]:
@@ -135,29 +138,30 @@ class Reconciliation:
                 log.warning("study %s: %d instances were unknown to the queue; sending them", study_id, queued)
             found.unknown += queued
             known = self._holdings.instances(study_id)
-        study = _Study(study_id, here, known)
+        study = _Study(study_id, here, known, self._holdings.sent(study_id))
         if study.absent:
             log.error("study %s: %d instances are not in the local archive any more", study_id, len(study.absent))
         return study if here or study.absent else None  # else it was evicted since the list was made
 
     def _repair(self, study: _Study, found: Findings) -> None:
         answer = self._link.confirm(study.manifest)
-        if not answer.missing and not answer.different:
+        if answer.confirmed:
             if any(item.state in (State.STORED, State.LOST) for item in study.known.values()):
-                self._queue.confirm(study.manifest)
+                self._queue.confirm(study.manifest, pixels_compared=answer.pixels_compared)
             return
         missing = [key for key in answer.missing if key in study.here]
         gone = [key for key in answer.missing if key not in study.here]
         self._queue.resend(missing)
         self._queue.lose(gone)
         self._queue.quarantine(answer.different, Cause.CONTENT_DIFFERS)
+        self._queue.quarantine(answer.pixels_different, Cause.PIXELS_DIFFER)
         found.missing += len(missing)
         found.lost += len(gone)
-        found.different += len(answer.different)
+        found.different += len(answer.different) + len(answer.pixels_different)
         log.error(
             "study %s: the centre misses %d instances (sending them again), %d more that are not here, %d differ",
             study.study_id,
             len(missing),
             len(gone),
-            len(answer.different),
+            len(answer.different) + len(answer.pixels_different),
         )

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, select
 
 from cami.db.tables import delivery_item
 from cami.delivery.queue import move
+from cami.delivery.reasons import Cause
 from cami.delivery.states import Command, State
 
 
@@ -48,7 +49,7 @@ class Repeats:
                 waiting,
                 not_before=None,
                 attempts=0,
-                reason=None,
+                reason=Cause.ASKED,
                 sha256=None,
                 stored_at=None,
             )

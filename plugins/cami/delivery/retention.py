@@ -143,10 +143,13 @@ class Retention:
         manifest = self._queue.manifest(study_id)
         try:
             answer = self._link.confirm(manifest)
-            if answer.missing or answer.different:
+            if answer.pending:
+                return False  # the centre has not read all of it from its disk yet
+            if not answer.confirmed:
                 log.error("study %s stays: the centre does not hold all of it any more", study_id)
                 self._queue.resend(answer.missing)
                 self._queue.quarantine(answer.different, Cause.CONTENT_DIFFERS)
+                self._queue.quarantine(answer.pixels_different, Cause.PIXELS_DIFFER)
                 return False
             for part in _parts(leaving):
                 if bad := self._link.verify(part):

@@ -1,9 +1,10 @@
 """The record of reconciliations: when they ran, what they looked at, what they found; and when the next one is due."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, time, timedelta
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
@@ -124,11 +125,37 @@ class Runs:
             .limit(limit)
         )
         with self._reader.connect() as connection:
-            return [Run(**row) for row in connection.execute(query).mappings()]
+            return [_run(row) for row in connection.execute(query).mappings()]
+
+    def unreported(self, limit: int) -> list[Run]:
+        """List ended runs that the centre was not told of, the oldest first."""
+        query = (
+            select(reconciliation)
+            .where(
+                reconciliation.c.cause != "first",
+                reconciliation.c.ended_at.is_not(None),
+                reconciliation.c.reported_at.is_(None),
+            )
+            .order_by(reconciliation.c.run)
+            .limit(limit)
+        )
+        with self._reader.connect() as connection:
+            return [_run(row) for row in connection.execute(query).mappings()]
+
+    def reported(self, runs: Sequence[int]) -> None:
+        """Note that the centre was told of these runs."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(reconciliation).where(reconciliation.c.run.in_(runs)).values(reported_at=self._clock.now())
+            )
 
     def _insert(self, connection: Connection, cause: str) -> int:
         connection.execute(insert(reconciliation).values(cause=cause, started_at=self._clock.now()))
         return _open(connection) or 0
+
+
+def _run(row: Mapping[Any, Any]) -> Run:
+    return Run(**{name: row[name] for name in Run.__dataclass_fields__})
 
 
 def _open(connection: Connection) -> int | None:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from cami.archive import InstanceIdentity
 from cami.db.tables import delivery_study
-from cami.delivery.order import PATIENCE, Part, Priority, lane, offset, part_of
+from cami.delivery.order import PATIENCE, Part, Priority, offset, part_of
 
 _BYTES = {Part.LEADING: "leading_bytes", Part.MAIN: "main_bytes", Part.THIN: "thin_bytes"}
 
@@ -35,7 +35,7 @@ class Turns:
         study[_BYTES[part]] += identity.size
         priority = Priority(study["priority"])
         turn = study["began_at"] + offset(part, before) + PATIENCE[priority].total_seconds()
-        return Place(lane(priority), turn)
+        return Place(priority, turn)
 
     def save(self) -> None:
         """Write the accounts of the studies back."""

@@ -1,7 +1,9 @@
-"""tus 1.0.0 for large objects: core, creation, checksum (sha256), termination; on the methods that Orthanc passes on.
+"""tus 1.0.0 for large objects: core, creation, checksum, concatenation, termination; on methods that Orthanc passes on.
 
 Orthanc hands GET, POST, PUT and DELETE to a plugin, no OPTIONS, HEAD or PATCH, and cannot answer 409 or 460. So GET
-tells the offset, PUT appends, and where Orthanc has no status of tus, ``Upload-Status`` names it (docs/adr/0009).
+tells the offset, PUT appends, and where Orthanc has no status of tus, ``Upload-Status`` names it (docs/adr/0009). An
+upload is called by the digest of its object; a partial one, of which several may come at a time, also by where it
+begins.
 """
 
 import base64
@@ -11,19 +13,20 @@ import hmac
 import re
 from collections.abc import Callable
 
-from cami.delivery.link import STUDY_TOTAL
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver, Reception
-from cami.delivery.uploads import LARGEST, Damaged, Progress, Uploads
+from cami.delivery.totals import study_total
+from cami.delivery.uploads import LARGEST, Damaged, Place, Progress, Uploads
 from cami.errors import Conflict, Invalid, NotFound
 from cami.web import Request, Response, answer_json, answer_text
 
 VERSION = "1.0.0"
-EXTENSIONS = "creation,checksum,termination"
+EXTENSIONS = "creation,creation-with-upload,checksum,concatenation,termination"
+#: What an upload is called below the collection: see `_place`.
+NAME = "[0-9a-f]{64}(?:-[0-9]{1,12})?"
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _NUMBER = re.compile("[0-9]{1,15}")
-_COUNT = re.compile("[0-9]{1,6}")
 
 Handler = Callable[[str, Request], Response]
 
@@ -60,39 +63,64 @@ class Tus:
         )
 
     def _create(self, mo: str, request: Request) -> Response:
-        length = _number(request, "upload-length")
-        sha256 = _metadata(request.headers.get("upload-metadata", "")).get("sha256", "")
+        concat = request.headers.get("upload-concat", "")
+        if concat.startswith("final;"):
+            return self._finish(self._joined(mo, concat), request)
+        partial = concat == "partial"
+        if concat and not partial:
+            raise Invalid("Upload-Concat must be: partial, or final with a semicolon and the partial uploads")
+        length = _number(request.headers.get("upload-length", ""), "the header Upload-Length")
+        metadata = _metadata(request.headers.get("upload-metadata", ""))
+        sha256 = metadata.get("sha256", "")
         if not _DIGEST.fullmatch(sha256):
             raise Invalid("Upload-Metadata must carry sha256, the digest of the whole object")
-        if length > LARGEST:
+        start = _number(metadata.get("start", ""), "start in Upload-Metadata") if partial else 0
+        size = _number(metadata.get("size", ""), "size in Upload-Metadata") if partial else length
+        if size > LARGEST:
             return answer_text(413, f"an object has at most {LARGEST} bytes")
         known = self._recall.reception(mo, sha256)
         if known is not None:
             return _received(known)
-        progress = self._uploads.begin(mo, sha256, length)
-        return Response(201, headers=[("Location", f"{self._root}/{sha256}"), *_offset(progress)])
+        place = Place(mo, sha256, start)
+        progress = self._uploads.begin(place, length, size)
+        if request.body and not progress.offset:
+            progress = self._uploads.append(place, 0, _checked(request))
+        name = f"{sha256}-{start}" if partial else sha256
+        return Response(201, headers=[("Location", f"{self._root}/{name}"), *_offset(progress)])
 
     def _tell(self, mo: str, request: Request) -> Response:
-        progress = self._uploads.progress(mo, request.groups[0])
-        return Response(204, headers=[("Cache-Control", "no-store"), *_offset(progress)])
+        place = _place(mo, request.groups[0])
+        concat = [("Upload-Concat", "partial")] if "-" in request.groups[0] else []
+        return Response(204, headers=[("Cache-Control", "no-store"), *concat, *_offset(self._uploads.progress(place))])
 
     def _append(self, mo: str, request: Request) -> Response:
-        sha256 = request.groups[0]
-        offset = _number(request, "upload-offset")
-        _check(request)
-        progress = self._uploads.append(mo, sha256, offset, request.body)
+        place = _place(mo, request.groups[0])
+        offset = _number(request.headers.get("upload-offset", ""), "the header Upload-Offset")
+        progress = self._uploads.append(place, offset, _checked(request))
         if not progress.whole:
             return Response(204, headers=_offset(progress))
-
-        def receive(dicom: bytes) -> Reception:
-            return self._receiver.receive(mo, dicom, study_total=study_total(request))
-
-        response = _received(self._uploads.finish(mo, sha256, receive))
+        response = self._finish(place, request)
         response.headers += _offset(progress)
         return response
 
+    def _finish(self, place: Place, request: Request) -> Response:
+        def deliver(dicom: bytes) -> Reception:
+            return self._receiver.receive(place.mo, dicom, study_total=study_total(request))
+
+        return _received(self._uploads.finish(place, deliver))
+
+    def _joined(self, mo: str, concat: str) -> Place:
+        """Return which object the partial uploads named in ``Upload-Concat`` make up."""
+        names = [url.rpartition("/")[2] for url in concat.removeprefix("final;").split()]
+        if not names or not all(re.fullmatch(NAME, name) for name in names):
+            raise Invalid("Upload-Concat must name the partial uploads, with blanks between them")
+        places = [_place(mo, name) for name in names]
+        if len({place.sha256 for place in places}) != 1:
+            raise Invalid("these are parts of several objects")
+        return Place(mo, places[0].sha256)
+
     def _terminate(self, mo: str, request: Request) -> Response:
-        self._uploads.abandon(mo, request.groups[0])
+        self._uploads.abandon(_place(mo, request.groups[0]))
         return Response(204)
 
 
@@ -140,27 +168,26 @@ def _offset(progress: Progress) -> list[tuple[str, str]]:
     return [("Upload-Offset", str(progress.offset)), ("Upload-Length", str(progress.length))]
 
 
-def study_total(request: Request) -> int:
-    """Return how many objects of the study the proxy says that it has so far; 0 if it says nothing sensible."""
-    value = request.headers.get(STUDY_TOTAL.lower(), "")
-    return int(value) if _COUNT.fullmatch(value) else 0
+def _place(mo: str, name: str) -> Place:
+    sha256, _, start = name.partition("-")
+    return Place(mo, sha256, int(start or 0))
 
 
-def _number(request: Request, header: str) -> int:
-    value = request.headers.get(header, "")
+def _number(value: str, what: str) -> int:
     if not _NUMBER.fullmatch(value):
-        raise Invalid(f"the header {header.title()} must be a number of bytes")
+        raise Invalid(f"{what} must be a number of bytes")
     return int(value)
 
 
-def _check(request: Request) -> None:
-    """Compare a piece with its ``Upload-Checksum``, which we demand."""
+def _checked(request: Request) -> bytes:
+    """Return a piece that agrees with its ``Upload-Checksum``, which we demand."""
     algorithm, _, announced = request.headers.get("upload-checksum", "").partition(" ")
     if algorithm != "sha256":
         raise Invalid("the header Upload-Checksum must be: sha256, a blank, the digest in base64")
     found = base64.b64encode(hashlib.sha256(request.body).digest()).decode("ascii")
     if not hmac.compare_digest(announced.strip(), found):
         raise _ChecksumMismatch("the piece changed on its way: send it again")
+    return request.body
 
 
 def _metadata(header: str) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 What was acknowledged is safe: a piece is written and synchronised before its end is written into the table, and what a
 crash or a full disk leaves behind that end is overwritten. A proxy names an upload by the digest of the object, and
-sees its own only. One that nobody goes on with is removed after a week.
+sees its own only. Several connections may bring parts of one object: all are written into one file, each at its place,
+so joining them costs nothing. What nobody goes on with is removed after a week.
 """
 
 import errno
@@ -18,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import ColumnElement, Engine, delete, func, insert, select, update
 
 from cami.clock import Clock
 from cami.db import reading
@@ -40,16 +41,29 @@ _Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a part belongs: an object of a proxy, and the offset in it."""
+
+    mo: str
+    sha256: str
+    """Of the whole object."""
+    start: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an upload has come."""
+    """How far a part has come."""
 
     offset: int
+    """From its beginning."""
     length: int
+    size: int
+    """Of the whole object."""
 
     @property
     def whole(self) -> bool:
-        """Whether all has arrived."""
-        return self.offset == self.length
+        """Whether the part is the object and has arrived."""
+        return self.offset == self.length == self.size
 
 
 class Damaged(Conflict):
@@ -71,166 +85,208 @@ class Uploads:
         self._finishing = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
-    def begin(self, mo: str, sha256: str, length: int) -> Progress:
-        """Begin an upload, or go on with it if the proxy has begun it before.
+    def begin(self, place: Place, length: int, size: int) -> Progress:
+        """Begin a part of an object of `size` bytes, or go on with it if the proxy has begun it before.
 
         Raises
         ------
         cami.errors.Invalid
-            No object has this length.
+            No object has this size, or the part is not in it.
         OSError
             There is no room for it.
         """
-        if not 0 < length <= LARGEST:
+        if not 0 < size <= LARGEST:
             raise Invalid(f"an object has 1 to {LARGEST} bytes")
-        with self._lock(mo, sha256):
-            known = self._find(mo, sha256)
-            if known is not None and known.length == length:
+        if not 0 < length <= size - place.start:
+            raise Invalid("the part is not within the object")
+        with self._lock(place):
+            parts = self._parts(place)
+            known = parts.get(place.start)
+            if known is not None and (known.length, known.size) == (length, size):
                 return known
-            if shutil.disk_usage(self._folder).free < length + self._spare:
-                raise OSError(errno.ENOSPC, "too little room for another upload")
-            self._forget(mo, sha256)
-            self._make_room(mo)
+            if any(_clash(start, part, place.start, length, size) for start, part in parts.items()):
+                self._forget(place)  # cut in another way than before: it begins again
+                parts = {}
+            if not parts:
+                self._make_room(place.mo, size)
             with self._engine.begin() as connection:
                 connection.execute(
-                    insert(upload).values(mo=mo, sha256=sha256, length=length, received=0, touched_at=self._clock.now())
+                    insert(upload).values(
+                        mo=place.mo,
+                        sha256=place.sha256,
+                        start=place.start,
+                        length=length,
+                        size=size,
+                        received=0,
+                        touched_at=self._clock.now(),
+                    )
                 )
-        return Progress(0, length)
+        return Progress(0, length, size)
 
-    def progress(self, mo: str, sha256: str) -> Progress:
-        """Return how far an upload has come.
+    def progress(self, place: Place) -> Progress:
+        """Return how far a part has come.
 
         Raises
         ------
         cami.errors.NotFound
             This МО has no such upload.
         """
-        known = self._find(mo, sha256)
+        known = self._parts(place).get(place.start)
         if known is None:
             raise NotFound("no such upload: begin it")
         return known
 
-    def append(self, mo: str, sha256: str, offset: int, piece: bytes) -> Progress:
-        """Add a piece; when this returns, it is on the disk.
+    def append(self, place: Place, offset: int, piece: bytes) -> Progress:
+        """Add a piece to a part; when this returns, it is on the disk.
 
         Raises
         ------
         cami.errors.NotFound
             This МО has no such upload.
         cami.errors.Conflict
-            The piece does not begin where the upload ends.
+            The piece does not begin where the part ends.
         cami.errors.Invalid
-            The piece is longer than the rest of the object.
+            The piece is longer than the rest of the part.
         OSError
             The disk is full or broken; what was acknowledged before stays.
         """
-        with self._lock(mo, sha256):
-            known = self.progress(mo, sha256)
-            path = self._path(mo, sha256)
-            if known.offset and (not path.exists() or path.stat().st_size < known.offset):
-                log.error("the file of an upload of МО %s is gone: it begins again", mo)
-                known = self._record(mo, sha256, Progress(0, known.length))
+        with self._lock(place):
+            known = self.progress(place)
+            path = self._path(place)
+            if known.offset and (not path.exists() or path.stat().st_size < place.start + known.offset):
+                log.error("the file of an upload of МО %s is gone: it begins again", place.mo)
+                self._begin_again(place)
+                known = Progress(0, known.length, known.size)
             if offset != known.offset:
                 raise Conflict(f"this upload goes on at {known.offset}")
             if offset + len(piece) > known.length:
-                raise Invalid("the piece is longer than the rest of the object")
+                raise Invalid("the piece is longer than the rest of the part")
             if not piece:
                 return known
-            _write(path, offset, piece)
-            return self._record(mo, sha256, Progress(offset + len(piece), known.length))
+            _write(path, place.start + offset, piece)
+            return self._record(place, Progress(offset + len(piece), known.length, known.size))
 
-    def finish(self, mo: str, sha256: str, deliver: Callable[[bytes], _Answer]) -> _Answer:
-        """Hand a whole upload to `deliver`, and remove it when that returns.
+    def finish(self, place: Place, deliver: Callable[[bytes], _Answer]) -> _Answer:
+        """Hand a whole object to `deliver`, and remove the upload when that returns.
 
         Raises
         ------
         cami.errors.NotFound
             This МО has no such upload.
+        cami.errors.Conflict
+            Not all of it is here.
         Damaged
             It is not what was announced; it is removed.
         """
-        with self._lock(mo, sha256), self._finishing:
-            known = self.progress(mo, sha256)
-            content = self._path(mo, sha256).read_bytes()[: known.length]
-            if hashlib.sha256(content).hexdigest() != sha256:
-                self._forget(mo, sha256)
+        with self._lock(place), self._finishing:
+            parts = self._parts(place)
+            if not parts:
+                raise NotFound("no such upload: begin it")
+            size = next(iter(parts.values())).size
+            # Parts do not overlap (`begin`), so all of it is here when they add up.
+            if sum(part.offset for part in parts.values()) != size:
+                raise Conflict("not all parts of this object are here")
+            path = self._path(place)
+            content = path.read_bytes()[:size] if path.exists() else b""
+            if hashlib.sha256(content).hexdigest() != place.sha256:
+                self._forget(place)
                 raise Damaged("the whole has another digest than announced: begin it again")
             answer = deliver(content)
-            self._forget(mo, sha256)
+            self._forget(place)
             return answer
 
-    def abandon(self, mo: str, sha256: str) -> None:
-        """Remove an upload.
+    def abandon(self, place: Place) -> None:
+        """Remove an upload with all its parts.
 
         Raises
         ------
         cami.errors.NotFound
             This МО has no such upload.
         """
-        with self._lock(mo, sha256):
-            self.progress(mo, sha256)
-            self._forget(mo, sha256)
+        with self._lock(place):
+            self.progress(place)
+            self._forget(place)
 
     def tidy(self) -> int:
         """Remove uploads that nobody goes on with, and files of none; return how many files went."""
         with self._reader.connect() as connection:
             old = connection.execute(
-                select(upload.c.mo, upload.c.sha256).where(upload.c.touched_at < self._clock.now() - LIFETIME)
+                select(upload.c.mo, upload.c.sha256)
+                .group_by(upload.c.mo, upload.c.sha256)
+                .having(func.max(upload.c.touched_at) < self._clock.now() - LIFETIME)
             ).all()
         for row in old:
-            with self._lock(row.mo, row.sha256):
-                self._forget(row.mo, row.sha256)
+            place = Place(row.mo, row.sha256)
+            with self._lock(place):
+                self._forget(place)
         strays = 0
         for path in self._folder.glob("*/*.part"):
-            mo, sha256 = path.parent.name, path.stem
-            with self._lock(mo, sha256):
-                if self._find(mo, sha256) is None:
+            place = Place(path.parent.name, path.stem)
+            with self._lock(place):
+                if not self._parts(place):
                     path.unlink(missing_ok=True)
                     strays += 1
         if old or strays:
             log.info("%d unfinished uploads removed, %d files without one", len(old), strays)
         return len(old) + strays
 
-    def _find(self, mo: str, sha256: str) -> Progress | None:
+    def _parts(self, place: Place) -> dict[int, Progress]:
+        """Return all parts of an object, by where they begin."""
         with self._reader.connect() as connection:
-            row = connection.execute(
-                select(upload.c.received, upload.c.length).where(upload.c.mo == mo, upload.c.sha256 == sha256)
-            ).first()
-        return None if row is None else Progress(row.received, row.length)
+            rows = connection.execute(
+                select(upload.c.start, upload.c.received, upload.c.length, upload.c.size).where(_here(place))
+            ).all()
+        return {row.start: Progress(row.received, row.length, row.size) for row in rows}
 
-    def _record(self, mo: str, sha256: str, progress: Progress) -> Progress:
+    def _record(self, place: Place, progress: Progress) -> Progress:
         with self._engine.begin() as connection:
             connection.execute(
                 update(upload)
-                .where(upload.c.mo == mo, upload.c.sha256 == sha256)
+                .where(_here(place), upload.c.start == place.start)
                 .values(received=progress.offset, touched_at=self._clock.now())
             )
         return progress
 
-    def _forget(self, mo: str, sha256: str) -> None:
-        # The row first: a file without a row is found by `tidy`, a row without its file would promise what is gone.
+    def _begin_again(self, place: Place) -> None:
         with self._engine.begin() as connection:
-            connection.execute(delete(upload).where(upload.c.mo == mo, upload.c.sha256 == sha256))
-        self._path(mo, sha256).unlink(missing_ok=True)
+            connection.execute(update(upload).where(_here(place)).values(received=0, touched_at=self._clock.now()))
 
-    def _make_room(self, mo: str) -> None:
+    def _forget(self, place: Place) -> None:
+        # The rows first: a file without rows is found by `tidy`, a row without its file would promise what is gone.
+        with self._engine.begin() as connection:
+            connection.execute(delete(upload).where(_here(place)))
+        self._path(place).unlink(missing_ok=True)
+
+    def _make_room(self, mo: str, size: int) -> None:
+        if shutil.disk_usage(self._folder).free < size + self._spare:
+            raise OSError(errno.ENOSPC, "too little room for another upload")
         with self._reader.connect() as connection:
             surplus = list(
                 connection.scalars(
                     select(upload.c.sha256)
                     .where(upload.c.mo == mo)
-                    .order_by(upload.c.touched_at.desc())
+                    .group_by(upload.c.sha256)
+                    .order_by(func.max(upload.c.touched_at).desc())
                     .offset(MOST_OPEN - 1)
                 )
             )
         for sha256 in surplus:
-            self._forget(mo, sha256)
+            self._forget(Place(mo, sha256))
 
-    def _path(self, mo: str, sha256: str) -> Path:
-        return self._folder / mo / f"{sha256}.part"
+    def _path(self, place: Place) -> Path:
+        return self._folder / place.mo / f"{place.sha256}.part"
 
-    def _lock(self, mo: str, sha256: str) -> threading.Lock:
-        return self._locks[hash((mo, sha256)) % len(self._locks)]
+    def _lock(self, place: Place) -> threading.Lock:
+        return self._locks[hash((place.mo, place.sha256)) % len(self._locks)]
+
+
+def _here(place: Place) -> ColumnElement[bool]:
+    return (upload.c.mo == place.mo) & (upload.c.sha256 == place.sha256)
+
+
+def _clash(start: int, part: Progress, other: int, length: int, size: int) -> bool:
+    """Say whether a known part and another do not belong to one way of cutting one object."""
+    return part.size != size or (start < other + length and other < start + part.length)
 
 
 def _write(path: Path, offset: int, piece: bytes) -> None:
@@ -238,6 +294,7 @@ def _write(path: Path, offset: int, piece: bytes) -> None:
     new = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        before = os.fstat(descriptor).st_size
         try:
             view = memoryview(piece)
             while view:
@@ -246,7 +303,7 @@ def _write(path: Path, offset: int, piece: bytes) -> None:
             os.fsync(descriptor)
         except OSError:
             with suppress(OSError):  # give back at once what a full disk did take
-                os.ftruncate(descriptor, offset)
+                os.ftruncate(descriptor, before)
             raise
     finally:
         os.close(descriptor)

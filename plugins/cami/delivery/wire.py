@@ -8,14 +8,17 @@ from dataclasses import replace
 
 from cami.access import Accounts
 from cami.delivery.disk import NoRoom
+from cami.delivery.manifests import Manifests
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
+from cami.delivery.reports import ProxyReports
 from cami.delivery.squeeze import TooLarge, expanded
 from cami.delivery.tokens import HEADER, TokenVerifier
-from cami.delivery.tus import Handler, Tus, study_total
+from cami.delivery.totals import study_total
+from cami.delivery.tus import NAME, Handler, Tus
 from cami.delivery.uploads import Uploads
 from cami.delivery.wire_checks import check_handlers
-from cami.errors import Denied, Invalid, Transient
+from cami.errors import Denied, Invalid, NotFound, Transient
 from cami.web import Endpoint, Request, Response, answer_json, answer_text
 from cami.web import Handler as WebHandler
 
@@ -25,7 +28,14 @@ ROOT = "/cami/wire/v1"
 
 
 def wire_endpoints(
-    receiver: Receiver, tokens: TokenVerifier, accounts: Accounts, uploads: Uploads, recall: Recall
+    *,
+    receiver: Receiver,
+    manifests: Manifests,
+    reports: ProxyReports,
+    tokens: TokenVerifier,
+    accounts: Accounts,
+    uploads: Uploads,
+    recall: Recall,
 ) -> list[Endpoint]:
     """Return the endpoints that proxies call."""
 
@@ -36,18 +46,6 @@ def wire_endpoints(
         reception = receiver.receive(mo, request.body, study_total=study_total(request))
         return answer_json({"outcome": reception.outcome, "reason": reception.reason, "sha256": reception.sha256})
 
-    def manifests(mo: str, request: Request) -> Response:
-        try:
-            document = request.json()
-            study_id = str(document["study_id"])
-            digests = {str(key): str(value) for key, value in document["instances"].items()}
-            lag = _lag(document.get("lag"))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return answer_text(400, 'expected JSON {"study_id": text, "instances": {id: sha256}}')
-        check = receiver.check(mo, study_id, digests, lag=lag)
-        confirmed = not check.missing and not check.different
-        return answer_json({"confirmed": confirmed, "missing": check.missing, "different": check.different})
-
     def people(mo: str, _request: Request) -> Response:
         return answer_json(accounts.directory(mo).to_json())
 
@@ -56,24 +54,21 @@ def wire_endpoints(
 
     tus = Tus(uploads, recall, receiver, ROOT + "/uploads")
     return [
-        Endpoint(ROOT + "/instances", _for_proxies(tokens, {"POST": instances})),
-        Endpoint(ROOT + "/uploads", _for_proxies(tokens, tus.collection)),
-        Endpoint(ROOT + "/uploads/([0-9a-f]{64})", _for_proxies(tokens, tus.member)),
-        Endpoint(ROOT + "/manifests", _for_proxies(tokens, {"POST": manifests})),
-        Endpoint(ROOT + "/directory", _for_proxies(tokens, {"GET": people})),
-        Endpoint(ROOT + "/ping", _for_proxies(tokens, {"GET": ping})),
+        Endpoint(ROOT + "/instances", for_proxies(tokens, {"POST": instances})),
+        Endpoint(ROOT + "/uploads", for_proxies(tokens, tus.collection)),
+        Endpoint(f"{ROOT}/uploads/({NAME})", for_proxies(tokens, tus.member)),
+        Endpoint(ROOT + "/directory", for_proxies(tokens, {"GET": people})),
+        Endpoint(ROOT + "/ping", for_proxies(tokens, {"GET": ping})),
         *(
-            Endpoint(ROOT + path, _for_proxies(tokens, {"POST": handler}))
-            for path, handler in check_handlers(receiver).items()
+            Endpoint(ROOT + path, for_proxies(tokens, {"POST": handler}))
+            for path, handler in check_handlers(manifests, reports).items()
         ),
     ]
 
 
-def _lag(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and 0 <= value < 1e9 else None
+def for_proxies(tokens: TokenVerifier, methods: Mapping[str, Handler]) -> WebHandler:
+    """Return the handler of an address that only proxies may call; each method's is given the МО that has signed."""
 
-
-def _for_proxies(tokens: TokenVerifier, methods: Mapping[str, Handler]) -> WebHandler:
     def handle(request: Request) -> Response:
         try:
             mo = tokens.verify(request.headers.get(HEADER.lower(), ""))
@@ -92,6 +87,9 @@ def _answer(handler: Handler, mo: str, request: Request) -> Response:
         return handler(mo, _plain(request))
     except Invalid as error:
         return answer_text(413 if isinstance(error, TooLarge) else 400, str(error))
+    except NotFound:
+        # The same words for what is another МО's and for what does not exist.
+        return answer_text(404, "no such thing")
     except NoRoom:
         # Told once by the disk's watch; proxies keep everything and ask again every few seconds.
         return answer_text(507, "no room at the centre now: try again later")

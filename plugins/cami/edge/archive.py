@@ -1,12 +1,11 @@
 """The archive port on a live Orthanc, through the calls that stay inside the process."""
 
-import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 from urllib.parse import quote
 
 from cami.archive import (
@@ -14,12 +13,14 @@ from cami.archive import (
     ChangePage,
     InstanceIdentity,
     Level,
+    Marks,
     ObjectIdentity,
     Reread,
     StoreOutcome,
     check_uids,
 )
 from cami.edge import jpegls, sdk
+from cami.edge.storage import StorageArea
 from cami.errors import Invalid, NotFound, Permanent, Transient
 
 #: The core's complaints about a question, which asking again will not mend.
@@ -31,8 +32,8 @@ _WRONG = (
 )
 _ABSENT = (sdk.ErrorCode.UNKNOWN_RESOURCE, sdk.ErrorCode.INEXISTENT_ITEM)
 
-#: Bytes read at once.
-_PIECE = 1 << 20
+#: Metadata with lower numbers are Orthanc's own.
+_USER_METADATA = 1024
 
 #: How many series are remembered while their images come in.
 _RECENT = 64
@@ -53,7 +54,7 @@ class OrthancArchive:
 
     def __init__(self, storage: Path) -> None:
         """Make the port; `storage` is Orthanc's ``StorageDirectory``."""
-        self._storage = storage
+        self._storage = StorageArea(storage)
         self._lock = threading.Lock()
         self._recent: dict[str, _Series] = {}
 
@@ -128,6 +129,10 @@ class OrthancArchive:
         """Return a DICOM file in JPEG-LS, or None if it is compressed already or would not come back bit by bit."""
         return jpegls.compress(dicom)
 
+    def in_plain(self, dicom: bytes) -> bytes | None:
+        """Return a DICOM file uncompressed, or None if it cannot be decoded."""
+        return jpegls.expand(dicom)
+
     def parse(self, dicom: bytes) -> ObjectIdentity:
         """Read the identity of an object that is not stored yet."""
         try:
@@ -155,25 +160,20 @@ class OrthancArchive:
             raise Transient(f"Orthanc cannot tell a digest ({error.args[1]})") from error
 
     def reread(self, instance_id: str) -> Reread | None:
-        """Read the stored file from the disk again.
-
-        Orthanc answers reads, and ``verify-md5`` too, from its cache in memory: a file that was overwritten or deleted
-        on the disk looks whole there (reference/orthanc.md §4.3). So the file is opened where Orthanc keeps it.
-        """
+        """Read the stored file from the disk again."""
         try:
             info = _json(f"/instances/{instance_id}/attachments/dicom/info")
         except NotFound:
             return None
-        uuid = str(info["Uuid"])
-        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        return self._storage.reread(str(info["Uuid"]), str(info["CompressedMD5"]))
+
+    def open_stored(self, instance_id: str) -> BinaryIO | None:
+        """Open the stored file as it lies on the disk."""
         try:
-            with (self._storage / uuid[:2] / uuid[2:4] / uuid).open("rb") as file:
-                while piece := file.read(_PIECE):
-                    sha256.update(piece)
-                    md5.update(piece)
-        except OSError:
-            return Reread("", intact=False)
-        return Reread(sha256.hexdigest(), intact=md5.hexdigest() == info["CompressedMD5"])
+            info = _json(f"/instances/{instance_id}/attachments/dicom/info")
+        except NotFound:
+            return None
+        return self._storage.open(str(info["Uuid"]))
 
     def delete_instance(self, instance_id: str) -> None:
         """Delete an instance."""
@@ -236,6 +236,23 @@ class OrthancArchive:
     def put_metadata(self, study_id: str, name: str, value: str) -> None:
         """Set user metadata of a study."""
         sdk.rest_put(f"/studies/{study_id}/metadata/{name}", value.encode())
+
+    def marks(self, study_id: str) -> Marks:
+        """Return labels and user metadata of a study; none if there is no such study."""
+        try:
+            labels = _json(f"/studies/{study_id}/labels")
+            metadata = _json(f"/studies/{study_id}/metadata?expand&numeric")
+        except NotFound:
+            return Marks()
+        own = {number: str(value) for number, value in metadata.items() if int(number) >= _USER_METADATA}
+        return Marks(tuple(str(label) for label in labels), own)
+
+    def put_marks(self, study_id: str, marks: Marks) -> None:
+        """Put labels and user metadata on a study, beside those that it has."""
+        for label in marks.labels:
+            self.put_label(study_id, label)
+        for name, value in marks.metadata.items():
+            self.put_metadata(study_id, name, value)
 
 
 def _json(uri: str) -> Any:

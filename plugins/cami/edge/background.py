@@ -5,6 +5,7 @@ A thread that is not a daemon would hold up Orthanc's shutdown for ever (referen
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from cami.edge.logs import describe
@@ -19,7 +20,14 @@ AFTER_FAILURE = 5.0
 class Worker:
     """Repeats a step in a thread of its own."""
 
-    def __init__(self, name: str, step: Callable[[], float], *, gather: float = 0.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], float],
+        *,
+        gather: float = 0.0,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
         """Make a worker.
 
         Parameters
@@ -27,11 +35,14 @@ class Worker:
         step
             Does a piece of work and returns how many seconds to wait before the next.
         gather
-            Seconds to wait after being woken, so that one step does what many wake-ups ask for.
+            Seconds between two steps at least, when woken: so one step does what many wake-ups ask for.
+        on_stop
+            Called when the server stops, before the HTTP server waits for its threads.
         """
         self.name = name
         self._step = step
         self._gather = gather
+        self._on_stop = on_stop
         self._wake = threading.Event()
         self._halt = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"cami-{name}", daemon=True)
@@ -49,6 +60,7 @@ class Worker:
         """Ask the thread to end after its present step."""
         self._halt.set()
         self._wake.set()
+        self._on_stop()
 
     def join(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for the thread to end; what it was doing is safe in the database anyway."""
@@ -57,6 +69,7 @@ class Worker:
 
     def _run(self) -> None:
         while not self._halt.is_set():
+            began = time.monotonic()
             try:
                 wait = self._step()
                 self._trouble("")
@@ -67,7 +80,7 @@ class Worker:
                 log.error("%s failed: %s", self.name, describe(error))  # noqa: TRY400
                 wait = AFTER_FAILURE
             if self._wake.wait(wait) and self._gather:
-                self._halt.wait(self._gather)
+                self._halt.wait(max(0.0, began + self._gather - time.monotonic()))
             self._wake.clear()
 
     def _trouble(self, text: str) -> None:

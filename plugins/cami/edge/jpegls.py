@@ -27,6 +27,15 @@ def compress(dicom: bytes) -> bytes | None:
         return None
 
 
+def expand(dicom: bytes) -> bytes | None:
+    """Return a DICOM file in Explicit VR Little Endian, or None if DCMTK cannot decode it."""
+    try:
+        plain: bytes = sdk.transcode(dicom, EXPLICIT).SerializeDicomInstance()
+    except sdk.OrthancException:
+        return None
+    return plain
+
+
 def _same(original: sdk.DicomInstance, small: bytes) -> bool:
     packed = sdk.create_dicom_instance(small)
     if packed.GetInstanceTransferSyntaxUid() != JPEG_LS or _elements(packed) != _elements(original):

@@ -3,6 +3,8 @@
 What needs labels is at ``/cami/metrics`` (`cami.watch.figures`); here the class or the bound is part of the name.
 """
 
+from collections.abc import Mapping
+
 from cami.clock import Clock
 from cami.delivery.meter import LAG_BOUNDS
 from cami.delivery.order import Priority
@@ -34,6 +36,12 @@ def publish_delivery(transfer: Transfer, clock: Clock) -> None:
         _publish(f"cami_delivery_lag_seconds_le_{bound}", count)
     _publish("cami_delivery_lag_seconds_sum", counters.lags.total)
     _publish("cami_delivery_lag_seconds_count", counters.lags.cumulative[-1])
+
+
+def publish_coercion(counted: Mapping[str, int]) -> None:
+    """Publish what was noticed while objects were coerced, since the server started (`cami.coercion.Note`)."""
+    for note, count in counted.items():
+        _publish(f"cami_coercion_{note.replace('-', '_')}_objects", count)
 
 
 def _publish(name: str, value: float) -> None:

@@ -9,7 +9,9 @@ from cami.access import Directory
 from cami.delivery import (
     CentralLink,
     ChangeFeed,
+    Coercing,
     Commitment,
+    CommitmentReports,
     Controls,
     Courier,
     DeliveryQueue,
@@ -21,6 +23,7 @@ from cami.delivery import (
     Pace,
     Reconciliation,
     Repeats,
+    Reporting,
     Retention,
     Runs,
     Timetable,
@@ -28,10 +31,15 @@ from cami.delivery import (
     completeness_endpoints,
     control_endpoints,
 )
-from cami.delivery.link import cause_of, piece_bytes
+from cami.delivery.answers import cause_of
+from cami.delivery.fitting import fit
+from cami.delivery.order import ALL, URGENT
+from cami.delivery.queue import Item
+from cami.delivery.transport import Certificates, Transport
 from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services, gathered
+from cami.errands import Handler, Kind, Runner
 from cami.errors import Denied, Misconfigured, Transient
 from cami.region import Disk, Proxy
 from cami.settings import Settings
@@ -52,6 +60,8 @@ METRICS_INTERVAL = 5.0
 RETENTION_INTERVAL = 60.0
 #: Seconds between two looks whether it is time to compare with the centre.
 RECONCILIATION_INTERVAL = 60.0
+#: Seconds between two looks for comparisons of which the centre was not told.
+REPORTS_INTERVAL = 10.0
 #: Seconds between two fetches of the МО's accounts from the centre.
 DIRECTORY_INTERVAL = 15.0
 
@@ -62,15 +72,17 @@ class ProxyServer(Server):
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
         self.line = self.region.link(settings.mo)
+        self.fit = fit(self.line)
+        self.timetable = Timetable(self.line, self.region.time_zone, self.clock)
         self.queue = DeliveryQueue(engine, self.clock)
         self.holdings = Holdings(engine, self.clock)
         self.meter = Meter()
-        self.timetable = Timetable(self.line, self.region.time_zone, self.clock)
         self.link = self._make_link()
         self.outlook = Line(self.clock)
         self.transfer: Transfer = Transfer(QueueWatch(engine), self.outlook, self.meter, self.timetable, self.disk)
         self.controls: Controls = Controls(settings.mo, self.queue, Repeats(engine, self.wake_senders))
         self.senders: list[Worker] = []
+        self.errands: dict[Kind, Handler] = {}
         self.feed = ChangeFeed(self.archive, self.queue, self.wake_senders)
 
     def disk_rules(self) -> Disk:
@@ -83,8 +95,14 @@ class ProxyServer(Server):
 
     def services(self) -> Services:
         """Make the queue, its senders, and what keeps the local archive."""
-        self._answer_devices()
-        return gathered(self._reading(), self._sending(), self._keeping(), self._comparing())
+        return gathered(
+            self._answering_devices(),
+            self._reading(),
+            self._sending(),
+            self._keeping(),
+            self._comparing(),
+            self._running(),
+        )
 
     def wake_senders(self) -> None:
         """Let the senders look at the queue now."""
@@ -94,13 +112,18 @@ class ProxyServer(Server):
     def _make_link(self) -> CentralLink:
         pace = Pace(self.timetable.limit, urgent_exempt=self.line.urgent_exempt, meter=self.meter)
         tokens = TokenIssuer(self.settings.mo, self.settings.secrets / "link.key", self.clock)
-        piece = self.line.piece_kib * 1024 if self.line.piece_kib else piece_bytes(self.line.mbit_s)
-        return CentralLink(self.settings.central_url, tokens, pace, piece, gzip=self.line.gzip)
+        settings = self.settings
+        known = Certificates(settings.central_ca, settings.client_certificate, settings.secrets / "client.key")
+        transport = Transport(pace, self.fit.unsent, known)
+        return CentralLink(self.settings.central_url, tokens, transport, self.fit.piece, gzip=self.line.gzip)
 
-    def _answer_devices(self) -> None:
+    def _answering_devices(self) -> Services:
+        """Take images from devices, and tell them when they may forget theirs."""
         ingest.receive_at_proxy(self.archive, self.quarantine)
         disk.refuse_when_full(self.disk)
-        commitment.answer_commitments(Commitment(self.archive, self.holdings, self._own_proxy().commitment))
+        reports = CommitmentReports(self.archive, self.engine, self.clock)
+        commitment.answer_commitments(Commitment(self.archive, self.holdings, self._own_proxy().commitment), reports)
+        return [], [Worker("commitment", reports.step)]
 
     def _reading(self) -> Services:
         """Follow what comes in: arrivals by the change log, the МО's people from the centre."""
@@ -123,18 +146,31 @@ class ProxyServer(Server):
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""
         self.queue.recover()
+        organization = self.region.organization(self.settings.mo)
+        coercing = Coercing(self.archive, organization, self._own_proxy())
+        lossless = Lossless(self.archive, self.line)
+
+        def prepare(item: Item, dicom: bytes) -> bytes:
+            return lossless.prepare(item, coercing.prepare(item, dicom))
+
         courier = Courier(
             self.archive,
             self.queue,
             self.link,
             self.clock,
-            Lossless(self.archive, self.line).prepare,
+            prepare,
+            now_open=self.timetable.classes,
+            on_work=self.wake_senders,
             line=self.outlook,
             meter=self.meter,
         )
+        self.queue.tell_reclassified(courier.reclassified)
 
         def send() -> float:
-            return 0.0 if courier.send_next() else SEND_INTERVAL
+            return 0.0 if courier.send_next(ALL - URGENT) else SEND_INTERVAL
+
+        def send_urgent() -> float:
+            return 0.0 if courier.send_next(URGENT) else SEND_INTERVAL
 
         def confirm() -> float:
             courier.confirm_due()
@@ -142,9 +178,12 @@ class ProxyServer(Server):
 
         def measure() -> float:
             metrics.publish_delivery(self.transfer, self.clock)
+            metrics.publish_coercion(coercing.counted())
             return METRICS_INTERVAL
 
-        self.senders += [Worker(f"sender-{number}", send) for number in range(1, self.line.streams + 1)]
+        # What is urgent has senders of its own: the others stand still in the middle of what they are sending.
+        for number in range(1, self.fit.streams + 1):
+            self.senders += [Worker(f"sender-{number}", send), Worker(f"urgent-sender-{number}", send_urgent)]
         return control_endpoints(self.authenticator, self.controls), [
             *self.senders,
             Worker("confirm", confirm),
@@ -184,8 +223,20 @@ class ProxyServer(Server):
         def reconcile() -> float:
             return 0.1 if reconciliation.step() else RECONCILIATION_INTERVAL
 
+        reporting = Reporting(runs, self.link)
+
+        def report() -> float:
+            reporting.step()
+            return REPORTS_INTERVAL
+
         reconciler = Worker("reconciliation", reconcile)
-        return completeness_endpoints(self.settings.mo, self.authenticator, runs, reconciler.wake), [reconciler]
+        endpoints = completeness_endpoints(self.settings.mo, self.authenticator, runs, reconciler.wake)
+        return endpoints, [reconciler, Worker("reports", report)]
+
+    def _running(self) -> Services:
+        """Run what the centre wants of this proxy."""
+        runner = Runner(self.link, self.errands, self.clock)
+        return [], [Worker("errands", runner.step)]
 
     def _own_proxy(self) -> Proxy:
         proxy = self.region.organization(self.settings.mo).proxy

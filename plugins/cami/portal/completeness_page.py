@@ -36,8 +36,8 @@ class CompletenessPage:
     def endpoints(self, entry: Entry) -> list[Endpoint]:
         """Return what has to be registered."""
         return [
-            Endpoint(COMPLETENESS, entry.page(Action.DELIVERY_REPORT, self.answer)),
-            Endpoint(COMPLETENESS + r"\.csv", entry.page(Action.DELIVERY_REPORT, self.table)),
+            Endpoint(COMPLETENESS, entry.page(Action.COMPLETENESS_READ, self.answer)),
+            Endpoint(COMPLETENESS + r"\.csv", entry.page(Action.COMPLETENESS_READ, self.table)),
         ]
 
     def answer(self, request: Request, reader: Reader, identity: Identity) -> Response:

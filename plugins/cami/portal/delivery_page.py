@@ -188,7 +188,7 @@ class DeliveryPage:
 
 def _remedy(study: DeliveryProgress, state: str) -> str:
     """Return the words on the button that has a study tried or compared again (`cami.delivery.repeat`)."""
-    if study.quarantined or (study.queued and study.reason):
+    if study.quarantined or (study.queued and study.reason and study.reason not in delivery_wording.PASSING):
         return delivery_wording.RESEND
     return delivery_wording.COMPARE if state == "confirmed" and study.confirmed else ""
 

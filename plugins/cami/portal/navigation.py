@@ -30,7 +30,7 @@ COMPLETENESS = "/cami/completeness"
 PLACES: Sequence[Place] = (
     Place(HOME, _("Исследования"), Action.STUDIES_READ),
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
-    Place(COMPLETENESS, _("Полнота передачи"), Action.DELIVERY_REPORT),
+    Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
 )
 
 

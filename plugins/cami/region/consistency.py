@@ -8,7 +8,7 @@ from typing import Any
 
 from cami.region.marks import Document, Place
 from cami.region.model import MO_ROLES, REGION_ROLES
-from cami.region.terms import TIME
+from cami.region.terms import TIME, long_string
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -22,6 +22,18 @@ def check_consistency(document: Document) -> None:
     _accounts(document)
     for place, timetable in document.find("organizations", "*", "proxy", "link", "timetable"):
         _timetable(document, place, timetable)
+    for place, organization in document.find("organizations", "*"):
+        _institution_name(document, place, organization)
+
+
+def _institution_name(document: Document, place: Place, organization: Any) -> None:
+    """Report a short name of an МО with a proxy that Institution Name (0008,0080) cannot hold."""
+    name = organization.get("short_name") if isinstance(organization, dict) and "proxy" in organization else None
+    if isinstance(name, str):
+        try:
+            long_string(name)
+        except ValueError as error:
+            document.report((*place, "short_name"), str(error))
 
 
 def _codes(document: Document) -> None:

@@ -13,7 +13,9 @@ from cami.region.terms import (
     Code,
     Gigabytes,
     Login,
+    LongString,
     MegabitsPerSecond,
+    MegabytesPerSecond,
     Modality,
     Oid,
     TcpPort,
@@ -68,6 +70,21 @@ class RateWindow(_Entry):
     mbit_s: MegabitsPerSecond
 
 
+class Night(_Entry):
+    """Hours kept for what can wait, in the time zone of the region; over midnight if they end before they begin."""
+
+    start: Annotated[TimeOfDay, Field(alias="from")] = "20:00"
+    end: Annotated[TimeOfDay, Field(alias="to")] = "06:00"
+    classes: tuple[Literal["P2", "P3", "P4"], ...] = ("P4",)
+    """What waits for these hours; empty: nothing does. Emergencies and what somebody waits for never wait."""
+
+    @model_validator(mode="after")
+    def _is_a_span(self) -> Self:
+        if self.start == self.end:
+            raise ValueError(f'from "{self.start}" to "{self.end}" is no span: write classes: [] if nothing is to wait')
+        return self
+
+
 class Link(_Entry):
     """The line of an МО to the centre."""
 
@@ -78,16 +95,21 @@ class Link(_Entry):
     """Whether delivery keeps to `mbit_s` and the timetable, because others use the line too."""
     urgent_exempt: bool = False
     """Whether P0 and P1 may use the whole line at any hour."""
-    streams: Annotated[int, Field(ge=1, le=32)] = 6
-    """How many objects are on their way at the same time. One leaves a line with long round trips half empty."""
+    streams: Annotated[int, Field(ge=1, le=32)] | None = None
+    """How many objects are on their way at the same time; empty: what fills a line of that rate
+    (`cami.delivery.fitting`)."""
     piece_kib: Annotated[int, Field(ge=16, le=65536)] | None = None
-    """Size of the pieces in which larger objects go; empty: what the line carries in 4 s, 256 KiB to 8 MiB."""
-    compression: Compression = "none"
+    """Size of the pieces in which larger objects go; empty: what a stream carries in 4 s, 64 KiB to 8 MiB."""
+    compression: Compression = "jpeg-ls"
     """How images that are not compressed are made smaller for the way, without loss."""
     compression_by_modality: Mapping[Modality, Compression] = Field(default_factory=dict)
     """Modalities for which it is another one."""
     gzip: bool = True
     """Whether bodies go as gzip where that saves a tenth. Their bytes stay the same."""
+    night: Night = Night()
+    """When what can wait goes."""
+    plain_http: bool = False
+    """Whether the centre may be called without TLS: for development, and where a tunnel encrypts the line."""
 
 
 class Disk(_Entry):
@@ -135,6 +157,29 @@ class NightWindow(_Entry):
 _NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})
 
 
+class DeviceCoercion(_Entry):
+    """Where a device is an exception to `Coercion`; what is left out is as at the proxy."""
+
+    character_set: bool | None = None
+    institution: bool | None = None
+    issuer_of_patient_id: bool | None = None
+
+
+class Coercion(_Entry):
+    """What is put right in the objects that go to the centre (DICOM PS3.4 B.4.1.3); the originals are kept in them."""
+
+    character_set: bool = True
+    """Text is brought into UTF-8, read by the `character_set` of the device."""
+    institution: bool = True
+    """Institution Name, Institution Code Sequence (ОИД), Institutional Department Name: from the registry."""
+    issuer_of_patient_id: bool = True
+    """Issuer of Patient ID and its qualifiers: the ОИД of the МО."""
+
+    def of_device(self, device: DeviceCoercion) -> Self:
+        """Return what holds for the objects of a device."""
+        return self.model_copy(update=device.model_dump(exclude_none=True))
+
+
 class Proxy(_Entry):
     """The PACS Proxy of an МО."""
 
@@ -146,6 +191,7 @@ class Proxy(_Entry):
     """Where an image must be for storage commitment to tell a device that it may delete its own: in the proxy's
     archive, or confirmed by the centre."""
     reconciliation: NightWindow = _NIGHT
+    coercion: Coercion = Coercion()
 
     @model_validator(mode="after")
     def _room_is_made_before_the_stop(self) -> Self:
@@ -170,12 +216,15 @@ class Device(_Entry):
     aet: AeTitle
     name: Title
     room: Annotated[str, Field(max_length=64)] = ""
+    department: LongString | Literal[""] = ""
+    """Where it stands, as Institutional Department Name (0008,1040); empty: not known."""
     modality: Modality
     address: Address
     """From where it calls; Orthanc refuses the AE title from any other address."""
     port: TcpPort | None = None
     """Where it listens, if it does."""
     character_set: CharacterSets = CharacterSets()
+    coercion: DeviceCoercion = DeviceCoercion()
 
 
 class Organization(_Entry):
@@ -199,6 +248,8 @@ class Centre(_Entry):
     dicom_port_open: bool = False
     """Whether the centre listens for DICOM associations at all; studies come over HTTP."""
     disk: Disk = Disk()
+    reread_mb_s: MegabytesPerSecond = 4
+    """How fast all stored files are read from the disk again, round after round, so that damage is found."""
 
 
 class Account(_Entry):

@@ -122,6 +122,19 @@ def _title(value: str) -> str:
     return value
 
 
+def long_string(value: str) -> str:
+    """Return a text that DICOM's VR LO can hold (PS3.5 §6.2).
+
+    Raises
+    ------
+    ValueError
+        It is too long, or has a backslash.
+    """
+    if len(value) > 64 or "\\" in value:
+        raise ValueError("write at most 64 characters and no backslash: DICOM takes no more in its headers (LO)")
+    return _title(value)
+
+
 Oid = Annotated[str, AfterValidator(_oid)]
 AeTitle = Annotated[str, AfterValidator(_ae_title)]
 Code = Annotated[str, AfterValidator(_code)]
@@ -132,7 +145,9 @@ Address = Annotated[str, AfterValidator(_address)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
 Title = Annotated[str, Field(max_length=200), AfterValidator(_title)]
+LongString = Annotated[str, AfterValidator(long_string)]
 TcpPort = Annotated[int, Field(ge=1, le=65535)]
 Gigabytes = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)]
 """10⁹ bytes, as disks are sold."""
+MegabytesPerSecond = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 MegabitsPerSecond = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)]

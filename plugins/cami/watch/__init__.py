@@ -1,6 +1,7 @@
 """What people and machines may know of a server's state: health, how far each study has come, figures, completeness."""
 
 from cami.watch.completeness import completeness
+from cami.watch.completeness_api import completeness_api
 from cami.watch.daily import central_figures, central_lags, proxy_days
 from cami.watch.endpoints import watch_endpoints
 from cami.watch.progress import CentralProgress, DeliveryProgress, QueueTotals
@@ -16,6 +17,7 @@ __all__ = [
     "central_figures",
     "central_lags",
     "completeness",
+    "completeness_api",
     "proxy_days",
     "watch_endpoints",
 ]

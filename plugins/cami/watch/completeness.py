@@ -32,7 +32,7 @@ class Counts:
     expected_series: int = 0
     """By the last manifests, where they tell."""
     expected: int = 0
-    """Instances, by the last manifests."""
+    """Instances, by the last manifests, or as the proxies have announced before them."""
     received: int = 0
     """Instances that are stored here."""
     confirmed: int = 0
@@ -160,7 +160,7 @@ def _counts(connection: Connection, day: date, zone: ZoneInfo, mos: Sequence[str
             study.c.owner,
             func.count().label("studies"),
             func.sum(case((confirmed, 1), else_=0)).label("confirmed_studies"),
-            func.sum(case((study.c.expected.is_(None), 1), else_=0)).label("unannounced_studies"),
+            func.sum(case((done.manifest_at.is_(None) & ~confirmed, 1), else_=0)).label("unannounced_studies"),
             func.coalesce(func.sum(done.series), 0).label("series"),
             func.coalesce(func.sum(done.expected_series), 0).label("expected_series"),
             func.coalesce(func.sum(study.c.expected), 0).label("expected"),

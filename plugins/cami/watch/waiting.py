@@ -15,7 +15,7 @@ from sqlalchemy import Engine, func, select
 
 from cami.db import reading
 from cami.db.tables import delivery_item, delivery_study
-from cami.delivery.order import Priority
+from cami.delivery.order import URGENT, Priority
 from cami.delivery.states import State
 from cami.watch.progress import QueueTotals, queue_totals
 
@@ -43,8 +43,11 @@ class WaitingStudy:
     """When the one that waits longest came in."""
 
     def share_before(self, lane: int, turn: float) -> float:
-        """Return how much of it (0 to 1) goes before or at a place in the queue (`cami.delivery.order`)."""
-        if self.lane != lane:
+        """Return how much of it (0 to 1) goes before or at a place in the queue (`cami.delivery.order`).
+
+        The urgent classes go one after the other, before all others; those go by their turns.
+        """
+        if self.lane != lane and (self.lane in URGENT or lane in URGENT):
             return 1.0 if self.lane < lane else 0.0
         if turn >= self.last_turn:
             return 1.0

@@ -30,6 +30,7 @@ def cstore(
 
 @app.command()
 def delivery(
+    *,
     quick: Annotated[bool, typer.Option("--quick", help="Under four minutes: MR and CT, stock auto-routing.")] = False,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of the sending cells.")] = 1,
     congestion: Annotated[str, typer.Option(help="TCP's congestion control at both ends of the line.")] = "cubic",
@@ -37,20 +38,34 @@ def delivery(
         list[str] | None,
         typer.Option(help="A setting of the МО's link in the registry, as NAME=VALUE; may be repeated."),
     ] = None,
+    instances: Annotated[
+        int, typer.Option(min=60, help="How many are under way when something breaks: 2000 takes half an hour in all.")
+    ] = 1000,
+    cells: Annotated[
+        list[str] | None,
+        typer.Option(help="Measure this alone: CT-2, MR-10, emergency, queue, line, …; may be repeated."),
+    ] = None,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="With --cells: ours without those it is compared with.")
+    ] = False,
     suite: SuiteOption = None,
 ) -> None:
     """Delivery over an emulated line of 2 and 10 Mbit/s that loses packets, against stock Orthanc and dcmtk."""
+    plan = delivery_benchmark.QUICK if quick else delivery_benchmark.FULL
+    if cells:
+        plan = delivery_benchmark.chosen(cells, alone=alone)
     why_not = link_emulator_ends.enter()
     if why_not:
         _show(delivery_benchmark.cannot(why_not, suite or "forky"))
         raise typer.Exit(1)
     report = delivery_benchmark.measure_delivery(
         suite or "forky",
-        plan=delivery_benchmark.QUICK if quick else delivery_benchmark.FULL,
+        plan=plan,
         repeats=repeats,
         congestion=congestion,
         link=_settings(link or []),
         steps=Progress(),
+        instances=instances,
     )
     _show(report)
 

@@ -28,7 +28,7 @@ from cami_cli.bench.report import Report, Row, compare
 from cami_cli.errors import Trouble
 from cami_cli.keys import ensure_link_key
 from cami_cli.phantoms import ct, people
-from cami_cli.phantoms.study import Device, Study
+from cami_cli.phantoms.study import UTF8, Device, Study
 from cami_cli.places import HOME
 from cami_cli.ports import choose_free
 from cami_cli.progress import Progress
@@ -260,7 +260,7 @@ def _images(folder: Path, slices: int) -> Path:
         device=Device("Синтетическая больница № 1", "CT PHANTOM", "BENCH", "1"),
         modality="CT",
         description="C-STORE",
-        charset="ISO_IR 192",
+        text=UTF8,
         date="20261122",
         time="120000",
         accession="BENCH1",

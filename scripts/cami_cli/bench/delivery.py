@@ -6,14 +6,18 @@ method; a host on which no line can be emulated gets rows that say so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
+from cami_cli.bench.delivery_breaking import Fault
+from cami_cli.bench.delivery_cap import Capped, hold_cap
 from cami_cli.bench.delivery_cells import Cell, Sample, measure
-from cami_cli.bench.delivery_faults import Fault, Outcome, break_down, emergency
+from cami_cli.bench.delivery_fault_rows import TITLES, all_fault_rows, cap_rows
+from cami_cli.bench.delivery_faults import Outcome, break_down, emergency, stock_loss
 from cami_cli.bench.delivery_images import Batch, Modality, Wanted, draw
 from cami_cli.bench.delivery_queue import Picked, pick
-from cami_cli.bench.delivery_rows import Place, emergency_row, fault_rows, queue_rows, sending_rows, unmeasured
+from cami_cli.bench.delivery_rows import Place, emergency_row, queue_rows, sending_rows, unmeasured
 from cami_cli.bench.delivery_senders import LUA, OURS, PEER, STORESCU, STOW, Sender
 from cami_cli.bench.delivery_servers import Servers, Setting, link_settings
 from cami_cli.bench.link_emulator import Line
@@ -40,7 +44,12 @@ class Plan:
     """Seconds of a cell."""
     outage: float
     """Seconds for which the line is cut."""
-    faults: Sequence[Fault] = ("line", "proxy", "centre")
+    faults: Sequence[Fault] = tuple(TITLES)
+    emergency: bool = True
+    cap: bool = True
+    stock_fault: bool = True
+    """Whether a stock proxy's line is cut as well."""
+    queue: bool = True
 
 
 FULL = Plan(
@@ -55,7 +64,17 @@ FULL = Plan(
     limit=20,
     outage=60,
 )
-QUICK = Plan((("MR", SLOW, (OURS, LUA)), ("CT", FAST, (OURS, LUA))), limit=20, outage=15, faults=("line",))
+QUICK = Plan(
+    (("MR", SLOW, (OURS, LUA)), ("CT", FAST, (OURS, LUA))),
+    limit=20,
+    outage=15,
+    faults=("none", "line"),
+    emergency=False,
+    cap=False,
+    stock_fault=False,
+)
+#: What `chosen` takes beside the groups, which are called by modality and rate, as CT-2.
+_OTHER_CELLS = ("emergency", "cap", "stock-fault", "queue", *TITLES)
 
 #: More than a cell can deliver when the line is full, so that it is time that ends it; radiographs are what they are.
 _SENT = {
@@ -68,9 +87,47 @@ _SENT = {
 }
 #: Radiographs are few and large: one that has not arrived whole does not count, so they get more time.
 _PATIENCE: Mapping[Modality, float] = {"DX": 2.0}
-_BROKEN = Wanted("MR-60", "MR", 60)
+#: Of stock Orthanc, which takes a round trip or two for each and whose losses are a matter of seconds.
+_STOCK_BROKEN = Wanted("MR-tiny-300", "MR", 300, 64)
+#: Mbit/s, and what is sent: for half a minute and more. The emergency is an exempt one.
+_CAP = 4.0
+_CAPPED, _EXEMPT = Wanted("CT-140", "CT", 140), Wanted("DX-exempt", "DX", 1, 1000)
 _BACKLOG = Wanted("CT-60", "CT", 60)
 _EMERGENCIES = (Wanted("DX-idle", "DX", 1, 1000), Wanted("DX-busy", "DX", 1, 1000))
+
+
+def chosen(cells: Sequence[str], *, alone: bool) -> Plan:
+    """Return a plan of single cells: groups as ``CT-2``, faults by their names, ``emergency``, ``queue``.
+
+    Parameters
+    ----------
+    cells
+        What to measure.
+    alone
+        Leave out those that ours is compared with: for trying something out.
+
+    Raises
+    ------
+    cami_cli.errors.Trouble
+        There is no such cell.
+    """
+    groups = {f"{modality}-{rate:g}": (modality, rate, senders) for modality, rate, senders in FULL.groups}
+    if unknown := sorted({*cells} - {*groups, *_OTHER_CELLS}):
+        raise Trouble(f"there is no cell {unknown[0]}", f"name some of {', '.join([*groups, *_OTHER_CELLS])}")
+    return Plan(
+        [
+            (modality, rate, (OURS,) if alone else senders)
+            for name, (modality, rate, senders) in groups.items()
+            if name in cells
+        ],
+        limit=FULL.limit,
+        outage=FULL.outage,
+        faults=[fault for fault in FULL.faults if fault in cells],
+        emergency="emergency" in cells,
+        cap="cap" in cells,
+        stock_fault="stock-fault" in cells,
+        queue="queue" in cells,
+    )
 
 
 @dataclass(slots=True)
@@ -79,18 +136,34 @@ class _Seen:
     broken: dict[Place, str] = field(default_factory=dict)
     emergency: tuple[float, float] | str = "not measured in this run (--quick)"
     faults: dict[Fault, Outcome | str] = field(default_factory=dict)
-    queue: Picked | str = ""
+    stock: tuple[int, int] | str = "not measured in this run"
+    cap: list[tuple[str, Capped | str]] = field(default_factory=list)
+    queue: Picked | str = "not measured in this run (--cells)"
     line: dict[str, str] = field(default_factory=dict)
 
 
 def measure_delivery(
-    suite: Suite, *, plan: Plan, repeats: int, congestion: str, link: Mapping[str, Any], steps: Progress
+    suite: Suite,
+    *,
+    plan: Plan,
+    repeats: int,
+    congestion: str,
+    link: Mapping[str, Any],
+    steps: Progress,
+    instances: int = 1000,
 ) -> Report:
-    """Run the benchmark in a network namespace of its own and return its report."""
+    """Run the benchmark in a network namespace of its own and return its report.
+
+    Parameters
+    ----------
+    instances
+        How many are under way when something breaks.
+    """
     work = HOME / "build" / "bench" / "delivery"
     work.mkdir(parents=True, exist_ok=True)
     seen = _Seen()
-    seen.queue = _tried(lambda: pick(work), steps, "1,000,000 waiting instances")
+    if plan.queue:
+        seen.queue = _tried(lambda: pick(work), steps, "1,000,000 waiting instances")
     setting = Setting(suite, work / "work", link)
     with ThinLine(Line(mbit_s=SLOW), congestion=congestion) as line:
         for rate in (SLOW, FAST):
@@ -99,15 +172,17 @@ def measure_delivery(
                 seen.line[f"{rate:g} Mbit/s"] = f"{check(line, rate)}"
                 step.show(seen.line[f"{rate:g} Mbit/s"])
         servers = Servers(setting, line)
-        _Bench(servers, line, seen, steps).send_all(plan, repeats)
-        if plan is not QUICK:
+        bench = _Bench(servers, line, seen, steps)
+        bench.send_all(plan, repeats)
+        if plan.emergency:
             drawn = [draw(one, work / "images") for one in (_BACKLOG, *_EMERGENCIES)]
             seen.emergency = _tried(
                 lambda: emergency(servers, line, drawn[0], drawn[1], drawn[2], mbit_s=SLOW), steps, "an emergency"
             )
-        batch = draw(_BROKEN, work / "images")
-        for fault in plan.faults:
-            seen.faults[fault] = _tried(_breaker(servers, line, batch, fault, plan.outage), steps, f"fault: {fault}")
+        if plan.faults or plan.stock_fault:
+            bench.break_all(plan, draw(Wanted(f"MR-tiny-{instances}", "MR", instances, 64), work / "images"))
+        if plan.cap:
+            bench.cap_all(setting)
         version = servers.orthanc_version()
     runs = {
         "line": seen.line,
@@ -115,6 +190,8 @@ def measure_delivery(
         "faults": {
             name: outcome if isinstance(outcome, str) else asdict(outcome) for name, outcome in seen.faults.items()
         },
+        "stock": seen.stock,
+        "cap": {title: one if isinstance(one, str) else asdict(one) for title, one in seen.cap},
         "link": link_settings(link),
     }
     return Report("delivery", {"Orthanc": version, "suite": suite, "TCP": congestion}, _rows(seen), runs)
@@ -128,8 +205,7 @@ def cannot(why: str, suite: Suite) -> Report:
 def _rows(seen: _Seen) -> list[Row]:
     rows = sending_rows(seen.samples, seen.broken, (LUA, PEER, STORESCU, STOW))
     rows.append(emergency_row(seen.emergency))
-    for fault, outcome in seen.faults.items():
-        rows += fault_rows(fault, outcome)
+    rows += all_fault_rows(seen.faults, seen.stock) + cap_rows(seen.cap)
     return rows + queue_rows(seen.queue)
 
 
@@ -157,16 +233,43 @@ class _Bench:
             for sender in (*senders[first:], *senders[:first]):
                 self._send(Cell(sender, batches[modality, rate], rate, limit))
 
+    def break_all(self, plan: Plan, batch: Batch) -> None:
+        """Break each thing once, and the line of a stock proxy."""
+        for fault in plan.faults:
+            self.seen.faults[fault] = self._tried(
+                f"fault: {TITLES[fault]}",
+                partial(break_down, self.servers, self.line, batch, fault, mbit_s=SLOW, outage=plan.outage),
+            )
+        if plan.stock_fault:
+            stock = draw(_STOCK_BROKEN, HOME / "build" / "bench" / "delivery" / "images")
+            self.seen.stock = self._tried(
+                "fault: the line was cut, stock Orthanc",
+                partial(stock_loss, self.servers, self.line, stock, mbit_s=SLOW, outage=plan.outage),
+            )
+
+    def cap_all(self, setting: Setting) -> None:
+        """Watch the cap, plain and with an exempt emergency."""
+        images = HOME / "build" / "bench" / "delivery" / "images"
+        self.line.change(FAST)
+        for title, urgent in (("", None), (", an exempt emergency in between", draw(_EXEMPT, images))):
+            link = {**setting.link, "mbit_s": _CAP, "capped": True, "urgent_exempt": urgent is not None}
+            servers = Servers(replace(setting, link=link), self.line)
+            what = partial(hold_cap, servers, self.line, draw(_CAPPED, images), urgent, mbit_s=_CAP)
+            self.seen.cap.append((title, self._tried(f"cap{title}", what)))
+
     def _send(self, cell: Cell) -> None:
         place = (cell.batch.modality, cell.mbit_s, cell.sender.name)
         title = f"{cell.batch.modality} at {cell.mbit_s:g} Mbit/s, {cell.sender.title}"
-        sample = _tried(lambda: measure(self.servers, self.line, cell), self.steps, title)
+        sample = self._tried(title, partial(measure, self.servers, self.line, cell))
         if isinstance(sample, str):
             self.seen.broken[place] = sample
         elif sample.late > _LATE_SECONDS:
             self.seen.broken[place] = f"the machine was too busy: the line stood still for {sample.late:.2f} s"
         else:
             self.seen.samples.append(sample)
+
+    def _tried(self, title: str, what: Callable[[], _Value]) -> _Value | str:
+        return _tried(what, self.steps, title)
 
 
 def _tried(what: Callable[[], _Value], steps: Progress, title: str) -> _Value | str:
@@ -178,7 +281,3 @@ def _tried(what: Callable[[], _Value], steps: Progress, title: str) -> _Value | 
     except Trouble as trouble:
         return f"{trouble.problem}; {trouble.remedy}"
     return value
-
-
-def _breaker(servers: Servers, line: ThinLine, batch: Batch, fault: Fault, outage: float) -> Callable[[], Outcome]:
-    return lambda: break_down(servers, line, batch, fault, mbit_s=SLOW, outage=outage)

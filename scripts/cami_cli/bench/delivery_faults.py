@@ -1,25 +1,25 @@
-"""What goes wrong on the way: a cut line, servers that are killed; and an emergency behind a full queue."""
+"""What a fault on the way does to a study, ours and stock Orthanc's; and an emergency behind a full queue."""
 
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
 
 from cami_cli.answering import http, wait_people
+from cami_cli.bench.delivery_breaking import WEAKNESS, Fault, Scene, break_it
 from cami_cli.bench.delivery_cells import LOOK
 from cami_cli.bench.delivery_images import Batch, orthanc_id, study_id
-from cami_cli.bench.delivery_senders import OURS, store
+from cami_cli.bench.delivery_senders import LUA, OURS, store
 from cami_cli.bench.delivery_servers import MO, Pair, Servers
 from cami_cli.bench.link_emulator_ends import ThinLine
 from cami_cli.errors import Trouble
 
-Fault = Literal["line", "proxy", "centre"]
 _BITS = 8
 #: A line counts as back at full rate when it carries so much of its rate over so many seconds.
 _FULL, _WINDOW = 0.9, 2.0
@@ -44,6 +44,10 @@ class Outcome:
     """Seconds until the line was full again."""
     down: float
     """How long the line or the server was away."""
+    seconds: float
+    """From the first C-STORE until all was at the centre."""
+    line_bytes: float
+    """IP bytes from the proxy to the centre meanwhile."""
 
 
 def break_down(
@@ -51,16 +55,51 @@ def break_down(
 ) -> Outcome:
     """Send a study by ours, break something after a third of it, mend it, and compare what arrived."""
     line.change(mbit_s)
-    with ThreadPoolExecutor(1) as pool, servers.pair("ours") as pair:
+    wanted = len(batch.files)
+    with ThreadPoolExecutor(1) as pool, servers.pair("ours", weak=WEAKNESS.get(fault, "none")) as pair:
+        began = line.look()
         sending = pool.submit(OURS.send, pair, batch, [])
-        _until(lambda: pair.centre.instances() >= len(batch.files) // 3, 90, "a third was not delivered")
+        _until(lambda: pair.centre.instances() >= wanted // 3, 180, "a third was not delivered")
         sending.result()
-        down = _break(pair, line, fault, outage)
-        flowing, full = _recovery(pair, line, mbit_s, len(batch.files))
+        down = break_it(fault, Scene(pair, line, outage, lambda: pair.centre.instances() >= wanted))
+        flowing, full = (None, None) if fault in ("none", "flaky") else _recovery(pair, line, mbit_s, wanted)
         # What is not there by now is counted as lost, however it got so far.
-        _wait(lambda: pair.centre.instances() >= len(batch.files), 120)
+        _wait(lambda: pair.centre.instances() >= wanted, 240)
+        ended = line.look()
         lost, duplicated, altered = _compare(pair, batch)
-        return Outcome(fault, len(batch.files), lost, duplicated, altered, flowing, full, down)
+        return Outcome(
+            fault=fault,
+            sent=wanted,
+            lost=lost,
+            duplicated=duplicated,
+            altered=altered,
+            flowing=flowing,
+            full=full,
+            down=down,
+            seconds=ended.at - began.at,
+            line_bytes=ended.up.since(began.up).bytes,
+        )
+
+
+def stock_loss(servers: Servers, line: ThinLine, batch: Batch, *, mbit_s: float, outage: float) -> tuple[int, int]:
+    """Cut the line in the middle of stock auto-routing; return how many instances were sent and how many got lost."""
+    line.change(mbit_s)
+    wanted = len(batch.files)
+    with ThreadPoolExecutor(1) as pool, servers.pair(LUA.kind, lua=LUA.lua) as pair:
+        sending = pool.submit(LUA.send, pair, batch, [])
+        _until(lambda: pair.centre.instances() >= wanted // 3, 180, "a third was not delivered")
+        line.cut()
+        time.sleep(outage)
+        line.restore()
+        sending.result()
+        _wait(lambda: not _works(pair), 240)
+        return wanted, wanted - pair.centre.instances()
+
+
+def _works(pair: Pair) -> bool:
+    """Say whether the stock proxy still has jobs that have not ended, in success or failure."""
+    answer = pair.proxy.get("/jobs?expand")
+    return any(job["State"] in ("Pending", "Running", "Retry") for job in answer.json())
 
 
 def emergency(
@@ -78,19 +117,6 @@ def emergency(
         if pair.centre.instances() >= len(backlog.files) + len(idle.files) + len(busy.files):
             raise Trouble("the backlog was gone before the emergency was through", "send more of it")
         return alone, behind
-
-
-def _break(pair: Pair, line: ThinLine, fault: Fault, outage: float) -> float:
-    began = time.monotonic()
-    if fault == "line":
-        line.cut()
-        time.sleep(outage)
-        line.restore()
-    else:
-        end = pair.proxy if fault == "proxy" else pair.centre
-        end.runtime.kill(end.server)
-        end.start()
-    return time.monotonic() - began
 
 
 def _recovery(pair: Pair, line: ThinLine, mbit_s: float, wanted: int) -> tuple[float | None, float | None]:
@@ -118,12 +144,14 @@ def _compare(pair: Pair, batch: Batch) -> tuple[int, int, int]:
     answer = pair.centre.get("/instances")
     answer.raise_for_status()
     held = set(answer.json())
-    altered = 0
-    for instance in held & sent.keys():
+
+    def whole(instance: str) -> bool:
         # Decoded, since it may have gone compressed.
         answer = pair.centre.get(f"/instances/{instance}/frames/0/numpy?rescale=false")
         answer.raise_for_status()
-        altered += not same_pixels(np.load(BytesIO(answer.content)), dcmread(sent[instance]).pixel_array)
+        return same_pixels(np.load(BytesIO(answer.content)), dcmread(sent[instance]).pixel_array)
+
+    altered = sum(not whole(instance) for instance in held & sent.keys())
     return len(sent.keys() - held), len(held - sent.keys()), altered
 
 
@@ -138,6 +166,13 @@ def _urgent(pair: Pair, batch: Batch, who: tuple[str, str]) -> float:
     """Store a radiograph, make it an emergency, and return the seconds until the centre has it."""
     wanted = [orthanc_id(file) for file in batch.files]
     began = time.monotonic()
+    make_urgent(pair, batch, who)
+    _until(lambda: all(map(pair.centre.holds, wanted)), _EMERGENCY_SECONDS, "the emergency did not arrive")
+    return time.monotonic() - began
+
+
+def make_urgent(pair: Pair, batch: Batch, who: tuple[str, str]) -> None:
+    """Store a radiograph at the proxy and make it an emergency."""
     store(pair, batch)
     body = {"study_id": study_id(batch.files[0]), "priority": 0}
 
@@ -146,8 +181,6 @@ def _urgent(pair: Pair, batch: Batch, who: tuple[str, str]) -> float:
         return http().post(url, json=body, auth=who, timeout=10).status_code == 200
 
     _until(urgent, 15, "the radiograph did not get into the queue")
-    _until(lambda: all(map(pair.centre.holds, wanted)), _EMERGENCY_SECONDS, "the emergency did not arrive")
-    return time.monotonic() - began
 
 
 def _until(holds: Callable[[], bool], seconds: float, otherwise: str) -> None:

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from cami_cli.phantoms import ct, dx, mr, people
-from cami_cli.phantoms.study import Device, Study
+from cami_cli.phantoms.study import UTF8, Device, Study
 
 Modality = Literal["CT", "MR", "DX"]
 
@@ -47,7 +47,7 @@ class Wanted:
     modality: Modality
     count: int
     rows: int = 0
-    """Of a radiograph; the rest have their usual size."""
+    """Of a radiograph or an MR; empty: their usual size."""
 
 
 def draw(wanted: Wanted, folder: Path) -> Batch:
@@ -88,7 +88,7 @@ def _instances(wanted: Wanted) -> Iterator[Dataset]:
         device=Device("Синтетическая больница № 1", f"{wanted.modality} PHANTOM", "BENCH", "1"),
         modality=wanted.modality,
         description="DELIVERY",
-        charset="ISO_IR 192",
+        text=UTF8,
         date="20261122",
         time="120000",
         accession="BENCH3",
@@ -96,6 +96,6 @@ def _instances(wanted: Wanted) -> Iterator[Dataset]:
     if wanted.modality == "CT":
         return ct.instances(study, ct.Scanner(signed=True, slices=wanted.count), ExplicitVRLittleEndian)
     if wanted.modality == "MR":
-        return mr.instances(study, (wanted.count + 1) // 2, _MR_SIZE, ExplicitVRLittleEndian)
+        return mr.instances(study, (wanted.count + 1) // 2, wanted.rows or _MR_SIZE, ExplicitVRLittleEndian)
     detector = dx.Detector(rows=wanted.rows, columns=wanted.rows)
     return dx.instances(study, detector, ExplicitVRLittleEndian)

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from cami_cli.bench.delivery_cells import Sample
-from cami_cli.bench.delivery_faults import Fault, Outcome
+from cami_cli.bench.delivery_fault_rows import TITLES, all_fault_rows, cap_rows
 from cami_cli.bench.delivery_queue import Picked
 from cami_cli.bench.delivery_senders import LUA, OURS, Sender
-from cami_cli.bench.report import Row
+from cami_cli.bench.report import Row, alone
 
 #: Share of the line by its rate in Mbit/s.
 SHARE = {2.0: 0.97, 10.0: 0.92}
@@ -17,18 +17,12 @@ EFFECT_OF = ("CT", "MR")
 TIMES_STOCK = 4.0
 FIRST_SECONDS = 1.0
 EMERGENCY_RATIO = 1.3
-BACK_SECONDS = 10.0
 PICK_MS = 5.0
 PICK_MEMORY_MB = 16.0
 """Of a million rows of hundreds of bytes: memory that grew with the queue would be far above."""
 
 #: (modality, Mbit/s, sender)
 Place = tuple[str, float, str]
-_FAULTS: Mapping[Fault, str] = {
-    "line": "the line was cut",
-    "proxy": "kill -9 of the proxy",
-    "centre": "kill -9 of the centre",
-}
 
 
 def sending_rows(samples: Sequence[Sample], broken: Mapping[Place, str], peers: Sequence[Sender]) -> list[Row]:
@@ -61,35 +55,15 @@ def emergency_row(seconds: tuple[float, float] | str) -> Row:
     return Row(metric, round(busy, 2), peer, round(idle, 2), unit, round(busy / idle, 3), EMERGENCY_RATIO, at_most=True)
 
 
-def fault_rows(fault: Fault, outcome: Outcome | str) -> list[Row]:
-    """Judge what a fault did to a study in the middle of its way."""
-    wrong, back = f"{_FAULTS[fault]}: lost, duplicated, altered", f"{_FAULTS[fault]}: back at full rate after"
-    if isinstance(outcome, str):
-        return [_absolute(wrong, None, "instances", 0, outcome), _absolute(back, None, "s", BACK_SECONDS, outcome)]
-    sides = f"{outcome.lost} lost, {outcome.duplicated} duplicated, {outcome.altered} altered of {outcome.sent}"
-    flowing = "never" if outcome.flowing is None else f"after {outcome.flowing:.1f} s"
-    return [
-        _absolute(wrong, outcome.lost + outcome.duplicated + outcome.altered, "instances", 0, sides),
-        _absolute(
-            back,
-            None if outcome.full is None else round(outcome.full, 1),
-            "s",
-            BACK_SECONDS,
-            f"away for {outcome.down:.0f} s; bytes flow again {flowing}"
-            + ("" if outcome.full is not None else "; never full again before all was delivered"),
-        ),
-    ]
-
-
 def queue_rows(picked: Picked | str) -> list[Row]:
     """Judge taking from a full queue."""
     speed, memory = "picking the next of 1,000,000, 95th percentile", "picking 1,000 of 1,000,000: memory grown by"
     if isinstance(picked, str):
-        return [_absolute(speed, None, "ms", PICK_MS, picked), _absolute(memory, None, "MB", PICK_MEMORY_MB, picked)]
+        return [alone(speed, None, "ms", PICK_MS, picked), alone(memory, None, "MB", PICK_MEMORY_MB, picked)]
     note = f"{picked.waiting} waiting; median {picked.p50_ms:.2f} ms, worst {picked.worst_ms:.1f} ms"
     return [
-        _absolute(speed, round(picked.p95_ms, 2), "ms", PICK_MS, note),
-        _absolute(memory, round(picked.memory_mb, 1), "MB", PICK_MEMORY_MB, ""),
+        alone(speed, round(picked.p95_ms, 2), "ms", PICK_MS, note),
+        alone(memory, round(picked.memory_mb, 1), "MB", PICK_MEMORY_MB, ""),
     ]
 
 
@@ -97,12 +71,11 @@ def unmeasured(why: str) -> list[Row]:
     """Return the rows of a host on which nothing can be measured: without figures, not met, each with the reason."""
     rows = []
     for mbit_s, share in SHARE.items():
-        rows.append(_absolute(f"{mbit_s:g} Mbit/s: share of the line", None, "of 1", share, why, at_most=False))
-        rows.append(_absolute(f"{mbit_s:g} Mbit/s: raw bits per line bit", None, "", EFFECT, why, at_most=False))
+        rows.append(alone(f"{mbit_s:g} Mbit/s: share of the line", None, "of 1", share, why, at_most=False))
+        rows.append(alone(f"{mbit_s:g} Mbit/s: raw bits per line bit", None, "", EFFECT, why, at_most=False))
     rows.append(emergency_row(why))
-    for fault in _FAULTS:
-        rows += fault_rows(fault, why)
-    return rows
+    rows += all_fault_rows(dict.fromkeys(TITLES, why), why)
+    return rows + cap_rows([("", why)])
 
 
 class _Side:
@@ -159,7 +132,3 @@ def _row(
 def _progress(samples: Sequence[Sample]) -> str:
     """Say how far the samples came."""
     return ", ".join(f"{sample.delivered}/{sample.sent} in {sample.seconds:.0f} s" for sample in samples)
-
-
-def _absolute(metric: str, ours: float | None, unit: str, target: float, note: str, *, at_most: bool = True) -> Row:
-    return Row(metric, ours, "the target alone", None, unit, None, target, note, of="ours", at_most=at_most)

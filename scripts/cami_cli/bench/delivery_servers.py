@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +14,8 @@ import yaml
 
 from cami.orthanc_config import render
 from cami.region import load_region
-from cami.region.model import Link
 from cami_cli.answering import http, tail
+from cami_cli.bench.accidents import small_volume, under_false_clock
 from cami_cli.bench.link_emulator_ends import FAR_ADDRESS, FAR_SIDE_ADDRESS, ThinLine
 from cami_cli.errors import Trouble
 from cami_cli.keys import ensure_link_key, ensure_passwords, write_accounts
@@ -31,8 +31,12 @@ _START_SECONDS = 90.0
 #: As packaged: without the variable that our sandbox sets for every server.
 STOCK = ("env", "--unset=TCP_NODELAY", "Orthanc", f"{CONFIGURATION}/orthanc.json")
 Kind = Literal["ours", "stock"]
-#: What a site with a thin line would turn on.
-_USUAL = {"compression": "jpeg-ls"}
+#: What a fault needs: volumes that can be filled, clocks that can be set.
+Weakness = Literal["none", "small volumes", "false clocks"]
+#: More than what a server keeps free of images and of uploads (`cami.delivery.disk`, `cami.delivery.uploads`).
+_SMALL_BYTES = 1_500_000_000
+#: The emulated line has no TLS: its far end is Orthanc itself.
+_OPEN = {"plain_http": True}
 
 #: Auto-routing as the Orthanc Book shows it.
 _ROUTE = """
@@ -126,31 +130,31 @@ class Servers:
         self._accounts.unlink(missing_ok=True)  # its hashes are of the last run's passwords
 
     @contextmanager
-    def pair(self, kind: Kind, *, lua: bool = False) -> Iterator[Pair]:
-        """Run an empty pair; `lua` turns on auto-routing of a stock proxy."""
-        command: Sequence[str] = BOOT if kind == "ours" else STOCK
+    def pair(self, kind: Kind, *, lua: bool = False, weak: Weakness = "none") -> Iterator[Pair]:
+        """Run an empty pair; `lua` turns on auto-routing of a stock proxy, `weak` prepares ours for a fault."""
         self._registry = _registry(self._setting, self._line.line.mbit_s)
-        ends = {}
-        for number, (name, within, host) in enumerate(
-            (("central", self._far, FAR_SIDE_ADDRESS), (f"proxy-{MO}", self._near, "127.0.0.1"))
-        ):
-            runtime = NativeRuntime(self._setting.suite, command=command, within=within)
-            runtime.prepare(self._steps)
-            server = self._server(name, 18042 + number)
-            alive = "/cami/health" if kind == "ours" else "/system"
-            ends[name] = End(server, runtime, f"http://{host}:{server.http_port}", alive)
-        pair = Pair(kind, ends["central"], ends[f"proxy-{MO}"])
-        self._configure(pair, lua=lua)
-        try:
+        with ExitStack() as stack:
+            ends = {}
+            for number, (name, within, host) in enumerate(
+                (("central", self._far, FAR_SIDE_ADDRESS), (f"proxy-{MO}", self._near, "127.0.0.1"))
+            ):
+                server = self._server(name, 18042 + number)
+                if weak == "small volumes":
+                    stack.enter_context(small_volume(server.data, _SMALL_BYTES))
+                command: Sequence[str] = BOOT if kind == "ours" else STOCK
+                command = under_false_clock(server) if weak == "false clocks" else command
+                runtime = NativeRuntime(self._setting.suite, command=command, within=within)
+                runtime.prepare(self._steps)
+                alive = "/cami/health" if kind == "ours" else "/system"
+                ends[name] = End(server, runtime, f"http://{host}:{server.http_port}", alive)
+            pair = Pair(kind, ends["central"], ends[f"proxy-{MO}"])
+            self._configure(pair, lua=lua)
             for end in (pair.centre, pair.proxy):
+                stack.callback(_end, end)
                 end.runtime.start(end.server)
             for end in (pair.centre, pair.proxy):
                 end.wait()
             yield pair
-        finally:
-            for end in (pair.proxy, pair.centre):
-                end.runtime.kill(end.server)
-                end.client.close()
 
     def orthanc_version(self) -> str:
         """Return the version of Orthanc, the same on all sides."""
@@ -211,10 +215,14 @@ class Servers:
         return found.login, self._passwords[found.login]
 
 
+def _end(end: End) -> None:
+    end.runtime.kill(end.server)
+    end.client.close()
+
+
 def link_settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the registry says of the line: what is usual as far as this release knows it, and what is chosen."""
-    known = {name: value for name, value in _USUAL.items() if name in Link.model_fields}
-    return {**known, **chosen}
+    """Return what the registry says of the line beside its rate."""
+    return {**_OPEN, **chosen}
 
 
 def _registry(setting: Setting, mbit_s: float) -> Path:

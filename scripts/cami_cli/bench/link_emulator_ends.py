@@ -46,7 +46,8 @@ def enter() -> str:
         others = {name for _, name in socket.if_nameindex()} - {"lo"}
         return f"the namespace is not a fresh one: it has {', '.join(sorted(others))}" if others else ""
     refusals = []
-    for options in (["--net"], ["--user", "--map-root-user", "--net"]):
+    # With mounts of its own, too: what is mounted for a fault is gone with this program, however it ends.
+    for options in (["--net", "--mount"], ["--user", "--map-root-user", "--net", "--mount"]):
         probe = _run(["unshare", *options, sys.executable, "-c", _PROBE])
         if not probe:
             os.environ[_ENTERED] = "1"

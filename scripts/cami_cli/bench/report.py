@@ -46,6 +46,11 @@ class Row:
         return f"{'ours ' if self.of == 'ours' else ''}{'≤' if self.at_most else '≥'} {self.target:g}"
 
 
+def alone(metric: str, ours: float | None, unit: str, target: float, note: str, *, at_most: bool = True) -> Row:
+    """Return a row that is judged by its target alone; without a figure the note says why."""
+    return Row(metric, ours, "the target alone", None, unit, None, target, note, of="ours", at_most=at_most)
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The outcome of one benchmark."""

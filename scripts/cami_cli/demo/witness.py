@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydicom
+from pydicom.pixels.decoders.base import JPEGLSLosslessDecoder
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import JPEGLSLossless
 
 from cami_cli.api_client import ApiClient, orthanc_id
 from cami_cli.demo.checks import (
@@ -15,6 +19,7 @@ from cami_cli.demo.checks import (
     Check,
     check_answers,
     check_delivery,
+    check_names,
     check_pixels,
     check_shared_patient,
     check_sight,
@@ -118,6 +123,7 @@ class Witness:
         for mo in self._mos:
             yield from self._addresses(mo)
         yield self._strangers()
+        yield self._names()
         yield self._pixels()
 
     def _doctor(self, mo: str) -> Account:
@@ -190,6 +196,16 @@ class Witness:
         """Return one object of each study of an МО."""
         return [sample(self._folder, study)[0] for study in self._written if study.mo == mo]
 
+    def _names(self) -> Check:
+        read = {}
+        for mo in self._mos:
+            with self._central(mo) as central:
+                names = central.patient_names()
+            for study in self._written:
+                if study.mo == mo:
+                    read[f"{mo} {study.modality}"] = names.get(study.study_uid) == study.patient_name
+        return check_names(read, sum(not study.text_is_right for study in self._written))
+
     def _pixels(self) -> Check:
         compared = {}
         for study in self._written:
@@ -209,11 +225,20 @@ def _statuses(client: ApiClient, samples: Sequence[Sample], of: str) -> dict[str
     }
 
 
-def same_pixels(path: Path, stored: bytes | None) -> bool:
-    """Return whether the archive's file has the encoding and the very pixel data of the file at `path`."""
+def same_pixels(path: Path, stored: bytes | None) -> bool | None:
+    """Return whether the archive's file has the pixels of the file at `path`; None if this Python cannot decode them.
+
+    What the device compressed must come as the very same bytes. What it did not may have been made JPEG-LS for the
+    way: then every decoded sample must be the same.
+    """
     if stored is None:
         return False
     ours, theirs = pydicom.dcmread(path), pydicom.dcmread(io.BytesIO(stored))
-    return bool(
-        ours.file_meta.TransferSyntaxUID == theirs.file_meta.TransferSyntaxUID and ours.PixelData == theirs.PixelData
-    )
+    sent, held = ours.file_meta.TransferSyntaxUID, theirs.file_meta.TransferSyntaxUID
+    if sent == held:
+        return bool(ours.PixelData == theirs.PixelData)
+    if sent.is_compressed or held != JPEGLSLossless:
+        return False
+    if not JPEGLSLosslessDecoder.is_available:  # CPython 3.14: docs/dependencies.md
+        return None
+    return bool(np.array_equal(pixel_array(theirs, raw=True), pixel_array(ours, raw=True)))

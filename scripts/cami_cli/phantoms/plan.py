@@ -1,4 +1,4 @@
-"""Which studies the phantoms are: two МО, every modality, both Cyrillic character sets, every common encoding."""
+"""Which studies the phantoms are: two МО, every modality, every common encoding of pixels, text right and wrong."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -15,14 +15,13 @@ from pydicom.uid import (
 
 from cami_cli.phantoms import ct, dx, mg, mr, people, us
 from cami_cli.phantoms.pixels import available
-from cami_cli.phantoms.study import Device, Study
+from cami_cli.phantoms.study import CYRILLIC, MISDECLARED, UNDECLARED, UTF8, Device, Study, TextEncoding
 
 #: The default seed: two runs of the demonstration store the same objects.
 SEED = 20261122
 
 MODALITIES = ("CT", "MR", "DX", "MG", "US")
 
-_CYRILLIC, _UTF8 = "ISO_IR 144", "ISO_IR 192"
 _INSTITUTIONS = {"42001": "Учебная городская больница № 1", "42002": "Учебная районная больница"}
 
 
@@ -64,20 +63,20 @@ class _Row:
     person: people.Person
     modality: str
     description: str
-    charset: str
+    text: TextEncoding
     day: str
     syntax: UID
 
 
 _ROWS = (
-    _Row("42001", people.IVANOV, "CT", "КТ органов грудной клетки", _CYRILLIC, "20261116", ExplicitVRLittleEndian),
-    _Row("42001", people.SHARED, "DX", "Рентгенография ОГК", _UTF8, "20261117", ExplicitVRLittleEndian),
-    _Row("42001", people.SEMYONOVA, "MG", "Маммография, скрининг", _UTF8, "20261118", JPEGLSLossless),
-    _Row("42001", people.KUZNETSOV, "US", "Эхокардиография", _CYRILLIC, "20261119", JPEGBaseline8Bit),
-    _Row("42002", people.SHARED, "CT", "КТ органов грудной клетки", _CYRILLIC, "20261118", JPEGLSLossless),
-    _Row("42002", people.SHCHERBAKOVA, "MR", "МРТ головного мозга", _UTF8, "20261116", ExplicitVRLittleEndian),
-    _Row("42002", people.TITOV, "DX", "Рентгенография ОГК", _CYRILLIC, "20261119", JPEG2000Lossless),
-    _Row("42002", people.MOROZOVA, "US", "Эхокардиография", _UTF8, "20261120", RLELossless),
+    _Row("42001", people.IVANOV, "CT", "КТ органов грудной клетки", CYRILLIC, "20261116", ExplicitVRLittleEndian),
+    _Row("42001", people.SHARED, "DX", "Рентгенография ОГК", UTF8, "20261117", ExplicitVRLittleEndian),
+    _Row("42001", people.SEMYONOVA, "MG", "Маммография, скрининг", UTF8, "20261118", JPEGLSLossless),
+    _Row("42001", people.KUZNETSOV, "US", "Эхокардиография", MISDECLARED, "20261119", JPEGBaseline8Bit),
+    _Row("42002", people.SHARED, "CT", "КТ органов грудной клетки", CYRILLIC, "20261118", JPEGLSLossless),
+    _Row("42002", people.SHCHERBAKOVA, "MR", "МРТ головного мозга", UTF8, "20261116", ExplicitVRLittleEndian),
+    _Row("42002", people.TITOV, "DX", "Рентгенография ОГК", UNDECLARED, "20261119", JPEG2000Lossless),
+    _Row("42002", people.MOROZOVA, "US", "Эхокардиография", UTF8, "20261120", RLELossless),
 )
 
 
@@ -111,7 +110,7 @@ def _planned(row: _Row, number: int, seed: int, *, small: bool) -> PlannedStudy:
         device=device,
         modality=row.modality,
         description=row.description,
-        charset=row.charset,
+        text=row.text,
         date=row.day,
         time=f"{8 + number:02d}{number * 7 % 60:02d}00",
         accession=f"K{row.day[2:]}{number:07d}",

@@ -30,6 +30,27 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class TextEncoding:
+    """In which character set a device writes text, and what it says of that."""
+
+    declared: str
+    """Specific Character Set; empty: it declares nothing."""
+    codec: str
+    """Python's name of the set that the text is really in."""
+
+    @property
+    def right(self) -> bool:
+        """Return whether readers that believe the declaration read the text."""
+        return (self.declared, self.codec) in {("ISO_IR 144", "iso8859_5"), ("ISO_IR 192", "utf-8")}
+
+
+#: Cyrillic (ISO 8859-5) and Unicode, declared as the standard asks.
+CYRILLIC, UTF8 = TextEncoding("ISO_IR 144", "iso8859_5"), TextEncoding("ISO_IR 192", "utf-8")
+#: What Russian consoles do: Windows' letters declared as Western European ones, and letters declared as nothing.
+MISDECLARED, UNDECLARED = TextEncoding("ISO_IR 100", "cp1251"), TextEncoding("", "iso8859_5")
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """What is fixed before the first image of a study."""
 
@@ -40,8 +61,7 @@ class Study:
     device: Device
     modality: str
     description: str
-    charset: str
-    """``ISO_IR 144`` (Cyrillic, ISO 8859-5) or ``ISO_IR 192`` (UTF-8)."""
+    text: TextEncoding
     date: str
     time: str
     accession: str
@@ -67,7 +87,7 @@ class Study:
         meta.ImplementationVersionName = "CAMI_PHANTOM_1"
 
         instance = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-        instance.SpecificCharacterSet = self.charset
+        instance.SpecificCharacterSet = UTF8.declared  # until it is written (cami_cli.phantoms.write)
         instance.SOPClassUID = sop_class
         instance.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
         instance.InstanceNumber = number

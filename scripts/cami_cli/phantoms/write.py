@@ -1,6 +1,7 @@
 """Phantoms to files, and a cache of them: drawing takes longer than a demonstration wants to wait twice."""
 
 import hashlib
+import io
 import json
 import os
 import signal
@@ -15,9 +16,12 @@ import numpy as np
 import pydicom
 
 from cami_cli.phantoms.plan import SEED, PlannedStudy, plan
+from cami_cli.phantoms.study import UTF8, TextEncoding
 
 #: Name of the list of what a folder holds, written last: a folder without it is not finished.
 INDEX = "phantoms.json"
+#: Where File Meta Information Group Length (0002,0000) ends, which pydicom always writes first.
+_META_LENGTH_END = 128 + 4 + 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,9 @@ class WrittenStudy:
     description: str
     study_uid: str
     patient_id: str
+    patient_name: str
+    text_is_right: bool
+    """Whether the text is in the character set that the objects declare."""
     folder: str
     """Relative to the folder that was written to."""
     instances: int
@@ -44,22 +51,55 @@ def write_study(planned: PlannedStudy, folder: Path) -> WrittenStudy:
     target = folder / planned.folder
     target.mkdir(parents=True, exist_ok=True)
     count = size = 0
+    study = planned.study
     for instance in planned.draw():
         count += 1
         path = target / f"IM{count:05d}.dcm"
-        instance.save_as(path, enforce_file_format=True)
+        written = io.BytesIO()
+        instance.save_as(written, enforce_file_format=True)
+        path.write_bytes(in_character_set(written.getvalue(), study.text))
         size += path.stat().st_size
-    study = planned.study
     return WrittenStudy(
         mo=planned.mo,
         modality=study.modality,
         description=study.description,
         study_uid=str(study.study_uid),
         patient_id=study.person.patient_id,
+        patient_name=study.person.name,
+        text_is_right=study.text.right,
         folder=planned.folder,
         instances=count,
         size=size,
     )
+
+
+def in_character_set(dicom: bytes, text: TextEncoding) -> bytes:
+    """Return a file, as pydicom wrote it in UTF-8, with its text in another character set.
+
+    pydicom writes what is right only. The text of the phantoms stands on the top level, in elements with two bytes of
+    length (Explicit VR Little Endian, which also all compressed images are in).
+    """
+    if text == UTF8:
+        return dicom
+    start = _META_LENGTH_END + int.from_bytes(dicom[_META_LENGTH_END - 4 : _META_LENGTH_END], "little")
+    parts, position = [dicom[:start]], start
+    while position < len(dicom) and dicom[position : position + 2] != b"\xe0\x7f":
+        head, vr = dicom[position : position + 4], dicom[position + 4 : position + 6]
+        if vr in (b"OB", b"OW", b"SQ", b"UN", b"UC", b"UT"):
+            end = position + 12 + int.from_bytes(dicom[position + 8 : position + 12], "little")
+            parts.append(dicom[position:end])
+        else:
+            end = position + 8 + int.from_bytes(dicom[position + 6 : position + 8], "little")
+            value = dicom[position + 8 : end]
+            if head == b"\x08\x00\x05\x00":
+                value = text.declared.encode("ascii")
+            elif not value.isascii() and vr in (b"LO", b"PN", b"SH", b"ST", b"LT"):
+                value = value.rstrip(b" ").decode("utf-8").encode(text.codec)
+            value += b" " * (len(value) % 2)
+            if value or head != b"\x08\x00\x05\x00":
+                parts.append(head + vr + len(value).to_bytes(2, "little") + value)
+        position = end
+    return b"".join([*parts, dicom[position:]])
 
 
 def write_phantoms(

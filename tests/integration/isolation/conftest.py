@@ -9,11 +9,8 @@ from tests.live import LiveRegion
 @pytest.fixture(scope="package")
 def region(tmp_path_factory):
     """A region of this package's own."""
-    live = LiveRegion(tmp_path_factory.mktemp("region"))
-    try:
-        yield live.up()
-    finally:
-        live.down()
+    with LiveRegion(tmp_path_factory.mktemp("region")) as live:
+        yield live
 
 
 @pytest.fixture(scope="package")

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from cami_cli.bench.delivery_cells import Sample
-from cami_cli.bench.delivery_faults import Outcome
 from cami_cli.bench.delivery_queue import Picked
-from cami_cli.bench.delivery_rows import emergency_row, fault_rows, queue_rows, sending_rows, unmeasured
+from cami_cli.bench.delivery_rows import emergency_row, queue_rows, sending_rows, unmeasured
 from cami_cli.bench.delivery_senders import LUA, PEER
 from cami_cli.bench.report import Row
 
@@ -83,17 +82,6 @@ def test_a_full_line_on_which_nothing_arrived_is_no_success() -> None:
 @pytest.mark.parametrize(("busy", "met"), [(13.0, True), (13.1, False)])
 def test_an_emergency_may_take_1_3_times_as_long_as_alone(busy: float, met: bool) -> None:
     assert emergency_row((10.0, busy)).met is met
-
-
-def test_one_lost_instance_is_too_many() -> None:
-    whole = Outcome("line", 60, 0, 0, 0, 1.0, 2.0, 60.0)
-    for outcome, met in ((whole, True), (replace(whole, lost=1), False), (replace(whole, altered=1), False)):
-        assert fault_rows("line", outcome)[0].met is met
-
-
-@pytest.mark.parametrize(("full", "met"), [(9.9, True), (10.1, False), (None, False)])
-def test_the_line_is_full_again_within_ten_seconds(full: float | None, met: bool) -> None:
-    assert fault_rows("proxy", Outcome("proxy", 60, 0, 0, 0, 1.0, full, 5.0))[1].met is met
 
 
 def test_the_queue_is_judged_by_its_slow_picks() -> None:

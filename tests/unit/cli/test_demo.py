@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pydicom
 import pytest
+from pydicom.uid import JPEGLSLossless
 from rich.console import Console
 
 from cami_cli import region as regions
@@ -21,6 +23,7 @@ from cami_cli.demo.checks import (
     Check,
     check_answers,
     check_delivery,
+    check_names,
     check_pixels,
     check_shared_patient,
     check_sight,
@@ -36,7 +39,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def _written(mo: str = "42001", uid: str = "1.2", instances: int = 3) -> WrittenStudy:
-    return WrittenStudy(mo, "CT", "КТ", uid, "70012345618", f"{mo}/CT", instances, 1000)
+    return WrittenStudy(mo, "CT", "КТ", uid, "70012345618", "Иванов^Иван", True, f"{mo}/CT", instances, 1000)
 
 
 def _delivered(uid: str = "1.2", instances: int = 3, confirmed: int = 3) -> Delivered:
@@ -130,7 +133,7 @@ class TestChecks:
     def test_pixels(self) -> None:
         assert check_pixels({"a": True}).passed
         assert check_pixels({"a": True, "b": False}) == Check(
-            "pixel data at the centre is byte for byte what the devices sent", False, "b"
+            "every pixel at the centre is what the devices sent", False, "b"
         )
 
     @pytest.mark.parametrize(
@@ -143,6 +146,8 @@ class TestChecks:
             check_shared_patient({"1": "", "2": "b"}, {"1": "", "2": "b"}),
             check_answers("x", {}, {403}),
             check_pixels({}),
+            check_names({}, 1),
+            check_names({"a": True}, 0),
         ],
     )
     def test_nothing_looked_at_is_a_failure(self, check: Check) -> None:
@@ -182,6 +187,32 @@ class TestPixels:
         stored = io.BytesIO()
         other.save_as(stored)
         assert not same_pixels(path, stored.getvalue())
+
+    def test_jpeg_ls_of_the_same_image(self, path: Path) -> None:
+        other = pydicom.dcmread(path)
+        other.compress(JPEGLSLossless, generate_instance_uid=False)
+        stored = io.BytesIO()
+        other.save_as(stored)
+        assert same_pixels(path, stored.getvalue())
+
+    def test_jpeg_ls_of_another_image(self, path: Path) -> None:
+        other = pydicom.dcmread(path)
+        other.PixelData = bytes([other.PixelData[0] ^ 1]) + other.PixelData[1:]
+        other.compress(JPEGLSLossless, generate_instance_uid=False)
+        stored = io.BytesIO()
+        other.save_as(stored)
+        assert not same_pixels(path, stored.getvalue())
+
+    def test_what_cannot_be_decoded_is_not_called_the_same(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        other = pydicom.dcmread(path)
+        other.compress(JPEGLSLossless, generate_instance_uid=False)
+        stored = io.BytesIO()
+        other.save_as(stored)
+        monkeypatch.setattr("cami_cli.demo.witness.JPEGLSLosslessDecoder", SimpleNamespace(is_available=False))
+        assert same_pixels(path, stored.getvalue()) is None
+        assert not check_pixels({"all": None}).passed
+        assert check_pixels({"one": None, "other": True}).passed
+        assert not check_pixels({"one": None, "other": False}).passed
 
     def test_nothing(self, path: Path) -> None:
         assert not same_pixels(path, None)
@@ -255,7 +286,13 @@ class Centre:
         if asked := re.search(r'PatientID(?:=|": ")(\d+)', query):
             own = [study for study in own if study.patient_id == asked[1]]
         answers: dict[str, object] = {
-            "/dicom-web/studies": [{"0020000D": {"Value": [study.study_uid]}} for study in own],
+            "/dicom-web/studies": [
+                {
+                    "0020000D": {"Value": [study.study_uid]},
+                    "00100010": {"Value": [{"Alphabetic": self._name(study)}]},
+                }
+                for study in own
+            ],
             "/tools/find": [{"MainDicomTags": {"StudyInstanceUID": study.study_uid}} for study in own],
             "/cami/api/studies": {"studies": [self._archived(study) for study in own]},
         }
@@ -268,6 +305,10 @@ class Centre:
             return 404, b""
         content = file.read_bytes() if file and path.endswith("/file") else b"{}"
         return 200, content[:-2] + b"xx" if self.leak == "pixels" else content
+
+    def _name(self, study: WrittenStudy) -> str:
+        wrong = self.leak == "letters" and not study.text_is_right
+        return study.patient_name.encode("cp1251").decode("latin_1") if wrong else study.patient_name
 
     @staticmethod
     def _progress(study: WrittenStudy) -> dict[str, object]:
@@ -317,7 +358,7 @@ class TestWitness:
         archived = [_archived(study.study_uid, study.mo, study.instances) for study in studies]
         rows = table.rows(studies, delivered, archived)
         checks = list(Witness(region, folder, studies).checks(rows))
-        assert len(checks) == 12
+        assert len(checks) == 13
         return {check.title for check in checks if not check.passed}
 
     def test_a_centre_that_scopes_passes(
@@ -351,8 +392,15 @@ class TestWitness:
 
     def test_changed_pixels(self, centre: Centre, region: Region, images: tuple[Path, list[WrittenStudy]]) -> None:
         centre.leak = "pixels"
-        title = "pixel data at the centre is byte for byte what the devices sent"
+        title = "every pixel at the centre is what the devices sent"
         assert title in self.failed(region, images)
+
+    def test_names_of_devices_that_declare_nonsense(
+        self, centre: Centre, region: Region, images: tuple[Path, list[WrittenStudy]]
+    ) -> None:
+        centre.leak = "letters"
+        title = "names are readable at the centre, whatever character set the device declares"
+        assert self.failed(region, images) == {title}
 
 
 class TestClient:

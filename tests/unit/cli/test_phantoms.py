@@ -121,15 +121,24 @@ def test_small_and_full_studies_share_no_identifier() -> None:
     assert small.isdisjoint(full)
 
 
-def test_names_are_cyrillic_in_both_character_sets(files: dict[Path, Dataset]) -> None:
-    encodings = {"ISO_IR 144": "iso8859-5", "ISO_IR 192": "utf-8"}
+def test_names_are_cyrillic_in_the_character_sets_of_real_devices(files: dict[Path, Dataset]) -> None:
+    codecs = {("ISO_IR 144", "CT"): "iso8859_5", ("ISO_IR 100", "US"): "cp1251", (None, "DX"): "iso8859_5"}
     seen = set()
-    for path, instance in files.items():
-        name = str(instance.PatientName)
-        assert name in {person.name for person in PEOPLE}
-        assert name.encode(encodings[instance.SpecificCharacterSet]) in path.read_bytes()[:4096]
-        seen.add(instance.SpecificCharacterSet)
-    assert seen == set(encodings)
+    for instance in files.values():
+        declared = instance.get("SpecificCharacterSet")
+        codec = codecs.get((declared, instance.Modality), "utf-8")
+        assert (codec == "utf-8") == (declared == "ISO_IR 192")
+        name = instance["PatientName"].value.original_string.decode(codec)
+        assert name.rstrip() in {person.name for person in PEOPLE}
+        seen.add((declared, codec))
+    assert seen == {("ISO_IR 192", "utf-8"), ("ISO_IR 144", "iso8859_5"), ("ISO_IR 100", "cp1251"), (None, "iso8859_5")}
+
+
+def test_the_index_tells_whose_text_is_declared_wrongly(studies: list[WrittenStudy]) -> None:
+    assert {(study.mo, study.modality) for study in studies if not study.text_is_right} == {
+        ("42001", "US"),
+        ("42002", "DX"),
+    }
 
 
 def test_one_person_was_studied_at_both_mo_and_nobody_else(studies: list[WrittenStudy]) -> None:

@@ -136,6 +136,6 @@ def test_a_device_that_listens_may_ask_for_commitment():
     listening = organization.devices[0].model_copy(update={"port": 11112})
     changed = organization.model_copy(update={"devices": (listening, *organization.devices[1:])})
     region = REGION.model_copy(update={"organizations": (changed, *REGION.organizations[1:])})
-    devices = render(region, "proxy", mo="42001", http_port=1, dicom_port=2, central_url="http://c")["DicomModalities"]
+    devices = render(region, "proxy", mo="42001", http_port=1, dicom_port=2, central_url="https://c")["DicomModalities"]
     assert (devices["CT42001"]["AllowNAction"], devices["CT42001"]["Port"]) == (True, 11112)
     assert devices["MR42001"]["AllowNAction"] is False

@@ -8,6 +8,7 @@ from cami.errors import Misconfigured
 from cami.orthanc_config import TEMPLATES, render
 from cami.region import load_region
 from cami.selfcheck import DICOMWEB_PLUGIN, PYTHON_PLUGIN, refuse_unsafe, violations
+from cami.settings import read_settings
 
 REGION = load_region(TEMPLATES / "region.yaml")
 PROXY = render(REGION, "proxy", mo="42001", http_port=8043, dicom_port=4243, central_url="http://127.0.0.1:8042")
@@ -55,6 +56,15 @@ UNSAFE = {
     "RemoteAccessAllowed": [True, None, "false"],
     "DicomModalities": [None, []],
     "Cami.Role": ["central", "", None],
+    "Cami.CentralUrl": [
+        "http://10.0.0.1",
+        "http://cami.example:8042",
+        "ftp://127.0.0.1",
+        "127.0.0.1:8042",
+        "",
+        None,
+        "http://[",
+    ],
     "PythonScript": ["/tmp/x.py"],
     "IngestTranscoding": ["1.2.840.10008.1.2.4.70"],
     "ReadOnly": [True],
@@ -169,7 +179,7 @@ def test_environment_variables_are_not_put_in(configuration):
 
 
 def test_configuration_of_another_role():
-    assert set(codes(CENTRAL, "proxy")) == {"Cami.Role", "Python.Path"}
+    assert set(codes(CENTRAL, "proxy")) == {"Cami.Role", "Cami.CentralUrl", "Python.Path"}
     assert set(codes(PROXY, "nonsense")) == {"Cami.Role", "Python.Path"}
 
 
@@ -196,3 +206,26 @@ def test_a_device_of_a_proxy_may_ask_for_commitment_one_at_the_centre_may_not():
     assert codes(changed(PROXY, "DicomModalities", asking)) == []
     silent = {"CT42001": asking["CT42001"] | {"AllowStore": False}}
     assert codes(changed(CENTRAL, "DicomModalities", silent), "central") == ["DicomModalities.AllowNAction"]
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        ("https://cami.example", False),
+        ("http://[::1]:8042", False),
+        ("http://localhost:1", False),
+        ("http://10.0.0.1", True),
+    ],
+)
+def test_the_line_has_tls_or_the_registry_says_that_it_needs_none(url, plain):
+    configuration = changed(PROXY, "Cami.CentralUrl", url)
+    if plain:
+        assert violations(configuration, role="proxy")
+        configuration = changed(configuration, "Cami.PlainHttp", True)
+    assert violations(configuration, role="proxy") == []
+    assert read_settings(configuration, {}).central_url == url
+
+
+def test_the_environment_cannot_take_tls_off_the_line():
+    with pytest.raises(Misconfigured, match="no TLS"):
+        read_settings(PROXY, {"CAMI_CENTRALURL": "http://cami.example"})

@@ -1,23 +1,29 @@
 """Two archives in memory, their databases, and a line between them that can be cut at any point."""
 
 import hashlib
+import io
 import json
+import tempfile
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event
 
-from cami.archive import Change, ChangePage, InstanceIdentity, ObjectIdentity, Reread, StoreOutcome, check_uids
+from cami.archive import Change, ChangePage, InstanceIdentity, Marks, ObjectIdentity, Reread, StoreOutcome, check_uids
 from cami.db import open_engine
 from cami.db.tables import metadata
-from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Quarantine, Receiver
+from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Manifests, ProxyReports, Quarantine, Receiver
 from cami.delivery.controls import Controls
 from cami.delivery.line import Line as LineState
 from cami.delivery.link import ManifestAnswer, Receipt
+from cami.delivery.manifests import Announcement
 from cami.delivery.meter import Meter
 from cami.delivery.repeat import Repeats
+from cami.delivery.reports import Report
 from cami.errors import NotFound, Permanent, Transient
+from tests.unit.fakes import Hands
 
 
 def dicom(patient="P1", study="1.1", series="1.1.1", sop="1.1.1.1", content="pixels"):
@@ -88,11 +94,34 @@ class Shelf:
         if file is None:
             return None
         file = self.damaged.get(instance_id, file)
-        return Reread(hashlib.sha256(file).hexdigest(), intact=instance_id not in self.damaged)
+        return Reread(hashlib.sha256(file).hexdigest(), intact=instance_id not in self.damaged, size=len(file))
+
+    def open_stored(self, instance_id):
+        file = self.damaged.get(instance_id, self.files.get(instance_id))
+        return None if file is None else io.BytesIO(file)
+
+    def in_plain(self, dicom):
+        return dicom
+
+    def marks(self, study_id):
+        own = {name: value for (study, name), value in self.user_metadata.items() if study == study_id}
+        return Marks(tuple(self.labels.get(study_id, ())), own)
+
+    def put_marks(self, study_id, marks):
+        for label in marks.labels:
+            self.put_label(study_id, label)
+        for name, value in marks.metadata.items():
+            self.put_metadata(study_id, name, value)
 
     def delete_instance(self, instance_id):
+        """Like Orthanc: with the last instance the study goes, and with it what was put on it."""
         self.on_delete(instance_id)
-        self.files.pop(instance_id, None)
+        file = self.files.pop(instance_id, None)
+        self.damaged.pop(instance_id, None)
+        if file is not None and not self.instances_of(study_id := self.parse(file).study_id):
+            self.labels.pop(study_id, None)
+            for key in [key for key in self.user_metadata if key[0] == study_id]:
+                del self.user_metadata[key]
 
     def get(self, uri):
         if uri == "/statistics":
@@ -126,52 +155,52 @@ class Shelf:
         self.user_metadata[study_id, name] = value
 
 
-class Hands:
-    """A clock that tests move."""
-
-    def __init__(self):
-        self.time = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def now(self):
-        return self.time
-
-    def pass_(self, **amount):
-        self.time += timedelta(**amount)
-
-
 @dataclass
 class Line:
     """`cami.delivery.CentralLink` without a network: `faults` says what happens to the next calls."""
 
-    receiver: Receiver
+    region: "Region"
     mo: str
     faults: list = field(default_factory=list)
     calls: int = 0
 
-    def send(self, dicom, sha256, *, urgent=False, after_piece=None, study_total=0):
+    def send(self, dicom, sha256, passage, *, begun=False):
         fault = self._fault()
-        reception = self.receiver.receive(self.mo, dicom, study_total=study_total)
+        total = int(passage.headers.get("X-Cami-Study-Total", 0))
+        reception = self.region.receiver.receive(self.mo, dicom, study_total=total)
         if fault == "answer lost":
             raise Transient("line cut")
         return Receipt(reception.outcome, reception.reason, reception.sha256)
 
+    def help(self, *, urgent_only):
+        return False
+
     def confirm(self, manifest):
         fault = self._fault()
-        check = self.receiver.check(self.mo, manifest.study_id, manifest.instances, lag=manifest.lag)
+        announced = Announcement(manifest.study_id, manifest.instances, manifest.pixels, manifest.series, manifest.lag)
+        check = self.region.manifests.check(self.mo, announced)
         if fault == "answer lost":
             raise Transient("line cut")
-        return ManifestAnswer(check.missing, check.different)
+        return ManifestAnswer(
+            check.missing, check.different, check.pixels_different, check.pending, pixels_compared=True
+        )
 
     def compare(self, summaries):
         self._fault()
-        return tuple(self.receiver.compare(self.mo, summaries))
+        return tuple(self.region.manifests.compare(self.mo, summaries))
 
     def verify(self, instances):
         fault = self._fault()
-        bad = tuple(self.receiver.verify(self.mo, instances))
+        bad = tuple(self.region.manifests.verify(self.mo, instances))
         if fault == "answer lost":
             raise Transient("line cut")
         return bad
+
+    def report(self, runs):
+        fault = self._fault()
+        self.region.reports.note(self.mo, [Report.parse(run) for run in runs])
+        if fault == "answer lost":
+            raise Transient("line cut")
 
     def _fault(self):
         self.calls += 1
@@ -179,6 +208,16 @@ class Line:
         if fault == "cut":
             raise Transient("line cut")
         return fault
+
+
+@cache
+def _empty_database() -> bytes:
+    """Return a database with all tables, made once: making them takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_engine(f"sqlite:///{folder}/empty.sqlite")
+        metadata.create_all(engine)
+        engine.dispose()
+        return Path(folder, "empty.sqlite").read_bytes()
 
 
 class Region:
@@ -191,13 +230,26 @@ class Region:
         self.central = Shelf()
         self.central_db = self.database()
         self.quarantine = Quarantine(folder / "quarantine", self.central_db, self.clock)
+        self.reports = ProxyReports(self.central_db, self.clock)
+        self.restart()
+
+    def restart(self):
+        """What a crash of the centre does."""
         self.receiver = Receiver(self.central, self.central_db, self.quarantine, self.clock)
+        self.manifests = Manifests(
+            self.central, self.central_db, self.receiver.contents, self.receiver.damage, self.clock
+        )
+
+    def read_contents(self):
+        while self.receiver.contents.step():
+            pass
 
     def database(self):
-        engine = open_engine(f"sqlite:///{self.folder}/{len(self.engines)}.sqlite")
+        file = self.folder / f"{len(self.engines)}.sqlite"
+        file.write_bytes(_empty_database())
+        engine = open_engine(f"sqlite:///{file}")
         # What is tested here is the logic; waiting for the disk at each commit would only take time.
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-        metadata.create_all(engine)
         self.engines.append(engine)
         return engine
 
@@ -212,7 +264,7 @@ class ProxySide:
         self.region = region
         self.archive = Shelf()
         self.engine = region.database()
-        self.line = Line(region.receiver, mo)
+        self.line = Line(region, mo)
         self.restart()
 
     def restart(self):
@@ -235,6 +287,7 @@ class ProxySide:
             try:
                 while self.courier.send_next():
                     pass
+                self.region.read_contents()
                 self.courier.confirm_due()
             except Transient:
                 pass

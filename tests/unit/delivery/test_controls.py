@@ -100,7 +100,7 @@ def test_what_the_centre_refused_is_sent_again_when_somebody_asks(proxy, region)
     assert delivery_progress(proxy.engine)[0].reason == "other-mo-study"
     assert json.loads(resend(proxy).body)["retried"] == 1
     (study,) = delivery_progress(proxy.engine)
-    assert (study.queued, study.reason) == (1, "")
+    assert (study.queued, study.reason) == (1, "asked")
     proxy.work(3)
     assert queue_totals(proxy.engine).quarantined == 1  # still not ours
     assert len(region.central.files) == 1
@@ -108,7 +108,7 @@ def test_what_the_centre_refused_is_sent_again_when_somebody_asks(proxy, region)
 
 def test_what_waits_out_a_failure_is_tried_at_once(proxy):
     item = proxy.queue.take()
-    proxy.queue.give_back(item, "digest", timedelta(hours=1))
+    proxy.queue.give_back(item, "digest", timedelta(seconds=4))
     assert proxy.queue.take() is None
     assert json.loads(resend(proxy).body) == {
         "study_id": study_id(proxy), "known": 1, "retried": 1, "compared": 0,

@@ -8,8 +8,9 @@ from cami.delivery.line import LONGEST_REST, Line
 from cami.delivery.reasons import Cause
 from cami.errors import Transient
 from cami.watch.progress import queue_totals
+from tests.unit.fakes import Hands
 
-from .conftest import Hands, dicom
+from .conftest import dicom
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cami.delivery.meter import KEPT, LAG_BOUNDS, Carried, Meter
+from cami.delivery.meter import KEPT, LAG_BOUNDS, Load, Meter
 
 
 class Watch:
@@ -53,14 +53,14 @@ def test_a_line_that_stands_is_seen_within_seconds(meter, now):
     assert meter.rate(10) == 0
 
 
-def test_what_a_thread_carries_counts_for_its_study(meter, now):
-    with meter.carrying("ct", 1000, 500):
-        meter.sent(250)
-        meter.sent(125)
-        assert meter.under_way() == {"ct": 750}  # three quarters of the 500 stand for as much of the image
-        thread = threading.Thread(target=meter.sent, args=(4000,))
+def test_what_is_sent_of_an_object_counts_for_its_study(meter, now):
+    with meter.carrying("ct", 1000, 500) as load:
+        meter.sent(250, load)
+        thread = threading.Thread(target=meter.sent, args=(125, load))  # another sender helps
         thread.start()
         thread.join()
+        assert meter.under_way() == {"ct": 750}  # three quarters of the 500 stand for as much of the image
+        meter.sent(4000)
     now.time += 1
     assert meter.under_way() == {}
     assert meter.rate_of("ct", 1) == 375
@@ -69,11 +69,12 @@ def test_what_a_thread_carries_counts_for_its_study(meter, now):
 
 
 def test_an_upload_that_goes_on_stands_where_it_stood(meter):
-    with meter.carrying("us", 800, 800):
-        meter.resumed(600)
-        meter.sent(100)
+    with meter.carrying("us", 800, 800) as load:
+        load.resume(400)
+        load.resume(200)  # of another part
+        meter.sent(100, load)
         assert meter.under_way() == {"us": 700}
-        meter.sent(1000)
+        meter.sent(1000, load)
         assert meter.under_way() == {"us": 800}
     assert meter.counters().resumed == 1
 
@@ -81,9 +82,9 @@ def test_an_upload_that_goes_on_stands_where_it_stood(meter):
 def test_compression_shows_in_the_ratio(meter, now):
     assert meter.ratio() == 1.0
     for _ in range(10):
-        with meter.carrying("ct", 300_000, 100_000) as carried:
-            meter.sent(100_000)
-        meter.delivered(carried, 1.0)
+        with meter.carrying("ct", 300_000, 100_000) as load:
+            meter.sent(100_000, load)
+        meter.delivered(load, 1.0)
         now.time += 1
     assert meter.ratio() == pytest.approx(3)
     now.time += 3600
@@ -92,7 +93,7 @@ def test_compression_shows_in_the_ratio(meter, now):
 
 def test_lags_are_counted_by_class(meter):
     for lag in (0.2, 1, 1.5, 59, 100_000, -3):
-        meter.delivered(Carried("ct", 1, 1), lag)
+        meter.delivered(Load(meter, "ct", 1, 1), lag)
     lags = meter.counters().lags
     assert list(lags.counts) == [3, 1, 0, 1, 0, 0, 0, 0, 0, 1]
     assert list(lags.cumulative) == [3, 4, 4, 5, 5, 5, 5, 5, 5, 6]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cami.archive import InstanceIdentity
-from cami.delivery.order import NOMINAL_RATE, PATIENCE, Part, Priority, lane, offset, part_of
+from cami.delivery.order import NOMINAL_RATE, PATIENCE, Part, Priority, offset, part_of
 
 
 def instance(study, number, *, size=500_000, modality="CT", image_type="", thickness=""):
@@ -118,4 +118,3 @@ def test_every_turn_comes(priority, part, before):
     """A turn lies at most the line's time and the class's patience after the arrival: later studies cannot pass it."""
     latest = before / NOMINAL_RATE + 65 + PATIENCE[priority].total_seconds()
     assert 0 <= offset(part, before) + PATIENCE[priority].total_seconds() <= latest + 1e-6
-    assert lane(priority) in (0, 1, 2)

@@ -1,5 +1,6 @@
 """The first МО owns a study; nothing of another МО changes, overwrites or joins it."""
 
+from cami.delivery.manifests import Announcement
 from cami.delivery.quarantine import OTHER_CONTENT, OTHER_MO_INSTANCE, OTHER_MO_STUDY
 from cami.watch.progress import central_progress, queue_totals
 
@@ -107,7 +108,7 @@ def test_a_manifest_of_another_mo_learns_nothing(region):
     region.receiver.receive("42001", dicom())
     (study,) = central_progress(region.central_db)
     (instance,) = region.central.files
-    check = region.receiver.check("42002", study.study_id, {instance: "0" * 64})
+    check = region.manifests.check("42002", Announcement(study.study_id, {instance: "0" * 64}))
     assert check.missing == (instance,)
     assert check.different == ()
 

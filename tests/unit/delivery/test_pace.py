@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cami.delivery.pace import ALLOWANCE, LARGEST_PIECE, LONGEST_DEBT, OVERHEAD, PIECE, Pace, Timetable
+from cami.delivery.right_of_way import Passage
 from cami.delivery.transport import PacedBody
 from cami.region import Link, RateWindow
-
-from .conftest import Hands
+from tests.unit.fakes import Hands
 
 NIGHT = RateWindow(**{"days": ["mon", "tue"], "from": "20:00", "to": "24:00", "mbit_s": 8})
 WEEKEND = RateWindow(**{"days": ["sat", "sun"], "from": "00:00", "to": "24:00", "mbit_s": 4})
@@ -100,7 +100,7 @@ def test_a_new_rate_acts_at_once():
     pace = Pace(lambda: rate[0], now=watch.now, sleep=watch.sleep)
 
     def seconds_for(amount):
-        before, body = watch.time, PacedBody(bytes(amount), pace)
+        before, body = watch.time, PacedBody(bytes(amount), pace, Passage(urgent=False))
         while body.read():
             pass
         return watch.time - before

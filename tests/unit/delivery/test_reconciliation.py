@@ -118,7 +118,7 @@ def test_a_centre_that_begins_anew_gets_everything_again(keeper):
     keeper.deliver()
     central = keeper.region
     with central.central_db.begin() as connection:
-        for table in ("received_instance", "study", "study_claim"):
+        for table in ("stored_content", "received_instance", "study_completeness", "study", "study_claim"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
     central.central.files.clear()
     assert keeper.run()["missing"] == 4

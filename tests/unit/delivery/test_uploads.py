@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from cami.delivery import CentralLink, Recall, TokenIssuer, TokenVerifier, Uploads, wire_endpoints
+from cami.delivery import CentralLink, Recall, TokenIssuer, TokenVerifier, Uploads, parts, wire_endpoints
 from cami.delivery import uploads as module
-from cami.delivery.link import LARGEST_PIECE, SMALLEST_PIECE, piece_bytes
 from cami.delivery.order import Priority
+from cami.delivery.right_of_way import Passage, RightOfWay
 from cami.delivery.transport import LineBroken
 from cami.errors import Transient
 from cami.web import Request
@@ -29,6 +30,8 @@ CONTENT = "".join(f"{number:04}" for number in range(225))
 OBJECT = dicom(content=CONTENT)
 LENGTH = len(OBJECT)
 DIGEST = hashlib.sha256(OBJECT).hexdigest()
+#: What nothing stops.
+FREE = Passage(urgent=False)
 
 
 class Answer:
@@ -58,14 +61,20 @@ class Wire:
         """What a crash of the centre does: all that was in memory is gone."""
         self.uploads = Uploads(self.region.folder / "uploads", self.region.central_db, self.region.clock, 0)
         recall = Recall(self.region.central, self.region.central_db)
-        self.endpoints = wire_endpoints(self.region.receiver, self.verifier, None, self.uploads, recall)
+        self.endpoints = wire_endpoints(
+            receiver=self.region.receiver,
+            manifests=self.region.manifests,
+            reports=self.region.reports,
+            tokens=self.verifier,
+            accounts=None,
+            uploads=self.uploads,
+            recall=recall,
+        )
 
     def link(self, mo="42001"):
-        made = CentralLink("", TokenIssuer(mo, self.keys[mo][0], self.region.clock), piece=PIECE)
-        made._transport = self
-        return made
+        return CentralLink("", TokenIssuer(mo, self.keys[mo][0], self.region.clock), self, PIECE)
 
-    def request(self, method, url, headers, body=b"", *, urgent=False):
+    def request(self, method, url, headers, body, passage, *, on_written=None):
         fault = self.faults.pop(0) if self.faults else ""
         if fault == "cut":
             raise LineBroken("cut")
@@ -122,25 +131,26 @@ def keys(tmp_path_factory):
     return made
 
 
-@pytest.fixture
-def wire(region, keys, monkeypatch):
+@pytest.fixture(params=[24, 3], ids=["parts of one piece", "three parts"])
+def wire(region, keys, monkeypatch, request):
+    monkeypatch.setattr(parts, "MOST_PARTS", request.param)
     # What is tested is the order of things; waiting for the disk would only take time.
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     return Wire(region, keys)
 
 
-def deliver(wire, link, tries=30):
+def deliver(wire, link, tries=30, *, begun=False):
     """Send as a courier does: again after each failure, up to `tries` times."""
-    for _ in range(tries):
+    for number in range(tries):
         try:
-            return link.send(OBJECT, DIGEST)
+            return link.send(OBJECT, DIGEST, FREE, begun=begun or number > 0)
         except Transient:
             continue
     raise AssertionError("not delivered")
 
 
 def test_an_object_in_pieces_arrives_as_it_was_and_leaves_nothing_behind(wire):
-    receipt = wire.link().send(OBJECT, DIGEST)
+    receipt = wire.link().send(OBJECT, DIGEST, FREE)
     assert (receipt.outcome, receipt.sha256) == ("stored", DIGEST)
     assert list(wire.region.central.files.values()) == [OBJECT]
     assert wire.carried == len(OBJECT)
@@ -180,10 +190,10 @@ def test_any_row_of_breaks_ends_with_the_whole_object(wire, faults):
 def test_a_restarted_proxy_goes_on_where_the_centre_has_it(wire):
     wire.faults = [""] * 6 + ["cut"] * 2
     with pytest.raises(Transient):
-        wire.link().send(OBJECT, DIGEST)
+        wire.link().send(OBJECT, DIGEST, FREE)
     before = wire.carried
-    assert before == 5 * PIECE
-    wire.link().send(OBJECT, DIGEST)
+    assert PIECE * 5 <= before < PIECE * 6 + PIECE
+    wire.link().send(OBJECT, DIGEST, FREE, begun=True)
     assert wire.carried == len(OBJECT)
 
 
@@ -195,7 +205,7 @@ def test_what_lies_behind_the_acknowledged_end_does_not_count(wire):
         file.write(b"garbage" * 1000)
     wire.restart()
     assert wire.tell().headers["Upload-Offset"] == "100"
-    assert wire.link().send(OBJECT, DIGEST).outcome == "stored"
+    assert wire.link().send(OBJECT, DIGEST, FREE).outcome == "stored"
     assert list(wire.region.central.files.values()) == [OBJECT]
 
 
@@ -263,12 +273,12 @@ def test_an_mo_cannot_see_go_on_with_or_end_the_upload_of_another(wire):
 
 
 def test_an_mo_does_not_learn_that_another_has_delivered_the_object(wire):
-    wire.link().send(OBJECT, DIGEST)
+    wire.link().send(OBJECT, DIGEST, FREE)
     assert wire.begin(mo="42002").status_code == 201
 
 
 def test_another_mo_s_copy_goes_to_quarantine_and_is_not_sent_twice(wire):
-    wire.link().send(OBJECT, DIGEST)
+    wire.link().send(OBJECT, DIGEST, FREE)
     wire.faults = [""] * (len(OBJECT) // PIECE + 1) + ["answer lost"]
     receipt = deliver(wire, wire.link("42002"))
     assert (receipt.outcome, receipt.reason) == ("quarantined", "other-mo-study")
@@ -276,9 +286,9 @@ def test_another_mo_s_copy_goes_to_quarantine_and_is_not_sent_twice(wire):
 
 
 def test_what_was_deleted_at_the_centre_is_sent_again(wire):
-    wire.link().send(OBJECT, DIGEST)
+    wire.link().send(OBJECT, DIGEST, FREE)
     wire.region.central.files.clear()
-    assert wire.link().send(OBJECT, DIGEST).outcome == "stored"
+    assert wire.link().send(OBJECT, DIGEST, FREE).outcome == "stored"
     assert list(wire.region.central.files.values()) == [OBJECT]
 
 
@@ -301,10 +311,10 @@ def test_a_whole_that_is_not_what_was_announced_is_not_stored_and_begins_again(w
 def test_a_centre_that_cannot_store_now_keeps_the_whole_and_is_asked_again(wire):
     wire.region.central.full = True
     with pytest.raises(Transient):
-        wire.link().send(OBJECT, DIGEST)
+        wire.link().send(OBJECT, DIGEST, FREE)
     assert wire.carried == len(OBJECT)
     wire.region.central.full = False
-    assert wire.link().send(OBJECT, DIGEST).outcome == "stored"
+    assert wire.link().send(OBJECT, DIGEST, FREE, begun=True).outcome == "stored"
     assert wire.carried == len(OBJECT)
 
 
@@ -370,7 +380,7 @@ def test_what_is_not_the_protocol_is_told_so(wire, method, path, headers, status
 def test_the_protocol_is_described(wire):
     headers = wire.ask("GET", "/uploads").headers
     assert headers["Tus-Version"] == headers["Tus-Resumable"] == "1.0.0"
-    assert headers["Tus-Extension"] == "creation,checksum,termination"
+    assert headers["Tus-Extension"] == "creation,creation-with-upload,checksum,concatenation,termination"
     assert headers["Tus-Checksum-Algorithm"] == "sha256"
 
 
@@ -380,51 +390,43 @@ def test_a_piece_too_long_is_not_taken(wire):
     assert wire.files() == []
 
 
-@pytest.mark.parametrize(
-    ("mbit_s", "size"), [(0.1, SMALLEST_PIECE), (2, 1_000_000), (10, 5_000_000), (1000, LARGEST_PIECE)]
-)
-def test_pieces_fit_the_line(mbit_s, size):
-    assert piece_bytes(mbit_s) == size
-
-
 def test_pieces_that_repeat_themselves_go_as_gzip_and_arrive_as_they_were(wire):
     plain = dicom(content="a" * 5000)
-    link = CentralLink("", TokenIssuer("42001", wire.keys["42001"][0], wire.region.clock), piece=2000)
-    link._transport = wire
-    link.send(plain, hashlib.sha256(plain).hexdigest())
+    link = CentralLink("", TokenIssuer("42001", wire.keys["42001"][0], wire.region.clock), wire, 2000)
+    link.send(plain, hashlib.sha256(plain).hexdigest(), FREE)
     assert list(wire.region.central.files.values()) == [plain]
     assert wire.carried < len(plain) / 5
 
 
 def test_a_large_object_stands_back_for_an_urgent_one_and_goes_on_where_it_stood(wire):
     proxy = wire.region.proxy("42001")
+    way = proxy.courier._way = RightOfWay(patience=0)
     proxy.courier._link = wire.link()
     proxy.archive.store(OBJECT)
     while proxy.feed.advance():
         pass
-    other = dicom(study="2.2", series="2.2.1", sop="2.2.1.1", content="now")
-    pieces = []
-    real = wire.request
+    emergency = way.passage("another study", urgent=True)
+    real, asked, stood = wire.request, [], 0
 
-    def request(method, url, headers, body=b"", *, urgent=False):
-        answer = real(method, url, headers, body, urgent=urgent)
-        pieces.append(len(body))
-        if len(pieces) == 4:
-            proxy.archive.store(other)
-            while proxy.feed.advance():
-                pass
-            proxy.queue.set_priority(proxy.archive.parse(other).study_id, Priority.EMERGENCY)
-        return answer
+    def request(method, url, headers, body, passage, *, on_written):
+        if len(asked) == 4 and not stood:
+            emergency.__enter__()
+        passage.wait(0)
+        asked.append(len(body))
+        return real(method, url, headers, body, passage, on_written=on_written)
 
     wire.request = request
     assert proxy.courier.send_next()
     assert wire.region.central.files == {}
-    assert len(pieces) == 4
+    assert not proxy.courier.send_next()
+    assert len(asked) == 4
+    stood = 1
+    emergency.__exit__(None, None, None)
+    assert proxy.queue.take().attempts == 0
+    proxy.queue.recover()
     assert proxy.courier.send_next()
-    assert list(wire.region.central.files.values()) == [other]
-    assert proxy.courier.send_next()
-    assert list(wire.region.central.files.values()) == [other, OBJECT]
-    assert wire.carried == len(OBJECT) + len(other)
+    assert list(wire.region.central.files.values()) == [OBJECT]
+    assert wire.carried == len(OBJECT)
 
 
 def test_what_is_urgent_itself_stands_back_for_nothing(wire):
@@ -437,3 +439,122 @@ def test_what_is_urgent_itself_stands_back_for_nothing(wire):
         proxy.queue.set_priority(proxy.archive.parse(content).study_id, Priority(number))
     assert proxy.courier.send_next()
     assert list(wire.region.central.files.values()) == [OBJECT]
+
+
+def helpers(link, over):
+    """Two senders that have nothing else to do; they go on after failures as workers do."""
+
+    def work():
+        while not over.is_set():
+            try:
+                if not link.help(urgent_only=False):
+                    over.wait(0.0005)
+            except Transient:
+                continue
+
+    return [threading.Thread(target=work) for _ in range(2)]
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    faults=st.lists(st.sampled_from(["", "", "", "cut", "half arrived", "answer lost"]), max_size=40),
+)
+def test_several_senders_carry_parts_of_one_object_whatever_breaks(wire, faults):
+    wire.region.central.files.clear()
+    wire.carried, wire.faults = 0, list(faults)
+    broken, over, link = sum(1 for fault in faults if fault), threading.Event(), wire.link()
+    threads = helpers(link, over)
+    for thread in threads:
+        thread.start()
+    try:
+        deliver(wire, link, tries=100)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(10)
+    assert list(wire.region.central.files.values()) == [OBJECT]
+    assert wire.carried <= len(OBJECT) + (broken + 2) * PIECE
+    assert wire.files() == []
+    wire.faults = []
+
+
+def test_idle_senders_share_the_work(wire):
+    link, over, carriers = wire.link(), threading.Event(), set()
+    real, together = wire.request, threading.Barrier(3)
+
+    def request(*arguments, on_written):
+        if threading.get_ident() not in carriers:
+            carriers.add(threading.get_ident())
+            together.wait(10)  # nobody answers until all three have something to carry
+        return real(*arguments, on_written=on_written)
+
+    wire.request = request
+    threads = helpers(link, over)
+    for thread in threads:
+        thread.start()
+    assert link.send(OBJECT, DIGEST, FREE).outcome == "stored"
+    over.set()
+    for thread in threads:
+        thread.join(10)
+    assert len(carriers) == 3
+
+
+def test_senders_of_what_is_urgent_do_not_help_with_anything_else(wire):
+    link, seen = wire.link(), []
+    real = wire.request
+
+    def request(method, url, headers, body, passage, *, on_written):
+        if passage.urgent not in seen:
+            seen.append(passage.urgent)
+            assert link.help(urgent_only=True) is passage.urgent
+        return real(method, url, headers, body, passage, on_written=on_written)
+
+    wire.request = request
+    link.send(OBJECT, DIGEST, Passage(urgent=False))
+    wire.region.central.files.clear()
+    link.send(OBJECT, DIGEST, Passage(urgent=True))
+    assert seen == [False, True]
+
+
+def test_an_object_that_is_cut_in_another_way_begins_again(wire, monkeypatch):
+    wire.faults = [""] * 4 + ["cut"] * 2
+    with pytest.raises(Transient):
+        wire.link().send(OBJECT, DIGEST, FREE)
+    monkeypatch.setattr(parts, "MOST_PARTS", 2)
+    assert wire.link().send(OBJECT, DIGEST, FREE, begun=True).outcome == "stored"
+    assert list(wire.region.central.files.values()) == [OBJECT]
+    assert wire.files() == []
+
+
+@pytest.mark.parametrize(
+    ("concat", "status", "told"),
+    [
+        (f"final;/x/{DIGEST}-0 /x/{DIGEST}-100", 400, "409"),
+        (f"final;/x/{DIGEST}-0 /x/{'0' * 64}-100", 400, None),
+        ("final;", 400, None),
+        ("final;/x/../../etc", 400, None),
+        ("half", 400, None),
+        (f"final;/x/{'0' * 64}-0", 404, None),
+    ],
+)
+def test_parts_that_are_not_a_whole_are_not_joined(wire, concat, status, told):
+    wire.faults = [""] * 2 + ["cut"] * 2
+    with pytest.raises(Transient):
+        wire.link().send(OBJECT, DIGEST, FREE)
+    answer = wire.ask("POST", "/uploads", Upload_Concat=concat)
+    assert (answer.status_code, answer.headers.get("Upload-Status")) == (status, told)
+    assert wire.region.central.files == {}
+
+
+def test_a_part_outside_its_object_is_not_begun(wire):
+    coded = {
+        key: base64.b64encode(value.encode()).decode()
+        for key, value in {"sha256": DIGEST, "start": "90", "size": "100"}.items()
+    }
+    metadata = ",".join(f"{key} {value}" for key, value in coded.items())
+    named = {"Upload_Concat": "partial", "Upload_Metadata": metadata}
+    assert wire.ask("POST", "/uploads", Upload_Length="11", **named).status_code == 400
+    begun = wire.ask("POST", "/uploads", Upload_Length="10", **named)
+    assert (begun.status_code, begun.headers["Location"][-3:]) == (201, "-90")
+    told = wire.ask("GET", f"/uploads/{DIGEST}-90").headers
+    assert (told["Upload-Concat"], told["Upload-Length"]) == ("partial", "10")

@@ -18,8 +18,9 @@ from cami.delivery.tokens import AUDIENCE
 from cami.errors import Conflict, Denied
 from cami.region import Disk
 from cami.web import Request
+from tests.unit.fakes import Hands
 
-from .conftest import Hands, dicom
+from .conftest import dicom
 
 
 @pytest.fixture
@@ -95,7 +96,15 @@ class NoAccounts:
 def call(region, keys, clock, verifier):
     uploads = Uploads(region.folder / "uploads", region.central_db, region.clock)
     recall = Recall(region.central, region.central_db)
-    made = wire_endpoints(region.receiver, verifier, NoAccounts(), uploads, recall)
+    made = wire_endpoints(
+        receiver=region.receiver,
+        manifests=region.manifests,
+        reports=region.reports,
+        tokens=verifier,
+        accounts=NoAccounts(),
+        uploads=uploads,
+        recall=recall,
+    )
     endpoints = {endpoint.pattern: endpoint.handler for endpoint in made}
 
     def call(path, body=b"", *, method="POST", mo="42001", **headers):

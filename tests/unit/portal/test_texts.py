@@ -109,6 +109,7 @@ def test_every_template_is_rendered_by_these_tests():
     rendered = Path(str(files("cami.portal").joinpath("templates")))
     known = {"base.html", "message.html", "archive.html", "login.html", "no_images.html", "no_viewer.html",
              "not_found.html"}  # fmt: skip
+    known |= {"delivery.html", "completeness.html"}  # in test_delivery_page, which fills them with a real delivery
     assert {path.name for path in rendered.iterdir()} == known
 
 

@@ -8,7 +8,7 @@ import yaml
 
 from cami.errors import Invalid, NotFound
 from cami.orthanc_config import TEMPLATES
-from cami.region import MO_ROLES, REGION_ROLES, ROLES, Retention, load_region
+from cami.region import MO_ROLES, REGION_ROLES, ROLES, Coercion, Retention, load_region
 
 GOOD = """\
 name: Кузбасс
@@ -198,6 +198,49 @@ def test_overlapping_windows(tmp_path):
 def test_device_that_writes_another_character_set(tmp_path):
     text = GOOD.replace("{default: ISO_IR 144}", "{default: ISO_IR 192, override: windows-1251}")
     assert load(tmp_path, text).organizations[0].devices[0].character_set.override == "windows-1251"
+
+
+def test_what_is_put_right_is_on_unless_it_is_turned_off(tmp_path):
+    (organization,) = load(tmp_path, GOOD).organizations
+    assert organization.proxy.coercion == Coercion(character_set=True, institution=True, issuer_of_patient_id=True)
+    text = GOOD.replace("      link:", "      coercion: {institution: false}\n      link:").replace(
+        "{default: ISO_IR 144}", "{default: ISO_IR 144}\n        coercion: {institution: true, character_set: false}"
+    )
+    (organization,) = load(tmp_path, text).organizations
+    of_device = organization.proxy.coercion.of_device(organization.devices[0].coercion)
+    assert (organization.proxy.coercion.institution, of_device.institution) == (False, True)
+    assert (of_device.character_set, of_device.issuer_of_patient_id) == (False, True)
+
+
+LINK = "      link:"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "field"),
+    [
+        ("short_name: ГБ", f"short_name: {'Г' * 65}", 11, "organizations[0].short_name"),
+        ("short_name: ГБ", "short_name: ГБ\\1", 11, "organizations[0].short_name"),
+        ("modality: CT", f"modality: CT\n        department: {'О' * 65}", 22, "organizations[0].devices[0].department"),
+        (
+            "      link:",
+            "      coercion: {institution: maybe}\n      link:",
+            14,
+            "organizations[0].proxy.coercion.institution",
+        ),
+        ("      link:", "      coercion: {name: true}\n      link:", 14, "organizations[0].proxy.coercion.name"),
+    ],
+)
+def test_what_headers_cannot_hold_is_told(tmp_path, old, new, line, field):
+    ((found_line, found_field, _),) = refusals(tmp_path, GOOD.replace(old, new))
+    assert (found_line, found_field) == (line, field)
+
+
+def test_a_long_short_name_does_not_matter_where_nothing_is_sent_from(tmp_path):
+    text = GOOD + "  - {login: x, name: Х, role: operator}\n"
+    text = text.replace(
+        "accounts:", f'  - {{code: "42002", oid: 1.2.3, full_name: Центр, short_name: {"Ц" * 65}}}\naccounts:'
+    )
+    assert len(load(tmp_path, text).organizations) == 2
 
 
 def test_several_values_with_code_extensions(tmp_path):

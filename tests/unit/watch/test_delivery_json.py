@@ -95,8 +95,8 @@ def test_a_key_survives_being_written(proxy):
 def test_a_study_under_way_tells_how_far_and_how_fast(proxy):
     fill(proxy, 1, images=4)
     item = proxy.queue.take()
-    with proxy.meter.carrying(item.study_id, item.size, 10):
-        proxy.meter.sent(5)
+    with proxy.meter.carrying(item.study_id, item.size, 10) as load:
+        proxy.meter.sent(5, load)
         content = ask(proxy)
     (study,) = content["studies"]
     assert (study["queued"], study["sending"], study["size"], study["arrived_size"]) == (3, 1, 40, 5)

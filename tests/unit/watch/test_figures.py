@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cami.delivery.disk import DiskWatch, Room
-from cami.delivery.meter import Carried
+from cami.delivery.meter import Load
 from cami.region import Disk
 from cami.watch.figures import exposition, of_centre, of_disk, of_proxy
 from tests.unit.delivery.conftest import dicom
@@ -45,7 +45,7 @@ def test_a_proxy_tells_what_waits_and_what_went(proxy, region):
 
 def test_lags_are_a_histogram(proxy, region):
     for lag in (0.5, 40, 40, 10**6):
-        proxy.meter.delivered(Carried("ct", 1, 1), lag)
+        proxy.meter.delivered(Load(proxy.meter, "ct", 1, 1), lag)
     found = read(of_proxy(transfer_of(proxy), region.clock))
     buckets = {key[1]: value for key, value in found.items() if key[0] == "cami_delivery_lag_seconds_bucket"}
     assert (buckets["1.0"], buckets["60.0"], buckets["86400.0"], buckets["+Inf"]) == (1, 3, 3, 4)

@@ -13,6 +13,7 @@ from cami.db.tables.completeness import (
     stored_content,
     study_completeness,
 )
+from cami.db.tables.errands import errand
 from cami.db.tables.people import account, session
 from cami.db.tables.quarantine import quarantined_object
 from cami.db.tables.receiving import received_instance, study, study_claim, upload
@@ -24,6 +25,7 @@ __all__ = [
     "commitment_request",
     "delivery_item",
     "delivery_study",
+    "errand",
     "eviction",
     "file_damage",
     "metadata",

@@ -49,13 +49,15 @@ received_instance = Table(
     Column("stored_at", UtcDateTime, comment="empty until Orthanc has stored it"),
 )
 
-#: Centre: objects that come in pieces, until they are whole (`cami.delivery.uploads`); the bytes lie in a folder.
+#: Centre: parts of objects that are not whole yet (`cami.delivery.uploads`); the bytes of an object lie in one file.
 upload = Table(
     "upload",
     metadata,
     Column("mo", String(16), primary_key=True, comment="code of the МО whose proxy sends it"),
     Column("sha256", String(64), primary_key=True, comment="of the whole object, as announced"),
-    Column("length", BigInteger, nullable=False),
-    Column("received", BigInteger, nullable=False, comment="bytes from the beginning that are on the disk for sure"),
+    Column("start", BigInteger, primary_key=True, autoincrement=False, comment="where the part begins in the object"),
+    Column("length", BigInteger, nullable=False, comment="of the part"),
+    Column("size", BigInteger, nullable=False, comment="of the whole object"),
+    Column("received", BigInteger, nullable=False, comment="bytes from its beginning that are on the disk for sure"),
     Column("touched_at", UtcDateTime, nullable=False, index=True),
 )

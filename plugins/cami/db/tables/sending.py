@@ -27,6 +27,7 @@ delivery_item = Table(
     Column("seq", BigInteger, nullable=False, comment="place in Orthanc's change log"),
     Column("state", String(16), nullable=False),
     Column("sha256", String(64), comment="of the bytes as sent"),
+    Column("source_sha256", String(64), comment="of the file that these were made from: coerced, compressed"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("not_before", UtcDateTime, comment="when to try again"),
     Column("reason", String(64), comment="code of the last failure or of the quarantine"),

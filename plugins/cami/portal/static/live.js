@@ -10,7 +10,12 @@
     addEventListener(name, () => { lastInput = Date.now(); }, { passive: true });
   }
 
-  const busy = (part) => part.contains(document.activeElement) && document.activeElement.matches("select, input, button");
+  document.documentElement.classList.add("live");
+  live.addEventListener("change", ({ target }) => target.closest(".inline")?.classList.add("changed"));
+
+  // What somebody is using, or has changed and not sent yet, stays as it is.
+  const busy = (part) => part.querySelector(".changed") !== null
+    || part.contains(document.activeElement) && document.activeElement.matches("select, input, button");
 
   // Parts have ids; those that are nested in a part are updated one by one, others as a whole.
   const update = (old, fresh) => {

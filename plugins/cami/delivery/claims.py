@@ -1,0 +1,99 @@
+"""Whose an object is, written down before it is stored; after a crash in between the object comes again."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine, func, insert, select, update
+
+from cami.archive import ObjectIdentity
+from cami.clock import Clock
+from cami.db.tables import file_damage, received_instance, study, study_claim, study_completeness
+from cami.delivery.contents import claim_content
+from cami.delivery.ownership import Decision, KnownInstance, decide
+
+
+class Claims:
+    """Claims studies and instances for the МО that delivers them first."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def claim(self, mo: str, sha256: str, identity: ObjectIdentity, size: int, study_total: int = 0) -> Decision:
+        """Decide what to do with an object, and claim it if it is to be stored.
+
+        With it the proxy may announce how many its study has so far (`cami.delivery.totals`).
+        """
+        with self._engine.begin() as connection:
+            claimed = connection.scalar(
+                select(study_claim.c.owner).where(study_claim.c.study_uid == identity.study_uid)
+            )
+            # The same Orthanc study under another UID must not exist; should it, its owner counts as well.
+            filed = connection.scalar(select(study.c.owner).where(study.c.study_id == identity.study_id))
+            owner = filed if filed not in (None, mo) else claimed
+            decision = decide(mo, sha256, identity, owner, _namesakes(connection, identity.sop_uid))
+            if decision.store:
+                self._write(connection, mo, sha256, identity, size, first=claimed is None)
+                if study_total:
+                    _expect(connection, identity.study_id, study_total)
+        return decision
+
+    def _write(
+        self, connection: Connection, mo: str, sha256: str, identity: ObjectIdentity, size: int, *, first: bool
+    ) -> None:
+        now = self._clock.now()
+        if first:
+            connection.execute(insert(study_claim).values(study_uid=identity.study_uid, owner=mo, claimed_at=now))
+        study_here = study.c.study_id == identity.study_id
+        if not connection.scalar(select(func.count()).where(study_here)):
+            connection.execute(
+                insert(study).values(
+                    study_id=identity.study_id,
+                    study_uid=identity.study_uid,
+                    owner=mo,
+                    modality=identity.modality[:16],
+                    description=identity.study_description,
+                    claimed_at=now,
+                    labelled=False,
+                )
+            )
+            connection.execute(insert(study_completeness).values(study_id=identity.study_id))
+        if not connection.scalar(select(func.count()).where(received_instance.c.instance_id == identity.instance_id)):
+            connection.execute(
+                insert(received_instance).values(
+                    instance_id=identity.instance_id,
+                    sop_uid=identity.sop_uid,
+                    study_id=identity.study_id,
+                    sha256=sha256,
+                    size=size,
+                )
+            )
+            claim_content(connection, identity)
+
+
+def _expect(connection: Connection, study_id: str, study_total: int) -> None:
+    """Note how many are to come. Requests overtake each other: the most counts, until a manifest tells for sure."""
+    fewer = (study.c.expected.is_(None)) | (study.c.expected < study_total)
+    connection.execute(update(study).where(study.c.study_id == study_id, fewer).values(expected=study_total))
+
+
+def _namesakes(connection: Connection, sop_uid: str) -> Sequence[KnownInstance]:
+    broken = (
+        select(file_damage.c.instance_id)
+        .where(file_damage.c.instance_id == received_instance.c.instance_id, file_damage.c.repaired_at.is_(None))
+        .exists()
+    )
+    rows = connection.execute(
+        select(
+            received_instance.c.instance_id,
+            received_instance.c.sha256,
+            received_instance.c.stored_at,
+            study.c.owner,
+            broken.label("damaged"),
+        )
+        .join(study)
+        .where(received_instance.c.sop_uid == sop_uid)
+    )
+    return [
+        KnownInstance(row.instance_id, row.owner, row.sha256, row.stored_at is not None, bool(row.damaged))
+        for row in rows
+    ]

@@ -1,0 +1,108 @@
+"""Errands at a proxy: fetch them, run them, answer.
+
+At least once: an errand stays open at the centre until the answer has got through, so it may come again after a break
+or a crash of either side. Handlers are idempotent, and write down durably what they cannot do at once.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from cami.clock import Clock
+from cami.errands.errand import Errand, Kind, Outcome, Report
+from cami.errors import CamiError, Denied, Invalid, NotFound, Transient
+
+log = logging.getLogger(__name__)
+
+#: Seconds that the centre may let the call wait for an errand.
+WAIT = 20
+#: How long an errand that failed is left alone before it is tried again.
+PUT_OFF = timedelta(seconds=10)
+#: Seconds until a centre is asked again whose release knows no errands.
+NO_ERRANDS = 300.0
+#: How many may be put off at once; beyond that the centre hands over what it has, and it is passed over here.
+_MOST = 100
+
+Handler = Callable[[Errand], Report]
+
+
+class Asking(Protocol):
+    """The line to the centre; `cami.delivery.CentralLink` is one."""
+
+    def ask(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Make a small call, JSON there and back."""
+        ...
+
+
+class Runner:
+    """Runs the errands of one proxy, one after the other."""
+
+    def __init__(self, link: Asking, handlers: Mapping[Kind, Handler], clock: Clock) -> None:
+        """Make a runner; `handlers` says what this release can do.
+
+        A handler raises `Transient` when it should be tried again later, `NotFound` when the proxy does not know the
+        study.
+        """
+        self._link = link
+        self._handlers = {kind.value: handler for kind, handler in handlers.items()}
+        self._clock = clock
+        self._put_off: dict[int, datetime] = {}
+
+    def step(self) -> float:
+        """Wait for errands at the centre and run them; return how many seconds to pause.
+
+        Raises
+        ------
+        cami.errors.Transient
+            The line is down.
+        """
+        now = self._clock.now()
+        # Not beyond PUT_OFF from now: a clock that was set back must not put an errand off for a day.
+        self._put_off = {number: until for number, until in self._put_off.items() if now < until <= now + PUT_OFF}
+        put_off = ",".join(str(number) for number in sorted(self._put_off)[:_MOST])
+        wait = min(WAIT, int(PUT_OFF.total_seconds())) if self._put_off else WAIT
+        try:
+            answer = self._link.ask("GET", f"/errands?wait={wait}" + (f"&except={put_off}" if put_off else ""))
+        except NotFound:
+            return NO_ERRANDS
+        except Denied as error:
+            raise Transient(str(error)) from error
+        for document in _listed(answer):
+            self._run(document)
+        return float(answer.get("again_after", 0.0))
+
+    def _run(self, document: Mapping[str, Any]) -> None:
+        number = int(document["id"])
+        if number in self._put_off:
+            return
+        try:
+            report = self._report(document)
+        except CamiError as error:
+            log.warning("errand %d is put off: %s", number, error)
+            self._put_off[number] = self._clock.now() + PUT_OFF
+            return
+        log.info("errand %d (%s): %s %s", number, document.get("kind"), report.outcome, report.reason)
+        try:
+            path = f"/errands/{number}"
+            self._link.ask("POST", path, {"outcome": report.outcome.value, "reason": report.reason})
+        except (NotFound, Denied) as error:
+            raise Transient(str(error)) from error
+
+    def _report(self, document: Mapping[str, Any]) -> Report:
+        handler = self._handlers.get(str(document.get("kind")))
+        if handler is None:
+            return Report(Outcome.UNSUPPORTED)
+        try:
+            return handler(Errand.parse(document))
+        except NotFound:
+            return Report(Outcome.UNKNOWN)
+        except Invalid:
+            return Report(Outcome.REFUSED, "invalid")
+
+
+def _listed(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    errands = answer.get("errands")
+    if not isinstance(errands, list) or not all(isinstance(entry, dict) and "id" in entry for entry in errands):
+        raise Transient("the centre's answer holds no errands: is something else at its address?")
+    return errands
