@@ -91,7 +91,7 @@ class CentralLink:
         """
         if len(dicom) > self._piece:
             return self._tus.send(dicom, sha256, passage, begun=begun)
-        headers = {"Content-Type": "application/dicom", "X-Cami-Sha256": sha256}
+        headers = {"Content-Type": "application/dicom", "X-Cami-Sha256": sha256, **passage.headers}
         return receipt(self._request("POST", "/instances", headers, dicom, passage, on_written=passage.written))
 
     def help(self, *, urgent_only: bool) -> bool:
@@ -104,6 +104,8 @@ class CentralLink:
         document["pixels"] = dict(manifest.pixels)
         if manifest.series is not None:
             document["series"] = dict(manifest.series)
+        if manifest.lag is not None:
+            document["lag"] = round(manifest.lag, 3)
         answer = self._call(
             "POST", "/manifests", {"Content-Type": "application/json"}, json.dumps(document).encode(), urgent=True
         )

@@ -14,6 +14,7 @@ from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study
 from cami.delivery.line import LONGEST_REST
 from cami.delivery.order import ALL, PATIENCE, URGENT, Priority
+from cami.delivery.reasons import Cause
 from cami.delivery.sent import Sent, note_sent, note_verified, pixels_of, sent_of_study, series_of
 from cami.delivery.states import Command, State, after, states_before
 from cami.delivery.turns import Turns
@@ -41,6 +42,9 @@ class Item:
     """Whether the centre may have a part of it from an earlier try."""
     first: bool = False
     """Whether it is the first of its study that is sent."""
+    size: int = 0
+    """Bytes of the file as it is stored here."""
+    received_at: datetime | None = None
 
     @property
     def urgent(self) -> bool:
@@ -60,6 +64,8 @@ class Manifest:
     """Orthanc instance id → digest of its pixels before it was made ready for the line, where that is known."""
     series: Mapping[str, int] | None = None
     """Orthanc series id → how many of the instances it has; None if that is not known of all."""
+    lag: float | None = None
+    """Seconds that the slowest of them took from the device to the centre."""
 
 
 class DeliveryQueue:
@@ -190,7 +196,8 @@ class DeliveryQueue:
                 update(delivery_item)
                 .where(delivery_item.c.state == State.SENDING)
                 .values(
-                    state=after(State.SENDING, Command.RETURN), reason=func.coalesce(delivery_item.c.reason, "restart")
+                    state=after(State.SENDING, Command.RETURN),
+                    reason=func.coalesce(delivery_item.c.reason, Cause.RESTART),
                 )
             ).rowcount
 
@@ -224,6 +231,8 @@ class DeliveryQueue:
             modality=row.modality,
             begun=row.reason is not None,
             first=first,
+            size=row.size,
+            received_at=row.received_at,
         )
 
     def _next(
@@ -238,6 +247,8 @@ class DeliveryQueue:
                 delivery_item.c.turn,
                 delivery_item.c.modality,
                 delivery_item.c.reason,
+                delivery_item.c.size,
+                delivery_item.c.received_at,
             )
             .where(
                 delivery_item.c.state == State.QUEUED,
@@ -270,7 +281,7 @@ class DeliveryQueue:
     def stand_back(self, item: Item) -> None:
         """Return an instance to the queue that was broken off for what is urgent: no failure, and it keeps its turn."""
         with self._engine.begin() as connection:
-            move(connection, Command.RETURN, [item.instance_id], reason="stood-back")
+            move(connection, Command.RETURN, [item.instance_id], reason=Cause.STOOD_BACK)
 
     def give_back(self, item: Item, reason: str, delay: timedelta) -> None:
         """Return an instance to the queue, to be tried again after `delay`."""
@@ -286,6 +297,7 @@ class DeliveryQueue:
 
     def accept(self, item: Item, sha256: str, source_sha256: str, sent: Sent | None = None) -> None:
         """Note that the centre has stored exactly the bytes with this digest, and what they were made of."""
+        now = self._clock.now()
         with self._engine.begin() as connection:
             move(
                 connection,
@@ -293,7 +305,8 @@ class DeliveryQueue:
                 [item.instance_id],
                 sha256=sha256,
                 source_sha256=source_sha256,
-                stored_at=self._clock.now(),
+                stored_at=now,
+                lag_seconds=(now - item.received_at).total_seconds() if item.received_at else None,
                 reason=None,
                 not_before=None,
             )
@@ -332,7 +345,12 @@ class DeliveryQueue:
         """Return what the centre should hold of a study, by what it answered."""
         with self._reader.connect() as connection:
             rows = connection.execute(
-                select(delivery_item.c.instance_id, delivery_item.c.study_uid, delivery_item.c.sha256).where(
+                select(
+                    delivery_item.c.instance_id,
+                    delivery_item.c.study_uid,
+                    delivery_item.c.sha256,
+                    delivery_item.c.lag_seconds,
+                ).where(
                     delivery_item.c.study_id == study_id,
                     delivery_item.c.state.in_([State.STORED, State.CONFIRMED, State.EVICTED]),
                 )
@@ -341,7 +359,19 @@ class DeliveryQueue:
         instances = {row.instance_id: row.sha256 for row in rows}
         names = list(instances)
         study_uid = rows[0].study_uid if rows else ""
-        return Manifest(study_id, study_uid, instances, pixels_of(names, sent), series_of(names, sent))
+        lag = max((row.lag_seconds for row in rows if row.lag_seconds is not None), default=None)
+        return Manifest(study_id, study_uid, instances, pixels_of(names, sent), series_of(names, sent), lag)
+
+    def study_total(self, study_id: str) -> int:
+        """Count what the centre will have of a study when all is sent that is here now."""
+        with self._reader.connect() as connection:
+            found = connection.scalar(
+                select(func.count()).where(
+                    delivery_item.c.study_id == study_id,
+                    delivery_item.c.state.not_in([State.QUARANTINED, State.LOST]),
+                )
+            )
+        return found or 0
 
     def confirm(self, manifest: Manifest, *, pixels_compared: bool = False) -> None:
         """Note that the centre holds all of `manifest`, and whether it has compared the pixels."""
@@ -413,7 +443,7 @@ def _advance(connection: Connection, cursor: int) -> None:
 
 def _lose(connection: Connection, instance_ids: Sequence[str]) -> None:
     """Note what was evicted here and is not at the centre any more: nothing can be sent again."""
-    if lost := move(connection, Command.LOSE, instance_ids, reason="lost-at-centre"):
+    if lost := move(connection, Command.LOSE, instance_ids, reason=Cause.LOST):
         log.critical("%d instances are neither here nor at the centre any more: restore them from a backup", lost)
 
 
@@ -421,7 +451,7 @@ def move(
     connection: Connection,
     command: Command,
     instance_ids: Sequence[str],
-    **values: datetime | str | int | None,
+    **values: datetime | str | float | None,
 ) -> int:
     """Take instances one step along `cami.delivery.states.TRANSITIONS`; return how many were in a state for it."""
     moved = 0

@@ -14,6 +14,7 @@ from cami.delivery.receiver import Receiver
 from cami.delivery.reports import ProxyReports
 from cami.delivery.squeeze import TooLarge, expanded
 from cami.delivery.tokens import HEADER, TokenVerifier
+from cami.delivery.totals import study_total
 from cami.delivery.tus import NAME, Handler, Tus
 from cami.delivery.uploads import Uploads
 from cami.delivery.wire_checks import check_handlers
@@ -42,7 +43,7 @@ def wire_endpoints(
         announced = request.headers.get("x-cami-sha256", "")
         if not hmac.compare_digest(announced, hashlib.sha256(request.body).hexdigest()):
             return answer_text(400, "the digest in X-Cami-Sha256 is not that of the body: send it again")
-        reception = receiver.receive(mo, request.body)
+        reception = receiver.receive(mo, request.body, study_total=study_total(request))
         return answer_json({"outcome": reception.outcome, "reason": reception.reason, "sha256": reception.sha256})
 
     def people(mo: str, _request: Request) -> Response:

@@ -43,6 +43,7 @@ from cami.retrieval import (
 )
 from cami.settings import Settings
 from cami.watch import completeness_api, index_endpoints
+from cami.watch.figures import Source, of_centre
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +114,10 @@ class CentralServer(Server):
         """Hear of a request that the gate has let through."""
         super().let_in(method, path, headers)
         self.openings.note(method, path, headers)
+
+    def figures(self) -> list[Source]:
+        """Return what has come, by МО."""
+        return [of_centre(self.engine)]
 
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""

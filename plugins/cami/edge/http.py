@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 
 from cami.edge import sdk
 from cami.edge.guard import guarded
+from cami.edge.handler_threads import HandlerThreads
 from cami.web import Endpoint, Request, Response, answer_text
 
 _METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
@@ -27,12 +28,19 @@ class GateLike(Protocol):
 #: reference to a REST callback itself.
 _KEPT: list[Callable[..., None]] = []
 
+_THREADS: HandlerThreads[Response] = HandlerThreads()
+
 
 def register(endpoints: Iterable[Endpoint]) -> None:
     """Register handlers with Orthanc. Ours go before the core's and, listed first, before other plugins'."""
     for endpoint in endpoints:
         _KEPT.append(_adapt(endpoint))
         sdk.on_rest(endpoint.pattern, _KEPT[-1])
+
+
+def end_threads() -> None:
+    """End the threads that handle requests, when Orthanc stops."""
+    _THREADS.end()
 
 
 def register_gate(gate: GateLike, on_allowed: Callable[[str, str, Mapping[str, str]], None]) -> None:
@@ -69,19 +77,15 @@ def _adapt(endpoint: Endpoint) -> Callable[..., None]:
         return endpoint.handler(request)
 
     def callback(output: sdk.RestOutput, uri: str, **request: Any) -> None:
-        _send(
-            output,
-            answer(
-                Request(
-                    method=request["method"],
-                    path=uri,
-                    headers=request.get("headers", {}),
-                    query=decode(request.get("get", {})),
-                    body=request.get("body", b""),
-                    groups=tuple(request.get("groups", ())),
-                )
-            ),
+        asked = Request(
+            method=request["method"],
+            path=uri,
+            headers=request.get("headers", {}),
+            query=decode(request.get("get", {})),
+            body=request.get("body", b""),
+            groups=tuple(request.get("groups", ())),
         )
+        _send(output, _THREADS.call(lambda: answer(asked)))
 
     return callback
 

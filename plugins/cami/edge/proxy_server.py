@@ -13,15 +13,19 @@ from cami.delivery import (
     Coercing,
     Commitment,
     CommitmentReports,
+    Controls,
     Courier,
     DeliveryQueue,
     EventReports,
     Holdings,
+    Line,
     Listener,
     Lossless,
+    Meter,
     Night,
     Pace,
     Reconciliation,
+    Repeats,
     Reporting,
     Retention,
     Runs,
@@ -30,6 +34,7 @@ from cami.delivery import (
     completeness_endpoints,
     control_endpoints,
 )
+from cami.delivery.answers import cause_of
 from cami.delivery.fitting import fit
 from cami.delivery.order import ALL, URGENT
 from cami.delivery.queue import Item
@@ -40,11 +45,13 @@ from cami.edge.desk import open_desk
 from cami.edge.proxy_retrieval import ProxyRetrieval
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Handler, Kind, Runner
-from cami.errors import Misconfigured
+from cami.errors import Denied, Misconfigured, Transient
 from cami.portal import Bringing, BringingToProxy
 from cami.quarantine import ProxySide
 from cami.region import Disk, Proxy
 from cami.settings import Settings
+from cami.watch import QueueWatch, Transfer
+from cami.watch.figures import Source, of_proxy
 
 #: Seconds between looks at the change log when nothing wakes the feed.
 FEED_INTERVAL = 2.0
@@ -77,7 +84,11 @@ class ProxyServer(Server):
         self.queue = DeliveryQueue(engine, self.clock)
         self.holdings = Holdings(engine, self.clock)
         self.coercing = Coercing(self.archive, self.region.organization(settings.mo), self._own_proxy())
+        self.meter = Meter()
         self.link = self._make_link()
+        self.outlook = Line(self.clock)
+        self.transfer: Transfer = Transfer(QueueWatch(engine), self.outlook, self.meter, self.timetable, self.disk)
+        self.controls: Controls = Controls(settings.mo, self.queue, Repeats(engine, self.wake_senders))
         self.senders: list[Worker] = []
         self.feed = ChangeFeed(self.archive, self.queue, self.wake_senders)
         self.errands: dict[Kind, Handler] = {}
@@ -100,6 +111,10 @@ class ProxyServer(Server):
     def disk_rules(self) -> Disk:
         """Return what the registry says of this proxy's volume."""
         return self._own_proxy().disk
+
+    def figures(self) -> list[Source]:
+        """Return what waits and what goes over the line."""
+        return [of_proxy(self.transfer, self.clock)]
 
     def services(self) -> Services:
         """Make the queue, its senders, and what keeps the local archive."""
@@ -129,7 +144,7 @@ class ProxyServer(Server):
             sender.wake()
 
     def _make_link(self) -> CentralLink:
-        pace = Pace(self.timetable.limit, urgent_exempt=self.line.urgent_exempt)
+        pace = Pace(self.timetable.limit, urgent_exempt=self.line.urgent_exempt, meter=self.meter)
         tokens = TokenIssuer(self.settings.mo, self.settings.secrets / "link.key", self.clock)
         settings = self.settings
         known = Certificates(settings.central_ca, settings.client_certificate, settings.secrets / "client.key")
@@ -156,7 +171,13 @@ class ProxyServer(Server):
             return 0.0 if self.feed.advance() else FEED_INTERVAL
 
         def fetch_people() -> float:
-            self.accounts.replace_directory(Directory.parse(self.link.directory()))
+            try:
+                document = self.link.directory()
+            except (Transient, Denied) as error:  # the line may be down though there is nothing to send
+                self.outlook.unheard(cause_of(error))
+                raise
+            self.outlook.heard()
+            self.accounts.replace_directory(Directory.parse(document))
             return DIRECTORY_INTERVAL
 
         return [], [Worker("feed", read_changes, gather=FEED_GATHERS), Worker("directory", fetch_people)]
@@ -177,6 +198,8 @@ class ProxyServer(Server):
             prepare,
             now_open=self.timetable.classes,
             on_work=self.wake_senders,
+            line=self.outlook,
+            meter=self.meter,
         )
         self.queue.tell_reclassified(courier.reclassified)
 
@@ -191,15 +214,18 @@ class ProxyServer(Server):
             return CONFIRM_INTERVAL
 
         def measure() -> float:
-            metrics.publish_queue(self.engine, self.clock)
+            metrics.publish_delivery(self.transfer, self.clock)
             metrics.publish_coercion(self.coercing.counted())
             return METRICS_INTERVAL
 
         # What is urgent has senders of its own: the others stand still in the middle of what they are sending.
         for number in range(1, self.fit.streams + 1):
             self.senders += [Worker(f"sender-{number}", send), Worker(f"urgent-sender-{number}", send_urgent)]
-        controls = control_endpoints(self.settings.mo, self.authenticator, self.queue)
-        return controls, [*self.senders, Worker("confirm", confirm), Worker("metrics", measure)]
+        return control_endpoints(self.authenticator, self.controls), [
+            *self.senders,
+            Worker("confirm", confirm),
+            Worker("metrics", measure),
+        ]
 
     def _keeping(self) -> Services:
         """Let go of what the centre holds when room is asked for."""

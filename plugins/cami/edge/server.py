@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from cami.access import Accounts, Authenticator, Gate, Sessions, SignIn, Visibility, overrides
+from cami.access import Accounts, Authenticator, Gate, MonitorToken, Sessions, SignIn, Visibility, overrides
 from cami.clock import SystemClock
-from cami.delivery import DiskWatch, Quarantine, Readings
+from cami.delivery import Controls, DiskWatch, Quarantine, Readings
 from cami.delivery.disk import measure_volume
 from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
@@ -18,7 +18,8 @@ from cami.portal import Bringing, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.region import Disk, load_region
 from cami.settings import Settings
-from cami.watch import watch_endpoints
+from cami.watch import Transfer, watch_endpoints
+from cami.watch.figures import Source, of_disk
 from cami.web import Endpoint
 
 #: Seconds between two writings of what was opened.
@@ -44,7 +45,8 @@ class Server(ABC):
         self.region = load_region(settings.region)
         self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
         self.sessions = Sessions(engine, self.clock)
-        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock)
+        monitor = MonitorToken(settings.secrets / "metrics.token")
+        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
@@ -52,6 +54,10 @@ class Server(ABC):
         self.readings = Readings(self.archive, engine, self.clock)
         self.desk: QuarantineDesk | None = None
         """Made by the services of the role."""
+        self.transfer: Transfer | None = None
+        """How delivery stands; at a proxy only."""
+        self.controls: Controls | None = None
+        """What people may do with the queue; at a proxy only."""
 
     def make_index(self) -> StudyIndex | None:
         """Make the index that searches are answered from, if this role has one."""
@@ -72,12 +78,17 @@ class Server(ABC):
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that are not here."""
 
+    @abstractmethod
+    def figures(self) -> list[Source]:
+        """Return what this role tells a monitoring system."""
+
     def register(self) -> list[Worker]:
         """Register everything with Orthanc; return the workers to start."""
         settings = self.settings
         endpoints, workers = self.services()
         workers += [Worker("disk", lambda: disk.look(self.disk)), Worker("readings", self._write_readings)]
-        endpoints += watch_endpoints(settings, self.authenticator, self.engine, self.disk)
+        sources = [of_disk(self.disk), *self.figures()]
+        endpoints += watch_endpoints(settings, self.authenticator, self.engine, sources, self.transfer)
         endpoints += portal_endpoints(
             settings=settings,
             region=self.region,
@@ -88,6 +99,8 @@ class Server(ABC):
             visibility=self.visibility,
             bringing=self.bringing(),
             quarantine=self.desk,
+            transfer=self.transfer,
+            controls=self.controls,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cami.boot.ready import announce_ready
 from cami.db import open_engine
-from cami.edge import logs, sdk
+from cami.edge import http, logs, sdk
 from cami.edge.background import Worker
 from cami.edge.central_server import CentralServer
 from cami.edge.proxy_server import ProxyServer
@@ -59,6 +59,7 @@ def _follow_orthanc(server: Server, workers: list[Worker]) -> None:
         elif change == sdk.ChangeType.ORTHANC_STOPPED:
             for worker in workers:
                 worker.stop()
+            http.end_threads()
             for worker in workers:
                 worker.join(1.0)
         elif change == sdk.ChangeType.DELETED:

@@ -24,11 +24,15 @@ class Place:
 
 
 QUARANTINE = "/cami/quarantine"
+DELIVERY = "/cami/delivery"
+COMPLETENESS = "/cami/completeness"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
     Place(HOME, _("Исследования"), Action.STUDIES_READ),
     Place(QUARANTINE, _("Карантин"), Action.QUARANTINE_READ),
+    Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
+    Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
 )
 
 

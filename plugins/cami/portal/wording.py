@@ -58,6 +58,7 @@ ROLES: Mapping[Role, str] = {
     Role.CONSULTANT: _("Консультант"),
     Role.DISPATCHER: _("Диспетчер"),
     Role.MIS: _("Медицинская информационная система"),
+    Role.MONITOR: _("Система наблюдения"),
     Role.MO_ADMIN: _("Администратор МО"),
     Role.OPERATOR: _("Оператор"),
     Role.RADIOLOGIST: _("Врач-рентгенолог"),

@@ -35,6 +35,7 @@ Role = Literal[
     "technologist",
     "auditor",
     "mis",
+    "monitor",
 ]
 #: All roles.
 ROLES: tuple[Role, ...] = get_args(Role)

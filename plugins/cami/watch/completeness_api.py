@@ -22,11 +22,6 @@ _REGION = frozenset({Role.OPERATOR, Role.REGION_ADMIN})
 def completeness_api(region: Region, authenticator: Authenticator, engine: Engine, clock: Clock) -> list[Endpoint]:
     """Return the endpoint: all МО for people of the region, the own one for its administrator."""
     zone = ZoneInfo(region.time_zone)
-    # Orthanc's HTTP threads have small stacks, in which SQLAlchemy cannot prepare a query of this depth for the first
-    # time under Python 3.14 ("Parser stack overflowed"). What was prepared once, here, it takes from memory.
-    today = clock.now().date()
-    completeness(engine, ["-"], today, today, zone)
-    scrub_state(engine)
     names = {organization.code: organization.short_name for organization in region.with_proxy}
 
     def show(request: Request) -> Response:
