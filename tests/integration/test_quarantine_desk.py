@@ -247,7 +247,6 @@ def test_a_decision_survives_kill_9(region, proxy):
     assert proxy.decide(proxy.group(clone), "link", target="new") == 20
     region.server("kill", f"proxy-{MO}")
     region.server("start", f"proxy-{MO}")
-    wait_until("the desk is open", lambda: proxy.session.get(proxy.base + "/cami/health", timeout=5).ok, 60)
     assert proxy.latest(clone)["outcome"] == "done"
     found = wait_until(
         "all 20 confirmed",

@@ -53,8 +53,8 @@ class ProxySide(Side):
         return self._sender(entry.name if entry.kind == "item" else self._instance_of(entry))
 
     def put_right(self, entry: Entry | Decision, dicom: bytes) -> bytes:
-        """Return the object as it would go to the centre."""
-        return self._coercing.put_right(dicom, self.device(entry), _moment(entry))
+        """Return the object as it would go to the centre; as it is, if Orthanc cannot tell whose it is."""
+        return self._right(dicom, self.device(entry), _moment(entry))
 
     def mo_of(self, source: str) -> str:  # noqa: ARG002 - there is but one
         """Return this proxy's МО."""
@@ -107,7 +107,13 @@ class ProxySide(Side):
             return ""
 
     def _readable_stored(self, instance_id: str, dicom: bytes) -> bytes:
-        return self._coercing.put_right(dicom, self._sender(instance_id), _ANY_TIME)
+        return self._right(dicom, self._sender(instance_id), _ANY_TIME)
+
+    def _right(self, dicom: bytes, device: str, at: datetime) -> bytes:
+        try:
+            return self._coercing.put_right(dicom, device, at)
+        except Permanent:
+            return dicom
 
 
 def _moment(entry: Entry | Decision) -> datetime:

@@ -11,7 +11,7 @@ from cami.archive import orthanc_id
 from cami.db.tables import delivery_item, quarantine_decision, quarantine_outcome, quarantine_removal
 from cami.delivery.quarantine import OTHER_CONTENT
 from cami.delivery.states import State
-from cami.errors import Denied, Invalid, NotFound, Transient
+from cami.errors import Denied, Invalid, NotFound, Permanent, Transient
 from cami.watch.progress import queue_totals
 from tests.unit.delivery.images import slice_of
 
@@ -224,6 +224,12 @@ class TestRefusedByTheCentre:
         world.at_proxy.decide("link", target="new")
         (new,) = [dicom for dicom in world.proxy.archive.files.values() if dicom != wrong]
         assert read(new).PatientName == "Иван^Юр"
+
+    def test_an_unreadable_patient_number_spoils_no_page(self, world):
+        claim_by_another(world, sop="1.2.3.9.9")
+        world.send(slice_of(PatientID="XXXX").replace(b"XXXX", "Ёлка".encode("cp1251")))
+        world.proxy.archive.parse = refuse
+        assert world.at_proxy.only().header.text(0x00100010) == "Ivanov^Petr"
 
 
 class TestCentre:
@@ -452,6 +458,10 @@ class TestCrashes:
         world.at_proxy.remove()
         assert len(world.proxy.archive.files) == 1
         assert len(rows(world.at_proxy, delivery_item)) == 1
+
+
+def refuse(_dicom):
+    raise Permanent("cut off")
 
 
 def interrupt(*_args, **_named):
