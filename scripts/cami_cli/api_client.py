@@ -106,6 +106,19 @@ class ApiClient:
         """Return the latest comparisons of this proxy with the centre."""
         return dict(self._json("/cami/api/delivery/completeness"))
 
+    def fetch(self, study_uid: str) -> list[dict[str, Any]]:
+        """Have this proxy fetch a study from the centre; return how its parts stand, by Orthanc study."""
+        answer = self.ask("/cami/api/retrieval", body={"study_uid": study_uid})
+        if answer.status_code == 404:
+            raise Trouble(
+                "neither the proxy nor the centre has such a study of this МО", "check the Study Instance UID"
+            )
+        return list(self._parsed(answer)["studies"])
+
+    def fetches(self) -> list[dict[str, Any]]:
+        """Return what this proxy has fetched or is fetching, the newest first."""
+        return list(self._json("/cami/api/retrieval")["studies"])
+
     def studies(self) -> list[Archived]:
         """Return the studies that this account sees at the centre."""
         return [_archived(study) for study in self._json("/cami/api/studies")["studies"]]

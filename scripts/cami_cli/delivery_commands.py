@@ -50,6 +50,37 @@ def reconcile(
         raise Trouble(f"the run has not ended within {wait} s", "it goes on; ask again to see how it ended")
 
 
+@app.command()
+def fetch(
+    study_uid: Annotated[str, typer.Argument(help="Study Instance UID.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", help="Code of the МО whose proxy gets the study back.")],
+    state: StateOption = DEFAULT_STATE,
+    wait: Annotated[int, typer.Option("--wait", help="Seconds to wait for the end; 0: only ask for it.")] = 3600,
+) -> None:
+    """Bring a study that has left a proxy back from the centre."""
+    from cami_cli.api_client import ApiClient  # noqa: PLC0415 - requests is slow to import
+
+    region = read_region(state)
+    with ApiClient(region.proxy(to).url, region.account("technologist", to)) as client:
+        wanted = {study["study_id"] for study in client.fetch(study_uid)}
+        end = time.monotonic() + wait
+        while time.monotonic() < end:
+            studies = [study for study in client.fetches() if study["study_id"] in wanted]
+            if not any(study["under_way"] for study in studies):
+                break
+            time.sleep(_PAUSE)
+        else:
+            if wait:
+                raise Trouble(f"the study has not come within {wait} s", "it goes on; ask again to see how far it is")
+            typer.echo("asked for")
+            return
+    for study in studies:
+        typer.echo(f"{study['received']} of {study['total']} images are here {study['reason']}".rstrip())
+    if not studies:
+        typer.echo("all of it is here")
+    raise typer.Exit(1 if any(study["reason"] for study in studies) else 0)
+
+
 def _find(completeness: dict[str, Any], number: int) -> dict[str, Any]:
     for run in completeness["runs"]:
         if run["run"] == number:

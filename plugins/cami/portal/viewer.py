@@ -51,6 +51,8 @@ WORKER_POLICY = "default-src 'none'; script-src 'self' 'unsafe-eval'; connect-sr
 
 #: Studies that one address opens, and how one is named.
 _MOST_STUDIES = 20
+#: Seconds after which the page that waits is asked for again.
+_LOOK_AGAIN = 3
 _UID = re.compile(r"[0-9.]{1,64}")
 
 _FOREVER = "public, max-age=31536000, immutable"
@@ -127,7 +129,7 @@ class Viewer:
         here = local_path.here(request)
         received, expected = sum(each.received for each in coming), sum(each.expected or 0 for each in coming)
         states = {each.state for each in coming}
-        return self._pages.page(
+        page = self._pages.page(
             "coming.html",
             Reader(language_of(request), identity, here),
             here=here,
@@ -137,6 +139,8 @@ class Viewer:
             minutes=max(each.minutes for each in coming),
             stuck="not_returned" in states,
         )
+        page.headers.append(("Refresh", str(_LOOK_AGAIN)))
+        return page
 
     def _asset(self, request: Request, build: _Build, name: str, *, current: bool) -> Response:
         """Answer a file. A tab that was open while we were updated asks at its old address: it gets today's file."""

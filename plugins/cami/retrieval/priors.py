@@ -82,7 +82,7 @@ def choose(rules: Prefetch, visit: Visit, found: Sequence[Prior], *, here: Colle
     """
     fitting = [prior for prior in found if _same_person(visit, prior) and _young(prior, rules, today)]
     # Stable: first by date, then by likeness.
-    fitting.sort(key=lambda prior: prior.study_date, reverse=True)
+    fitting.sort(key=lambda prior: _day(prior) or date.min, reverse=True)
     fitting.sort(key=lambda prior: _unlikeness(visit, prior))
     wanted = fitting[: rules.count]
     room = rules.max_mb * _MB
@@ -99,12 +99,17 @@ def _same_person(visit: Visit, prior: Prior) -> bool:
     return not visit.issuer or not prior.issuer or visit.issuer == prior.issuer
 
 
-def _young(prior: Prior, rules: Prefetch, today: date) -> bool:
+def _day(prior: Prior) -> date | None:
+    """Return the Study Date; None where a device has written none, or nonsense."""
     try:
-        day = date.fromisoformat(prior.study_date)
+        return date.fromisoformat(prior.study_date)
     except ValueError:
-        return True
-    return (today - day).days <= rules.years * 366
+        return None
+
+
+def _young(prior: Prior, rules: Prefetch, today: date) -> bool:
+    day = _day(prior)
+    return day is None or (today - day).days <= rules.years * 366
 
 
 def _unlikeness(visit: Visit, prior: Prior) -> int:
