@@ -19,8 +19,9 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.timeout(1800))
-            # pynetdicom leaves the sockets of associations that were refused or broken to the garbage collector.
+            # pynetdicom leaves the sockets of associations that were refused to the garbage collector, in any thread.
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+            item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
 
 
 @pytest.fixture(scope="session")
