@@ -458,7 +458,8 @@ def move(
 ) -> int:
     """Take instances one step along `cami.delivery.states.TRANSITIONS`; return how many were in a state for it."""
     moved = 0
-    for state in states_before(command):
+    # What stays in its state first: what comes into that state by this step must not be counted twice.
+    for state in sorted(states_before(command), key=lambda before: after(before, command) != before):
         for part in parts(instance_ids):
             moved += connection.execute(
                 update(delivery_item)

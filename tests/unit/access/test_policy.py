@@ -32,7 +32,7 @@ def test_delivery_is_followed_by_six_roles(server):
 @pytest.mark.parametrize("server", ["central", "proxy"])
 def test_studies_are_asked_for_by_who_treats_administers_or_dispatches(server):
     asking = {role for role in Role if allowed(role, Action.RETRIEVAL_REQUEST, server)}
-    assert asking == set(Role) - {Role.AUDITOR, Role.MIS}
+    assert asking == set(Role) - {Role.AUDITOR, Role.MIS, Role.MONITOR}
 
 
 def test_patients_are_expected_by_the_people_of_a_proxy():

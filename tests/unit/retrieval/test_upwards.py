@@ -44,7 +44,7 @@ def test_the_announcement_goes_when_the_images_come(country, hospital):
     assert hospital.courier.send_next()
     assert announced(country) == {}
     (place,) = country.register.of_id(one, "42001")
-    assert (place.received, place.expected, place.whole) == (1, None, False)
+    assert (place.received, place.expected, place.whole) == (1, 3, False)
     hospital.arrive()
     country.clock.pass_(seconds=11)
     fill(hospital, count=5)

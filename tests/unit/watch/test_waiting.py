@@ -31,7 +31,7 @@ def waiting(study_id, lane, first, last, size):
 
 
 def queue(*studies):
-    totals = QueueTotals(0, 0, 0, 0, 0, 0, 0)
+    totals = QueueTotals(0, 0, 0, 0, 0, 0, 0, 0)
     return Queue({study.study_id: study for study in studies}, totals)
 
 
