@@ -145,3 +145,4 @@ class Handlers:
             raise Transient(str(error)) from error
         self._queue.resend(answer.missing)
         self._queue.quarantine(answer.different, "content-differs")
+        self._queue.quarantine(answer.pixels_different, "pixels-differ")

@@ -60,7 +60,9 @@ class Prefetcher:
             answer = self._link.ask("POST", "/priors", {"patient": visit.patient})
         except (NotFound, Denied) as error:
             raise Transient(str(error)) from error
-        found = [parse_prior(document) for document in answer.get("studies", [])]
+        every = [parse_prior(document) for document in answer.get("studies", [])]
+        # A late image of a study that had left the proxy makes no prior of its own study.
+        found = [prior for prior in every if prior.study_id != visit.study_id]
         presence = self._fetches.presence([prior.study_id for prior in found])
         here = {study_id for study_id, some in presence.items() if not some.evicted}
         wanted = Wanted(visit.issuer, values(visit.modality), values(visit.body_part))

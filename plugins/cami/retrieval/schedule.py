@@ -36,6 +36,8 @@ class Visit:
     patient: str
     """Orthanc's id of the patient, the SHA-1 of the Patient ID: enough to find studies, and it names nobody."""
     issuer: str
+    study_id: str
+    """The study that has come in; empty while the patient is only expected."""
     modality: str
     body_part: str
     cause: Cause
@@ -84,6 +86,7 @@ class Schedule:
                     insert(schedule).values(
                         patient=study.patient,
                         issuer=study.issuer,
+                        study_id=study.study_id,
                         modality=study.columns.modalities.partition("\\")[0][:16],
                         body_part=study.body_parts.partition("\\")[0][:64],
                         cause=Cause.ARRIVAL.value,
@@ -124,6 +127,7 @@ def _visit(row: Row[Any]) -> Visit:
         number=row.id,
         patient=row.patient,
         issuer=row.issuer,
+        study_id=row.study_id,
         modality=row.modality,
         body_part=row.body_part,
         cause=Cause(row.cause),

@@ -9,6 +9,7 @@ from cami.delivery.order import Priority
 from cami.errors import Transient
 from cami.region import Prefetch
 from cami.retrieval.priors import Prior, Visit, choose, parse_prior
+from tests.unit.delivery.conftest import dicom
 from tests.unit.retrieval.conftest import delivered, fill, study_id
 
 TODAY = date(2026, 11, 23)
@@ -104,6 +105,19 @@ def test_what_is_at_the_proxy_is_not_fetched(country, hospital):
     hospital.prefetcher.step()
     fill(hospital, study="1.2")
     hospital.arrive()
+    hospital.prefetcher.step()
+    assert hospital.fetches.history(9) == []
+
+
+def test_a_late_image_brings_its_own_study_not_back(country, hospital):
+    hospital.arrive()
+    delivered(hospital, "1.1", count=2)
+    for visit in hospital.schedule.due(9):
+        hospital.schedule.done(visit, 0)
+    hospital.archive.store(dicom("P1", "1.1", "1.1.1", "1.1.1.9", "late"))
+    hospital.arrive()
+    (visit,) = hospital.schedule.due(9)
+    assert visit.study_id == study_id()
     hospital.prefetcher.step()
     assert hospital.fetches.history(9) == []
 

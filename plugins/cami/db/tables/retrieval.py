@@ -108,6 +108,7 @@ schedule = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("patient", String(64), nullable=False, comment="Orthanc id: SHA-1 of the Patient ID"),
     Column("issuer", Text, nullable=False, server_default="", comment="Issuer of Patient ID (0010,0021)"),
+    Column("study_id", String(64), nullable=False, server_default="", comment="Orthanc id of the study that came in"),
     Column("modality", String(16), nullable=False, server_default="", comment="of the study to come"),
     Column("body_part", String(64), nullable=False, server_default=""),
     Column("cause", String(32), nullable=False, comment="schedule, arrival"),

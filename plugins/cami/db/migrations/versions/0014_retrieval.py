@@ -90,6 +90,7 @@ def upgrade() -> None:
     sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
     sa.Column('patient', sa.String(length=64), nullable=False, comment='Orthanc id: SHA-1 of the Patient ID'),
     sa.Column('issuer', sa.Text(), server_default='', nullable=False, comment='Issuer of Patient ID (0010,0021)'),
+    sa.Column('study_id', sa.String(length=64), server_default='', nullable=False, comment='Orthanc id of the study that came in'),
     sa.Column('modality', sa.String(length=16), server_default='', nullable=False, comment='of the study to come'),
     sa.Column('body_part', sa.String(length=64), server_default='', nullable=False),
     sa.Column('cause', sa.String(length=32), nullable=False, comment='schedule, arrival'),
