@@ -61,7 +61,8 @@ def both(suite: Suite, studies: int, steps: Progress) -> Iterator[Ends]:
     work = HOME / "build" / "bench" / "access"
     shutil.rmtree(work, ignore_errors=True)
     stock_runtime, our_runtime = NativeRuntime(suite, command=_STOCK), NativeRuntime(suite)
-    our_runtime.prepare(steps)
+    for runtime in (stock_runtime, our_runtime):
+        runtime.prepare(steps)
     ports = choose_free(4)
     stock, ours = _server(work, "stock", ports[:2]), _server(work, "central", ports[2:])
     (stock.configuration / "orthanc.json").write_text(json.dumps(_plain(stock)), encoding="utf-8")
