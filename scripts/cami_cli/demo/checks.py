@@ -107,6 +107,35 @@ def check_pixels(compared: Mapping[str, bool | None]) -> Check:
     )
 
 
+def check_outage(sent: Sequence[str], there: Sequence[str], *, longest: int, confirmed: int) -> Check:
+    """Check that what a device stored over a cut line is at the centre, all of it and once each.
+
+    Parameters
+    ----------
+    sent, there
+        SOP Instance UIDs that the device stored, and that the centre has, each as often as it has it.
+    longest
+        How many waited at the worst moment.
+    confirmed
+        How many the centre has confirmed to the proxy.
+    """
+    wrong = []
+    if missing := set(sent) - set(there):
+        wrong.append(f"{len(missing)} lost")
+    if twice := len(there) - len(set(there)):
+        wrong.append(f"{twice} twice")
+    if strange := set(there) - set(sent):
+        wrong.append(f"{len(strange)} that nobody sent")
+    if confirmed != len(sent):
+        wrong.append(f"{confirmed} of {len(sent)} confirmed")
+    return _check(
+        "the line was cut: all images arrived by themselves, nothing twice",
+        wrong,
+        f"{len(there)} images, up to {longest} waited",
+        enough=bool(sent) and longest > 0,
+    )
+
+
 def _check(title: str, wrong: Sequence[str], found: str, *, enough: bool) -> Check:
     """Fail on anything wrong, and on having looked at nothing."""
     if not enough:
