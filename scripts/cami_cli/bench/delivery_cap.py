@@ -41,10 +41,12 @@ class Capped:
 
     @property
     def worst(self) -> float:
-        """Return how far ten seconds are at worst from what the cap allows, as a part of it."""
-        over = self._part(self.most)
-        allowed = self.exempt / (self.cap * SPAN)
-        return max(over - allowed, -over, abs(self._part(self.least)))
+        """Return how far ten seconds are at worst from what the cap allows, as a part of it.
+
+        With something exempt, only beyond it: the others stand back for it afterwards, so some ten seconds have less.
+        """
+        over = self._part(self.most) - self.exempt / (self.cap * SPAN)
+        return max(over, 0.0) if self.exempt else max(abs(over), abs(self._part(self.least)))
 
     def _part(self, amount: float) -> float:
         return amount / (self.cap * SPAN) - 1

@@ -84,7 +84,8 @@ def test_too_little_to_watch_is_no_proof() -> None:
         (6.2e6, 4.9e6, 1e6, True),
         (5.1e6, 4.9e6, 1e6, True),
         (6.3e6, 4.9e6, 1e6, False),
-        (4.7e6, 4.7e6, 1e6, False),
+        (5.3e6, 4.5e6, 1e6, True),
+        (4.7e6, 4.7e6, 0, False),
     ],
 )
 def test_the_cap_is_kept_within_five_percent(most: float, least: float, exempt: float, met: bool) -> None:
