@@ -7,8 +7,15 @@ from contextlib import closing
 import numpy as np
 import pydicom
 import pytest
+import requests
 import yaml
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import (
+    CTImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+    generate_uid,
+)
 from pynetdicom import AE
 
 from cami_cli.ports import choose_free
@@ -34,6 +41,13 @@ RULES = """rules:
 TO_NODE = """rules:
   - {name: всё, when: {always: true}, then: {send_to: node}}
 """
+
+
+SOP_CLASSES = {
+    "CT": CTImageStorage,
+    "MR": MRImageStorage,
+    "DX": DigitalXRayImageStorageForPresentation,
+}
 
 
 class Destinations:
@@ -119,7 +133,7 @@ def image(modality="CT", *, study=None, number=1, born="19570308", part="HEAD"):
     dataset = pydicom.Dataset()
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    sop_class = CTImageStorage if modality == "CT" else MRImageStorage
+    sop_class = SOP_CLASSES[modality]
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = sop_class
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset.StudyInstanceUID = study or generate_uid()
@@ -168,6 +182,7 @@ def test_rules_send_what_they_name_and_nothing_else(region, there, api):
     wait_until("3 at the web archive", lambda: there.web.received() == sorted(mr), 30)
     region.settle(MO, 10)  # the centre has all of it
     copy = pydicom.dcmread(next(path for path in there.rsc.folder.iterdir() if path.name.endswith(sent[0])))
+    assert copy.InstitutionName == "ГБ № 1"  # as the centre gets it
     assert copy.PixelData == scan[0].PixelData
     assert str(copy.PatientName) == "Иванов^Пётр"
     assert there.rsc.requests() == 5
@@ -257,6 +272,22 @@ def test_a_proxy_that_is_killed_loses_nothing(region, there, api):
     time.sleep(1)
     assert len(there.node.got) <= 41
     assert api.destination("node")["waiting"] == 0
+
+
+def test_text_is_read_as_the_registry_says_and_goes_put_right(region, there, api):
+    """DX42001 writes windows-1251 and declares nothing (region.yaml)."""
+    api.apply("rules:\n  - {name: ОГК, when: {tag: StudyDescription, matches: ^грудная}, then: {send_to: web}}\n")
+    chest, hand = image("DX"), image("DX")
+    for dataset, words in ((chest, "Грудная клетка"), (hand, "Кисть")):
+        del dataset.SpecificCharacterSet
+        dataset.PatientName = "ROUTE"
+        dataset.StudyDescription = words.encode("cp1251").decode("latin-1")
+        store(region, [dataset])
+    wait_until("the chest is there", lambda: str(chest.SOPInstanceUID) in there.web.received(), 30)
+    assert str(hand.SOPInstanceUID) not in there.web.received()
+    query = {"Level": "Study", "Query": {"StudyInstanceUID": str(chest.StudyInstanceUID)}, "Expand": True}
+    answer = requests.post(there.web.url + "/tools/find", json=query, auth=("router", "secret"), timeout=10)
+    assert answer.json()[0]["MainDicomTags"]["StudyDescription"] == "Грудная клетка"
 
 
 def test_going_back_to_earlier_rules(region, there, api):

@@ -7,7 +7,7 @@ from cami.delivery.queue import Item
 from cami.edge.background import Worker
 from cami.edge.server import Services
 from cami.errors import Misconfigured
-from cami.region import Destination
+from cami.region import CharacterSets, Destination, Device
 from cami.routing import (
     Announcer,
     DryRun,
@@ -17,6 +17,7 @@ from cami.routing import (
     Notices,
     Router,
     RoutingService,
+    Text,
     Versions,
     Ways,
     known_to,
@@ -39,9 +40,12 @@ class ProxyRouting:
         self._server = server
         self._workers: list[Worker] = []
         engine, clock = server.engine, server.clock
-        facts = FactReader(server.archive, server.settings.mo, server.region.time_zone, clock)
+        mo = server.settings.mo
+        misread = [device.aet for device in server.region.organization(mo).devices if _misread(device)]
+        text = Text(misread, server.coercing.put_right)
+        facts = FactReader(server.archive, mo, server.region.time_zone, clock, text)
         self._destinations = server.own_proxy().destinations
-        self._versions = Versions(engine, clock, known_to(server.region, server.settings.mo))
+        self._versions = Versions(engine, clock, known_to(server.region, mo))
         self._forwardings = Forwardings(engine, clock)
         self._notices = Notices(engine, clock)
         self._ways = Ways(server.settings.secrets, server.own_proxy().aet, server.archive.transcoded, server.pace)
@@ -109,6 +113,11 @@ class ProxyRouting:
     def _prepare(self, instance_id: str, dicom: bytes) -> bytes:
         """Make of a file what the centre gets, too: its text and origin put right (F-10), but not compressed."""
         return self._server.coercing.prepare(Item(instance_id, "", 0), dicom)
+
+
+def _misread(device: Device) -> bool:
+    """Say whether Orthanc may take this device's text for something else than it is."""
+    return device.character_set != CharacterSets()
 
 
 def _repeated(step: Callable[[], bool]) -> Callable[[], float]:

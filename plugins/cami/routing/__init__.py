@@ -8,7 +8,7 @@ have done (`dry_run`). Sharing with another МО goes through the centre (`share
 
 from cami.routing.dry_run import DryRun, StudyOutcome
 from cami.routing.endpoints import routing_endpoints
-from cami.routing.facts import FactReader
+from cami.routing.facts import FactReader, Text
 from cami.routing.forwarder import Forwarder
 from cami.routing.forwardings import Forwardings, studies_waiting
 from cami.routing.reading import InvalidRules, known_to, read_rules
@@ -30,6 +30,7 @@ __all__ = [
     "RoutingService",
     "Shares",
     "StudyOutcome",
+    "Text",
     "Versions",
     "Ways",
     "known_to",

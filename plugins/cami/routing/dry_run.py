@@ -133,7 +133,7 @@ class DryRun:
             origin = self._facts.origin(instance_id)
             if origin is None or origin.returned:
                 return None
-            facts = self._facts.facts(instance_id, origin, priority)
+            facts = self._facts.facts(instance_id, origin, priority, rules)
         except CamiError:
             return None  # the router passes over what Orthanc cannot tell of, too
         return decide(rules, facts) if facts is not None else None

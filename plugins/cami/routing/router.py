@@ -117,7 +117,7 @@ class Router:
             origin = self._facts.origin(instance_id) if identity is not None else None
             if identity is None or origin is None or origin.returned:
                 return None
-            facts = self._facts.facts(instance_id, origin, self._class_of(identity.study_id))
+            facts = self._facts.facts(instance_id, origin, self._class_of(identity.study_id), force.rules)
         except CamiError as error:
             self._pass_over(instance_id, error)
             return None

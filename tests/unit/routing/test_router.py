@@ -1,5 +1,8 @@
 """From the change log to rows: nothing is missed, nothing is entered twice, the centre is never held up."""
 
+from io import BytesIO
+
+import pydicom
 import pytest
 from sqlalchemy import select
 
@@ -7,8 +10,8 @@ from cami.db.tables import delivery_item, delivery_study, routed_study
 from cami.delivery import Holdings
 from cami.delivery.order import Priority
 from cami.errors import Transient
-from cami.routing import studies_unread, studies_waiting
-from tests.unit.routing.conftest import rule
+from cami.routing import FactReader, Text, studies_unread, studies_waiting
+from tests.unit.routing.conftest import MO, rule
 
 CT_TO_RSC = rule("{tag: Modality, equals: CT}", "{send_to: rsc}")
 
@@ -157,6 +160,36 @@ def test_a_condition_on_the_class_sees_it_as_it_is(proxy):
     proxy.archive.add("b")
     proxy.read()
     assert set(proxy.wanted()) == {("rsc", "b")}
+
+
+def test_rules_read_text_as_the_centre_gets_it(proxy):
+    """A device that writes windows-1251 and declares nothing: Orthanc's own reading of it is no text."""
+
+    def put_right(dicom, source, at):
+        assert (dicom, source, f"{at:%H:%M}") == (b"dx", "DX42001", "10:00")
+        dataset = pydicom.Dataset()
+        dataset.file_meta = pydicom.dataset.FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        dataset.SpecificCharacterSet, dataset.StudyDescription = "ISO_IR 192", "Грудная клетка"
+        dataset.OtherPatientNames, dataset.InstitutionalDepartmentName = ["А", "Б"], None
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = pydicom.uid.CTImageStorage
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = "1.2"
+        written = BytesIO()
+        dataset.save_as(written, enforce_file_format=True)
+        return written.getvalue()
+
+    text = Text({"DX42001"}, put_right)
+    proxy.router._facts = FactReader(proxy.archive, MO, "Asia/Novokuznetsk", proxy.clock, text)
+    proxy.rules(rule("{tag: StudyDescription, matches: грудн}", "{send_to: rsc}"))
+    proxy.archive.add("dx", device="DX42001", StudyDescription="????")
+    proxy.archive.add("ct", device="CT42001", StudyDescription="ГРУДНАЯ")
+    proxy.archive.add("mr", device="MR42001", StudyDescription="")
+    proxy.read()
+    assert set(proxy.wanted()) == {("rsc", "dx"), ("rsc", "ct")}
+    proxy.router._facts = FactReader(proxy.archive, MO, "Asia/Novokuznetsk", proxy.clock, Text({"DX42001"}, None))
+    proxy.archive.add("other", device="DX42001", StudyDescription="????")
+    proxy.read()  # what cannot be put right is taken as Orthanc reads it
+    assert ("rsc", "other") not in proxy.wanted()
 
 
 def confirm_all(proxy):
