@@ -244,7 +244,7 @@ def test_a_destination_that_refuses_is_tried_again_and_told(region, there, api):
     there.node.always = 0xA700
     full = store(region, study_of("CT", 2))
     wait_until("out of resources", lambda: api.destination("node")["detail"] == "0xA700", 20)
-    assert api.destination("node")["waiting"] == 2
+    wait_until("both wait", lambda: api.destination("node")["waiting"] == 2, 10)
     there.node.always = 0x0000
     api.post("/destinations/node/resend")
     wait_until("there", lambda: set(full) <= set(there.node.got), 20)

@@ -13,6 +13,7 @@ from cami.portal.navigation import ROUTING
 from cami.portal.pages import Pages, Reader
 from cami.portal.routing_sentences import Sentences
 from cami.portal.routing_wording import REASONS, mistake
+from cami.portal.wording import MODALITIES
 from cami.region.validation import where
 from cami.routing import InvalidRules, RoutingService
 from cami.routing.dry_run import Run, StudyOutcome
@@ -169,6 +170,9 @@ class RoutingPage:
             run=run,
             tried=[_tried(study, sentences) for study in run.studies] if run is not None else [],
             sentences=sentences,
+            titles={view.name: view.title for view in overview.destinations},
+            modalities=MODALITIES,
+            organization=self._pages.organization,
             history=HISTORY,
         )
 

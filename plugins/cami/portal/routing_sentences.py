@@ -115,7 +115,7 @@ class Sentences:
             names = self._and(f"«{self._destinations.get(name) or name}»" for name in then.send_to)
             yield self._t(_("отправить в %(names)s")) % {"names": names}
         if then.share_with:
-            names = self._and(self._organization(mo) for mo in then.share_with)
+            names = self._and(f"«{self._organization(mo)}»" for mo in then.share_with)
             yield self._t(_("передать через центр в %(names)s")) % {"names": names}
         if then.priority is not None:
             yield self._t(_("присвоить класс %(priority)s")) % {"priority": self.priority(then.priority)}

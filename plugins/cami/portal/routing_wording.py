@@ -44,7 +44,10 @@ _MISTAKES: Sequence[tuple[str, str]] = (
     ),
     (r"conditions within conditions, more than (\d+) deep: .*", r"условия вложены глубже \1 уровней: упростите"),
     (r"more than (\d+) levels within each other: .*", r"вложенность больше \1 уровней: проверьте скобки"),
-    (r'"(.*)" is no keyword of DICOM: write one of PS3\.6, as (.*)', r"«\1» – не ключевое слово DICOM (примеры: \2)"),
+    (
+        r'"(.*)" is no keyword of DICOM: write one of PS3\.6, as (\w+) or (\w+)',
+        r"«\1» – не ключевое слово DICOM (примеры: \2, \3)",
+    ),
     (
         r'"(.*)" cannot be asked for: .*',
         r"по «\1» правил не бывает: правила не читают ни данных, по которым узнают пациента, ни вложенных списков",

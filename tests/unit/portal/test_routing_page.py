@@ -70,7 +70,7 @@ def test_rules_are_shown_as_sentences(page):
         "Если модальность – CT и возраст от 18 лет, то отправить в «PACS сосудистого центра» и присвоить класс P0,"
         " экстренно." in shown
     )
-    assert "Любой снимок: передать через центр в Районная больница." in shown
+    assert "Любой снимок: передать через центр в «Районная больница»." in shown
     assert "выключено" in shown
     assert "Звонить 5-12" in shown
 
@@ -118,6 +118,7 @@ def test_a_trial_run_is_shown_and_changes_nothing(page):
     page.proxy.read()
     shown = text(page.send(action="try", content=RULES, base="0", why=""))
     assert "сработало: КТ взрослым" in shown
+    assert "PACS сосудистого центра <span" in shown
     assert "модальность – CT – неверно (MR)" in shown
     assert "P0, экстренно" in shown
     assert page.proxy.wanted() == {}
