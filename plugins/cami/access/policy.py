@@ -34,6 +34,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.QUARANTINE_READ: _AT_PROXY,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.RETRIEVAL_SCHEDULE: _AT_PROXY,
+        Action.ROUTING_CHANGE: _AT_PROXY,
+        Action.ROUTING_READ: _AT_PROXY,
     },
     Role.MONITOR: {Action.METRICS_READ: _EVERYWHERE},
     Role.OPERATOR: {
@@ -70,6 +72,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.RETRIEVAL_SCHEDULE: _AT_PROXY,
         Action.DELIVERY_RESEND: _AT_PROXY,
+        Action.ROUTING_READ: _AT_PROXY,
         Action.STUDIES_READ: _EVERYWHERE,
     },
 }

@@ -7,8 +7,22 @@ first file is deleted; an image that comes in again after that is taken for a ne
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Exists, case, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Exists,
+    Select,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from cami.clock import Clock
 from cami.db import reading
@@ -55,7 +69,9 @@ class Evicted:
 class Holdings:
     """Reads and changes ``delivery_item`` study by study."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, needed: Sequence[Select[Any]] = ()) -> None:
+        """Make it; `needed` are queries for studies that others still need here, one column of Orthanc ids each."""
+        self._needed = needed
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
@@ -81,6 +97,7 @@ class Holdings:
                 last_read.label("read_at"),
             )
             .join_from(delivery_item, study_read, delivery_item.c.study_id == study_read.c.study_id, isouter=True)
+            .where(*(delivery_item.c.study_id.not_in(query) for query in self._needed))
             .group_by(delivery_item.c.study_id)
             .having(
                 func.sum(case((delivery_item.c.state.in_(_HELD), 1), else_=0)) == 0,
@@ -149,6 +166,8 @@ class Holdings:
             known = _instances(connection, study_id)
             if any(item.state in _HELD for item in known.values()):
                 return False
+            if any(_is_in(connection, study_id, query) for query in self._needed):
+                return False
             if any(known[instance_id].state is not State.CONFIRMED for instance_id in instance_ids):
                 return False
             move(connection, Command.EVICT, instance_ids)
@@ -173,6 +192,11 @@ class Holdings:
 
 def _kept(study_id: ColumnElement[str] | str, now: datetime) -> Exists:
     return exists().where(kept_study.c.study_id == study_id, kept_study.c.until > now)
+
+
+def _is_in(connection: Connection, study_id: str, query: Select[Any]) -> bool:
+    (column,) = query.selected_columns
+    return connection.execute(query.where(column == study_id).limit(1)).first() is not None
 
 
 def _instances(connection: Connection, study_id: str) -> dict[str, Held]:

@@ -146,6 +146,12 @@ class CentralLink:
         body = json.dumps({"runs": list(runs)}).encode()
         self._call("POST", "/reports", {"Content-Type": "application/json"}, body, urgent=False)
 
+    def tell(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """POST a document to a path under ``/cami/wire/v1`` and return the centre's answer."""
+        return self._call(
+            "POST", path, {"Content-Type": "application/json"}, json.dumps(document).encode(), urgent=True
+        )
+
     def directory(self) -> dict[str, Any]:
         """Fetch the accounts of this proxy's МО."""
         return self._call("GET", "/directory", {}, urgent=True)

@@ -87,8 +87,7 @@ class DeliveryQueue:
     def cursor(self) -> int:
         """Return how far the change log has been read (0 at first)."""
         with self._reader.connect() as connection:
-            found = connection.scalar(select(change_cursor.c.seq).where(change_cursor.c.reader == READER))
-        return found or 0
+            return read_cursor(connection, READER) or 0
 
     def evicted(self, instance_ids: Sequence[str]) -> dict[str, frozenset[str]]:
         """Return which of these instances were let go of here, each with the digests that need not be sent again.
@@ -150,31 +149,16 @@ class DeliveryQueue:
             new = move(connection, Command.RECEIVE, received, **again, attempts=0, reason=None)
             new += self._enter(connection, {identity.instance_id: (seq, identity) for seq, identity in arrivals})
             if cursor is not None:
-                _advance(connection, cursor)
+                move_cursor(connection, READER, cursor)
         return new
 
     def set_priority(self, study_id: str, priority: Priority) -> bool:
         """Put a study into another class; what waits of it moves at once. Return whether the study is known."""
         with self._engine.begin() as connection:
-            known = connection.execute(
-                select(delivery_study.c.priority).where(delivery_study.c.study_id == study_id)
-            ).first()
-            if known is None:
-                return False
-            shift = (PATIENCE[priority] - PATIENCE[Priority(known.priority)]).total_seconds()
-            connection.execute(
-                update(delivery_study).where(delivery_study.c.study_id == study_id).values(priority=priority)
-            )
-            connection.execute(
-                update(delivery_item)
-                .where(
-                    delivery_item.c.study_id == study_id,
-                    delivery_item.c.state.in_([State.QUEUED, State.SENDING]),
-                )
-                .values(lane=priority, turn=delivery_item.c.turn + shift)
-            )
-        self._on_reclassified(study_id, priority)
-        return True
+            known = reclassify(connection, study_id, priority)
+        if known:
+            self._on_reclassified(study_id, priority)
+        return known
 
     def priority(self, study_id: str) -> Priority | None:
         """Return the class of a study, or None if it is not known."""
@@ -438,10 +422,31 @@ def _waits_no_more(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _advance(connection: Connection, cursor: int) -> None:
-    statement = update(change_cursor).where(change_cursor.c.reader == READER).values(seq=cursor)
+def reclassify(connection: Connection, study_id: str, priority: Priority) -> bool:
+    """Put a study into another class in the caller's transaction; return whether the study is known."""
+    known = connection.scalar(select(delivery_study.c.priority).where(delivery_study.c.study_id == study_id))
+    if known is None:
+        return False
+    shift = (PATIENCE[priority] - PATIENCE[Priority(known)]).total_seconds()
+    connection.execute(update(delivery_study).where(delivery_study.c.study_id == study_id).values(priority=priority))
+    connection.execute(
+        update(delivery_item)
+        .where(delivery_item.c.study_id == study_id, delivery_item.c.state.in_([State.QUEUED, State.SENDING]))
+        .values(lane=priority, turn=delivery_item.c.turn + shift)
+    )
+    return True
+
+
+def read_cursor(connection: Connection, reader: str) -> int | None:
+    """Return how far a reader of the change log has come; None before its beginning."""
+    return connection.scalar(select(change_cursor.c.seq).where(change_cursor.c.reader == reader))
+
+
+def move_cursor(connection: Connection, reader: str, seq: int) -> None:
+    """Note, in the transaction that writes what was read, how far a reader of the change log has come."""
+    statement = update(change_cursor).where(change_cursor.c.reader == reader).values(seq=seq)
     if not connection.execute(statement).rowcount:
-        connection.execute(insert(change_cursor).values(reader=READER, seq=cursor))
+        connection.execute(insert(change_cursor).values(reader=reader, seq=seq))
 
 
 def _lose(connection: Connection, instance_ids: Sequence[str]) -> None:

@@ -36,8 +36,9 @@ def wire_endpoints(
     accounts: Accounts,
     uploads: Uploads,
     recall: Recall,
+    others: Mapping[str, Handler] | None = None,
 ) -> list[Endpoint]:
-    """Return the endpoints that proxies call."""
+    """Return the endpoints that proxies call; `others` are further handlers of POST, by path."""
 
     def instances(mo: str, request: Request) -> Response:
         announced = request.headers.get("x-cami-sha256", "")
@@ -61,7 +62,7 @@ def wire_endpoints(
         Endpoint(ROOT + "/ping", for_proxies(tokens, {"GET": ping})),
         *(
             Endpoint(ROOT + path, for_proxies(tokens, {"POST": handler}))
-            for path, handler in check_handlers(manifests, reports).items()
+            for path, handler in {**check_handlers(manifests, reports), **(others or {})}.items()
         ),
     ]
 

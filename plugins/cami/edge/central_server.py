@@ -41,6 +41,7 @@ from cami.retrieval import (
     central_endpoints,
     retrieval_wire_endpoints,
 )
+from cami.routing import Shares, share_handlers
 from cami.settings import Settings
 from cami.watch import completeness_api, index_endpoints
 from cami.watch.figures import Source, of_centre
@@ -135,6 +136,7 @@ class CentralServer(Server):
             uploads.tidy()
             return TIDY_INTERVAL
 
+        shares = Shares(self.engine, self.clock, [organization.code for organization in self.region.with_proxy])
         endpoints = wire_endpoints(
             receiver=receiver,
             manifests=Manifests(self.archive, self.engine, receiver.contents, receiver.damage, self.clock),
@@ -143,6 +145,7 @@ class CentralServer(Server):
             accounts=self.accounts,
             uploads=uploads,
             recall=recall,
+            others=share_handlers(shares),
         )
         endpoints += completeness_api(self.region, self.authenticator, self.engine, self.clock)
         return gathered((endpoints, [*keeping, Worker("uploads", tidy_uploads)]), self._desk(receiver))

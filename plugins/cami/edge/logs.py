@@ -31,6 +31,8 @@ def install() -> None:
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     # urllib3 names whole addresses when it retries; ours say enough themselves.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    # pynetdicom reports each association that fails, at each try; our own lines tell the change of state.
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
 
 
 def describe(error: BaseException) -> str:

@@ -43,12 +43,14 @@ from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
 from cami.edge.proxy_retrieval import ProxyRetrieval
+from cami.edge.proxy_routing import ProxyRouting
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Handler, Kind, Runner
 from cami.errors import Denied, Misconfigured, Transient
 from cami.portal import Bringing, BringingToProxy
 from cami.quarantine import ProxySide
 from cami.region import Disk, Proxy
+from cami.routing import studies_unread, studies_waiting
 from cami.settings import Settings
 from cami.watch import QueueWatch, Transfer
 from cami.watch.figures import Source, of_proxy
@@ -82,15 +84,18 @@ class ProxyServer(Server):
         self.fit = fit(self.line)
         self.timetable = Timetable(self.line, self.region.time_zone, self.clock)
         self.queue = DeliveryQueue(engine, self.clock)
-        self.holdings = Holdings(engine, self.clock)
-        self.coercing = Coercing(self.archive, self.region.organization(settings.mo), self._own_proxy())
+        self.holdings = Holdings(engine, self.clock, [studies_waiting(), studies_unread()])
+        self.coercing = Coercing(self.archive, self.region.organization(settings.mo), self.own_proxy())
         self.meter = Meter()
+        self.pace = Pace(self.timetable.limit, urgent_exempt=self.line.urgent_exempt, meter=self.meter)
         self.link = self._make_link()
         self.outlook = Line(self.clock)
         self.transfer: Transfer = Transfer(QueueWatch(engine), self.outlook, self.meter, self.timetable, self.disk)
         self.controls: Controls = Controls(settings.mo, self.queue, Repeats(engine, self.wake_senders))
         self.senders: list[Worker] = []
-        self.feed = ChangeFeed(self.archive, self.queue, self.wake_senders)
+        self.routes = ProxyRouting(self)
+        self.routing = self.routes.service
+        self.feed = ChangeFeed(self.archive, self.queue, self.arrived)
         self.errands: dict[Kind, Handler] = {}
         self.retrieval = ProxyRetrieval(
             settings.mo,
@@ -110,7 +115,7 @@ class ProxyServer(Server):
 
     def disk_rules(self) -> Disk:
         """Return what the registry says of this proxy's volume."""
-        return self._own_proxy().disk
+        return self.own_proxy().disk
 
     def figures(self) -> list[Source]:
         """Return what waits and what goes over the line."""
@@ -127,6 +132,7 @@ class ProxyServer(Server):
             self._retrieving(),
             self._running(),
             self._desk(),
+            self.routes.services(),
         )
 
     def bringing(self) -> Bringing:
@@ -143,19 +149,23 @@ class ProxyServer(Server):
         for sender in self.senders:
             sender.wake()
 
+    def arrived(self) -> None:
+        """Let those who wait for images look now."""
+        self.wake_senders()
+        self.routes.wake()
+
     def _make_link(self) -> CentralLink:
-        pace = Pace(self.timetable.limit, urgent_exempt=self.line.urgent_exempt, meter=self.meter)
         tokens = TokenIssuer(self.settings.mo, self.settings.secrets / "link.key", self.clock)
         settings = self.settings
         known = Certificates(settings.central_ca, settings.client_certificate, settings.secrets / "client.key")
-        transport = Transport(pace, self.fit.unsent, known)
+        transport = Transport(self.pace, self.fit.unsent, known)
         return CentralLink(self.settings.central_url, tokens, transport, self.fit.piece, gzip=self.line.gzip)
 
     def _answering_devices(self) -> Services:
         """Take images from devices, and tell them when they may forget theirs."""
         ingest.receive_at_proxy(self.archive, self.quarantine)
         disk.refuse_when_full(self.disk)
-        own = self._own_proxy()
+        own = self.own_proxy()
         judging = Commitment(self.archive, self.holdings, own.commitment)
         devices = self.region.organization(self.settings.mo).devices
         listeners = {each.aet: Listener(each.aet, each.address, each.port) for each in devices if each.port is not None}
@@ -235,7 +245,7 @@ class ProxyServer(Server):
             holdings=self.holdings,
             link=self.link,
             disk=self.disk,
-            rules=self._own_proxy().retention,
+            rules=self.own_proxy().retention,
             clock=self.clock,
         )
 
@@ -254,7 +264,7 @@ class ProxyServer(Server):
             holdings=self.holdings,
             link=self.link,
             runs=runs,
-            night=Night(self._own_proxy().reconciliation, ZoneInfo(self.region.time_zone), self.settings.mo),
+            night=Night(self.own_proxy().reconciliation, ZoneInfo(self.region.time_zone), self.settings.mo),
         )
 
         def reconcile() -> float:
@@ -282,7 +292,7 @@ class ProxyServer(Server):
 
     def _desk(self) -> Services:
         """Let people decide of what is in quarantine."""
-        own = self._own_proxy()
+        own = self.own_proxy()
         side = ProxySide(
             self.archive,
             self.engine,
@@ -293,7 +303,8 @@ class ProxyServer(Server):
         )
         return open_desk(self, side, system=own.aet, keep_days=own.quarantine.keep_days)
 
-    def _own_proxy(self) -> Proxy:
+    def own_proxy(self) -> Proxy:
+        """Return what the registry says of this proxy."""
         proxy = self.region.organization(self.settings.mo).proxy
         if proxy is None:
             raise Misconfigured(f"МО {self.settings.mo} has no proxy in the registry: add organizations[].proxy")

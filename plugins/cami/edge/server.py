@@ -17,6 +17,7 @@ from cami.index import StudyIndex
 from cami.portal import Bringing, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.region import Disk, load_region
+from cami.routing import RoutingService
 from cami.settings import Settings
 from cami.watch import Transfer, watch_endpoints
 from cami.watch.figures import Source, of_disk
@@ -51,6 +52,8 @@ class Server(ABC):
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
+        self.routing: RoutingService | None = None
+        """What people see of routing and do with it; at a proxy only."""
         self.readings = Readings(self.archive, engine, self.clock)
         self.desk: QuarantineDesk | None = None
         """Made by the services of the role."""
@@ -101,6 +104,7 @@ class Server(ABC):
             quarantine=self.desk,
             transfer=self.transfer,
             controls=self.controls,
+            routing=self.routing,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)

@@ -16,12 +16,14 @@ from cami.portal.entry import Entry
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import Identifier, StudyFinder
 from cami.portal.quarantine_page import QuarantinePage
+from cami.portal.routing_page import RoutingPage
 from cami.portal.sign_in import SignInPages
 from cami.portal.study_progress import RecordedProgress
 from cami.portal.texts import language_cookie, language_of
 from cami.portal.viewer import Viewer
 from cami.quarantine import QuarantineDesk
 from cami.region import Region
+from cami.routing import RoutingService
 from cami.settings import Settings
 from cami.watch import Transfer
 from cami.web import Endpoint, Request, Response, redirect
@@ -40,11 +42,12 @@ def portal_endpoints(
     quarantine: QuarantineDesk | None = None,
     transfer: Transfer | None = None,
     controls: Controls | None = None,
+    routing: RoutingService | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
-    Pages about sending need `transfer` and `controls`, which proxies have. The last one takes no path of the
-    interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
+    Pages about sending need `transfer`, `controls` and `routing`, which proxies have. The last one takes no path
+    of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
     """
     pages = Pages(settings, region)
     archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), bringing, settings.role)
@@ -58,6 +61,8 @@ def portal_endpoints(
         reports += DeliveryPage(
             pages, engine=engine, transfer=transfer, controls=controls, studies=visibility, zone=zone
         ).endpoints(entry)
+    if routing is not None:
+        reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
     return [
         *SignInPages(pages, authenticator, sign_in, sessions, cookie_secure=settings.cookie_secure).endpoints(),
         static_files.ENDPOINT,

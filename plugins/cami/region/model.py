@@ -11,7 +11,9 @@ from cami.region.terms import (
     AeTitle,
     CharacterSet,
     Code,
+    DestinationName,
     Gigabytes,
+    Host,
     Login,
     LongString,
     MegabitsPerSecond,
@@ -22,6 +24,7 @@ from cami.region.terms import (
     TimeOfDay,
     TimeZone,
     Title,
+    WebAddress,
 )
 
 Role = Literal[
@@ -202,6 +205,52 @@ class Coercion(_Entry):
         return self.model_copy(update=device.model_dump(exclude_none=True))
 
 
+class DicomNode(_Entry):
+    """Another archive or device that takes images by C-STORE."""
+
+    aet: AeTitle
+    host: Host
+    port: TcpPort
+    calling_aet: AeTitle | None = None
+    """The AE title that we call from; empty: the proxy's."""
+    tls: bool = False
+    """DICOM TLS. Certificates lie with the secrets, see ``docs/ru/routing.md``."""
+
+
+class DicomWebServer(_Entry):
+    """A server that takes images by STOW-RS (PS3.18 §10.5)."""
+
+    url: WebAddress
+    """What ``/studies`` is added to."""
+    authorization: Literal["none", "basic", "bearer"] = "none"
+    """How we sign in; the secret lies in a file of its own, never here."""
+
+    @model_validator(mode="after")
+    def _no_password_in_the_clear(self) -> Self:
+        if self.authorization != "none" and not self.url.startswith(("https://", "http://127.0.0.1:")):
+            raise ValueError("write an https address: over http the secret could be read on the way")
+        return self
+
+
+class Destination(_Entry):
+    """Where routing rules may send images besides the centre (F-09). Rules know it by its name."""
+
+    name: DestinationName
+    title: Title
+    dicom: DicomNode | None = None
+    dicomweb: DicomWebServer | None = None
+    paced: bool = False
+    """Whether it is reached over the line of the link, and so shares its pace."""
+    verify: bool = False
+    """Whether an image counts as delivered only when the other side finds it (C-FIND or QIDO-RS)."""
+
+    @model_validator(mode="after")
+    def _has_one_way(self) -> Self:
+        if (self.dicom is None) == (self.dicomweb is None):
+            raise ValueError("write either dicom or dicomweb: one destination has one way")
+        return self
+
+
 class Proxy(_Entry):
     """The PACS Proxy of an МО."""
 
@@ -216,6 +265,7 @@ class Proxy(_Entry):
     coercion: Coercion = Coercion()
     quarantine: Quarantine = Quarantine()
     prefetch: Prefetch = Prefetch()
+    destinations: tuple[Destination, ...] = ()
 
     @model_validator(mode="after")
     def _room_is_made_before_the_stop(self) -> Self:

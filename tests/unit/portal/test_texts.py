@@ -15,6 +15,8 @@ from cami.errors import Transient
 from cami.portal import Coming, wording
 from tests.unit.portal.conftest import COOKIE, OPERATOR, Services, get, make_portal, post, progress, settings, study
 
+#: Rendered in test_routing_page.py.
+ROUTING_TEMPLATES = {"routing.html", "routing_history.html"}
 #: Names that stay as they are in a Russian text.
 NAMES = {"Orthanc", "Explorer", "Caps", "Lock", "English"}
 CYRILLIC = re.compile("[А-Яа-яЁё]")
@@ -126,7 +128,7 @@ def test_english_pages_hold_russian_names_only(ohif):
 def test_every_template_is_rendered_by_these_tests():
     rendered = Path(str(files("cami.portal").joinpath("templates")))
     known = {"base.html", "message.html", "archive.html", "login.html", "no_images.html", "no_viewer.html",
-             "not_found.html", "bringing.html", "coming.html", "no_line.html"}  # fmt: skip
+             "not_found.html", "bringing.html", "coming.html", "no_line.html"} | ROUTING_TEMPLATES  # fmt: skip
     known |= {
         "quarantine.html",
         "quarantine_group.html",

@@ -27,6 +27,14 @@ from cami.db.tables.retrieval import (
     raised_study,
     schedule,
 )
+from cami.db.tables.routing import (
+    forwarding,
+    forwarding_destination,
+    routed_study,
+    routing_version,
+    share_notice,
+    study_share,
+)
 from cami.db.tables.sending import change_cursor, delivery_item, delivery_study, eviction, reconciliation, study_read
 from cami.db.tables.study_index import indexed_gram, indexed_name, indexed_series, indexed_study
 
@@ -42,6 +50,8 @@ __all__ = [
     "eviction",
     "fetch",
     "file_damage",
+    "forwarding",
+    "forwarding_destination",
     "indexed_gram",
     "indexed_name",
     "indexed_series",
@@ -57,14 +67,18 @@ __all__ = [
     "raised_study",
     "received_instance",
     "reconciliation",
+    "routed_study",
+    "routing_version",
     "schedule",
     "scrub_round",
     "sent_content",
     "session",
+    "share_notice",
     "stored_content",
     "study",
     "study_claim",
     "study_completeness",
     "study_read",
+    "study_share",
     "upload",
 ]
