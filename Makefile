@@ -13,7 +13,7 @@ ARGS ?=
 
 CAMI := scripts/cami
 PYTEST := .venv/bin/pytest
-BENCHES := cstore delivery
+BENCHES := access cstore delivery
 
 .PHONY: help
 help: ## This list
@@ -55,6 +55,10 @@ check: dev ## Everything that is checked without running it; ARGS='types shell' 
 
 .PHONY: bench
 bench: $(BENCHES:%=bench-%) ## All benchmarks; tables here, figures in build/bench
+
+.PHONY: bench-access
+bench-access: dev runtime ## Searches in the study index at 10,000 and 1,000,000 studies, and against stock QIDO-RS
+	@$(CAMI) bench access $(ARGS)
 
 .PHONY: bench-cstore
 bench-cstore: dev runtime ## C-STORE into plain Orthanc, with and without TCP_NODELAY, and into ours

@@ -20,7 +20,9 @@ def cami(*arguments: str | Path, check: bool = True, **environment: str) -> subp
         [CAMI, *arguments], capture_output=True, text=True, check=False, env=os.environ | environment, timeout=600
     )
     if check and done.returncode:
-        raise AssertionError(f"cami {' '.join(map(str, arguments))} ended with {done.returncode}:\n{done.stderr}")
+        raise AssertionError(
+            f"cami {' '.join(map(str, arguments))} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
     return done
 
 

@@ -14,13 +14,20 @@ PAYLOAD, PACKET = 1448, 1500
 class Relay:
     """Carries connections from a port of its own to another port of this machine."""
 
-    def __init__(self, target: int, *, cut_every: int | None = None, rate: float | None = None) -> None:
-        """Break all connections each `cut_every` bytes that go up; let up at most `rate` bytes a second."""
+    def __init__(
+        self, target: int, *, cut_every: int | None = None, rate: float | None = None, window: int = 64 * 1024
+    ) -> None:
+        """Break all connections each `cut_every` bytes that go up; let up at most `rate` bytes a second.
+
+        A connection may have some `window` bytes in flight: sent, and not taken from it yet.
+        """
         self._target = target
         self._cut_every = cut_every
         self._rate = rate
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
+        # Before anybody connects: what a connection has been offered is not taken back.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self._open: set[socket.socket] = set()
         self._mute: set[socket.socket] = set()
         self._flows = threading.Event()
@@ -106,8 +113,6 @@ class Relay:
                 near.close()
                 continue
             far.settimeout(None)
-            # What was sent but not taken from us is in flight: keep it as small as on a real line.
-            near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
             with self._lock:
                 self._open |= {near, far}
             self._all += [near, far]

@@ -162,6 +162,10 @@ class Archive(Protocol):
         """Return a DICOM file uncompressed, in Explicit VR Little Endian, or None if it cannot be decoded."""
         ...
 
+    def transcoded(self, dicom: bytes, syntax: str) -> bytes | None:
+        """Return a DICOM file in another transfer syntax, or None if it cannot be brought into it."""
+        ...
+
     def parse(self, dicom: bytes) -> ObjectIdentity:
         """Read the identity of an object that is not stored yet.
 

@@ -79,6 +79,7 @@ def render(
         "Database": "sqlite:////var/lib/cami/cami.sqlite",
         "Quarantine": "/var/lib/cami/quarantine",
         "Uploads": "/var/lib/cami/uploads",
+        "Downloads": "/var/lib/cami/downloads",
         "Secrets": "/etc/cami/secrets",
         "Keys": "/etc/cami/keys",
         "Ohif": "/opt/cami/ohif",

@@ -37,6 +37,8 @@ class Settings:
     """Whether the session cookie is for HTTPS only: true behind a TLS proxy."""
     uploads: Path = Path("/var/lib/cami/uploads")
     """Where the centre keeps large objects until they are whole."""
+    downloads: Path = Path("/var/lib/cami/downloads")
+    """Where a proxy keeps large objects that come back from the centre until they are whole."""
     http_threads: int = 50
     """How many requests Orthanc answers at the same time (``HttpThreadsCount``)."""
     central_ca: Path | None = None
@@ -88,6 +90,7 @@ def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] =
         central_url=central_url,
         cookie_secure=bool(section.get("CookieSecure", True)),
         uploads=Path(text("Uploads", required=False) or "/var/lib/cami/uploads"),
+        downloads=Path(text("Downloads", required=False) or "/var/lib/cami/downloads"),
         http_threads=int(configuration.get("HttpThreadsCount", 50)),
         central_ca=file("CentralCa"),
         client_certificate=file("ClientCertificate"),

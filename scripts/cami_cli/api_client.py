@@ -3,10 +3,10 @@
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import requests
 
@@ -49,6 +49,9 @@ class Archived:
     description: str
     instances: int
     confirmed_at: datetime | None
+
+
+_Entry = TypeVar("_Entry", Delivered, Archived)
 
 
 class ApiClient:
@@ -96,7 +99,29 @@ class ApiClient:
 
     def delivery(self) -> list[Delivered]:
         """Return the studies at this proxy and how far each has come."""
-        return [_delivered(study) for study in self._json("/cami/api/delivery")["studies"]]
+        return [_read(Delivered, study) for study in self._json("/cami/api/delivery")["studies"]]
+
+    def delivery_status(self, *, view: str = "all", limit: int = 50) -> dict[str, Any]:
+        """Return how delivery stands at this proxy, with the newest studies of a view (docs/architecture.md §4)."""
+        return dict(self._json(f"/cami/api/delivery?view={view}&limit={limit}"))
+
+    def resend(self, study_id: str) -> dict[str, Any]:
+        """Have a study (Orthanc id) tried again, or compared with the centre if it is delivered.
+
+        Raises
+        ------
+        cami_cli.errors.Trouble
+            The proxy has no such study.
+        """
+        answer = self.ask("/cami/api/delivery/resend", body={"study_id": study_id})
+        if answer.status_code == 404:
+            raise Trouble("this proxy has no such study in its queue", "see which it has: scripts/cami delivery status")
+        return dict(self._parsed(answer))
+
+    def sop_instances(self, study_uid: str) -> list[str]:
+        """Return the SOP Instance UIDs of a study, each as often as there is an object with it."""
+        body = {"Level": "Instance", "Query": {"StudyInstanceUID": study_uid}, "Expand": True}
+        return [entry["MainDicomTags"]["SOPInstanceUID"] for entry in self._parsed(self.ask("/tools/find", body=body))]
 
     def reconcile(self) -> int:
         """Have this proxy compared with the centre; return the number of the run."""
@@ -106,9 +131,22 @@ class ApiClient:
         """Return the latest comparisons of this proxy with the centre."""
         return dict(self._json("/cami/api/delivery/completeness"))
 
+    def fetch(self, study_uid: str) -> list[dict[str, Any]]:
+        """Have this proxy fetch a study from the centre; return how its parts stand, by Orthanc study."""
+        answer = self.ask("/cami/api/retrieval", body={"study_uid": study_uid})
+        if answer.status_code == 404:
+            raise Trouble(
+                "neither the proxy nor the centre has such a study of this МО", "check the Study Instance UID"
+            )
+        return list(self._parsed(answer)["studies"])
+
+    def fetches(self) -> list[dict[str, Any]]:
+        """Return what this proxy has fetched or is fetching, the newest first."""
+        return list(self._json("/cami/api/retrieval")["studies"])
+
     def studies(self) -> list[Archived]:
         """Return the studies that this account sees at the centre."""
-        return [_archived(study) for study in self._json("/cami/api/studies")["studies"]]
+        return [_read(Archived, study) for study in self._json("/cami/api/studies")["studies"]]
 
     def qido_studies(self, query: str = "") -> set[str]:
         """Search for studies by QIDO-RS (PS3.18 §10.6) and return their UIDs."""
@@ -162,32 +200,10 @@ def _alphabetic(attribute: Mapping[str, Any]) -> str:
     return str(value[0].get("Alphabetic", ""))
 
 
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def _delivered(content: Mapping[str, Any]) -> Delivered:
-    return Delivered(
-        study_uid=content["study_uid"],
-        modality=content["modality"],
-        description=content["description"],
-        instances=content["instances"],
-        stored=content["stored"],
-        confirmed=content["confirmed"],
-        quarantined=content["quarantined"],
-        first_received_at=_moment(content["first_received_at"]),
-        first_stored_at=_moment(content["first_stored_at"]),
-        confirmed_at=_moment(content["confirmed_at"]),
-    )
-
-
-def _archived(content: Mapping[str, Any]) -> Archived:
-    return Archived(
-        study_id=content["study_id"],
-        study_uid=content["study_uid"],
-        owner=content["owner"],
-        modality=content["modality"],
-        description=content["description"],
-        instances=content["instances"],
-        confirmed_at=_moment(content["confirmed_at"]),
-    )
+def _read(kind: type[_Entry], content: Mapping[str, Any]) -> _Entry:
+    """Read one entry of a list; what this release does not know is passed over."""
+    values = {field.name: content[field.name] for field in fields(kind)}
+    for name, value in values.items():
+        if name.endswith("_at") and value:
+            values[name] = datetime.fromisoformat(value)
+    return kind(**values)

@@ -4,7 +4,6 @@ Playwright's own download would be one more place to fetch from; Debian's packag
 is unpacked into a folder and run through bubblewrap, so it works on any distribution, as root and as anybody else.
 """
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -12,13 +11,14 @@ from pathlib import Path
 
 from cami_cli.errors import Trouble
 from cami_cli.places import locked, make_folder, require_space
-from cami_cli.progress import Progress, human_size, size_of
-from cami_cli.runtime.debian_root import explain_failure
+from cami_cli.progress import Progress, Step, human_size, size_of
+from cami_cli.runtime.base import Suite
+from cami_cli.runtime.debian_root import unpack
 from cami_cli.runtime.host_tools import require_tools, tool_environment
 from cami_cli.runtime.sandbox import bubblewrap
 
 #: Debian's stable suite: the browser gets security updates there.
-SUITE = "trixie"
+SUITE: Suite = "trixie"
 PACKAGES = ("chromium", "chromium-l10n", "fonts-dejavu-core")
 
 #: What Chromium is started with: headless, calling nobody at home, in Russian as the hospitals have it.
@@ -75,16 +75,16 @@ def prepare(runtime_dir: Path, steps: Progress) -> Path:
         if wrapper.is_file():  # made while this process waited
             return wrapper
         with steps.step(f"Chromium of Debian {SUITE}") as step:
-            _make(shelf)
+            _make(shelf, step)
             step.show(f"{_version(wrapper)}, {human_size(size_of(shelf))}")
     return wrapper
 
 
-def _make(shelf: Path) -> None:
+def _make(shelf: Path, step: Step) -> None:
     """Unpack the packages and put the wrapper beside them; half-made folders never stay."""
     part = Path(tempfile.mkdtemp(prefix=".chromium.part-", dir=shelf.parent))
     try:
-        _unpack(part / "root", shelf.parent / "chromium.log")
+        unpack(SUITE, PACKAGES, part / "root", shelf.parent / "chromium.log", step)
         for name in ("hosts", "resolv.conf", "machine-id"):
             (part / "root/etc" / name).touch()
         for folder in ("doc", "man", "locale"):
@@ -97,16 +97,6 @@ def _make(shelf: Path) -> None:
         part.rename(shelf)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _unpack(folder: Path, log: Path) -> None:
-    mirror = os.environ.get("CAMI_DEBIAN_MIRROR")
-    argv = ["mmdebstrap", "--variant=extract", "--mode=chrootless", '--aptopt=Acquire::Retries "3"']
-    argv += [f"--include={','.join(PACKAGES)}", SUITE, str(folder), *([mirror] if mirror else [])]
-    done = subprocess.run(argv, env=tool_environment(), capture_output=True, text=True, check=False)
-    log.write_text(done.stdout + done.stderr, "utf-8")
-    if done.returncode != 0:
-        raise explain_failure(done.stderr.splitlines(), log)
 
 
 def _version(program: Path) -> str:

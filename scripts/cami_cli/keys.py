@@ -54,6 +54,12 @@ def ensure_link_key(private: Path, public: Path) -> None:
     write_private(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
+def ensure_monitor_token(file: Path) -> None:
+    """Make the token with which a monitoring system reads the figures of a server; one that is there stays."""
+    if not file.exists():
+        write_private(file, secrets.token_urlsafe(32) + "\n")
+
+
 def all_accounts(region: Region) -> list[Account]:
     """Return the region's people and its one machine, the MIS."""
     own = [account for account in region.accounts if account.role == MIS.role]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cami.orthanc_config import render
 from cami.region import Region
-from cami_cli.keys import ensure_link_key, write_accounts, write_private
+from cami_cli.keys import ensure_link_key, ensure_monitor_token, write_accounts, write_private
 from cami_cli.places import make_folder
 from cami_cli.runtime.base import Server
 from cami_cli.state import Kept, StateFolder
@@ -56,6 +56,7 @@ class Configurations:
             make_folder(folder, private=True)
         write_private(server.configuration / "region.yaml", self._registry)
         write_private(server.configuration / "orthanc.json", self._rendered(server))
+        ensure_monitor_token(server.configuration / "secrets" / "metrics.token")
         if server.name == CENTRAL:
             self._write_central(server)
 

@@ -4,17 +4,16 @@ A presentation context is proposed for each pair of SOP class and transfer synta
 (PS3.8 9.3.2: an association has 128). A broken association is opened again once for each file.
 """
 
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pynetdicom import AE, _config, evt
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS, code_to_category
 
+from cami.dimse import Parking, send_at_once, send_from_files
 from cami_cli.dicom_folder import DicomFile
 from cami_cli.region_file import DicomAddress
 
@@ -79,9 +78,7 @@ def split_by_contexts(files: Sequence[DicomFile], limit: int = MAXIMUM_CONTEXTS)
 
 def store_files(files: Sequence[DicomFile], to: DicomAddress, calling: str, on_outcome: OnOutcome) -> None:
     """Store `files` at `to` from the AE title `calling`; `on_outcome` hears of each when it is decided."""
-    # Send the data set as it lies in the file: no decoding, no encoding, no second copy in memory.
-    _config.STORE_SEND_CHUNKED_DATASET = True
-    _config.LOG_HANDLER_LEVEL = "none"
+    send_from_files()
     for file in files:
         if file.fault:
             on_outcome(Outcome(file, stored=False, reason=file.fault))
@@ -99,36 +96,6 @@ def _store_run(run: Sequence[DicomFile], to: DicomAddress, calling: str) -> Iter
         link.close()
 
 
-class _Parking(threading.Event):
-    """Where pynetdicom's reactor thread waits for as long as we send.
-
-    `Association.send_c_store` parks the reactor for each message, but takes it for parked when it has only come near:
-    on a busy machine the reactor then reads the answer from the queue before the sender does, drops it, and the sender
-    waits until its time is up (seen with pynetdicom 3.0.4). So it is parked once, surely, until the end.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._reached = threading.Event()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Say that the reactor is here, and keep it."""
-        self._reached.set()
-        return super().wait(timeout)
-
-    def set(self) -> None:
-        """Do nothing: so `send_c_store` does not let the reactor go after each message."""
-
-    def park(self, association: Association) -> bool:
-        """Take the place of the association's own checkpoint; return whether the reactor has come."""
-        association._reactor_checkpoint = self  # noqa: SLF001 - there is no other way to it
-        return self._reached.wait(_CONNECT_SECONDS)
-
-    def leave(self) -> None:
-        """Let the reactor go on: it ends when the association has ended."""
-        super().set()
-
-
 class _Link:
     """The associations, one at a time, over which a run of files goes."""
 
@@ -139,7 +106,7 @@ class _Link:
         self._entity.connection_timeout = self._entity.acse_timeout = _CONNECT_SECONDS
         self._entity.dimse_timeout = self._entity.network_timeout = _ANSWER_SECONDS
         self._association: Association | None = None
-        self._parking = _Parking()
+        self._parking = Parking()
         self._silent = 0
         self.dead = ""
         """Why nothing more can be sent: no association, or a server that does not answer any more."""
@@ -187,11 +154,11 @@ class _Link:
                 self._to.port,
                 contexts=[build_context(sop_class, syntax) for sop_class, syntax in self._pairs],
                 ae_title=self._to.aet,
-                evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)],
+                evt_handlers=[(evt.EVT_CONN_OPEN, send_at_once)],
             )
             self.dead = "" if association.is_established else self._refusal(association)
             if not self.dead:
-                self._parking = _Parking()
+                self._parking = Parking()
                 self._association = association if self._parking.park(association) else None
         return self._association
 
@@ -202,13 +169,6 @@ class _Link:
         if association.rejected_contexts and not association.accepted_contexts:
             return "the server takes none of these SOP classes and transfer syntaxes"
         return f"no DICOM server answers at {self._to.host}:{self._to.port}"
-
-
-def _send_at_once(event: evt.Event) -> None:
-    """Turn off Nagle's algorithm: waiting for the last part of each message costs 40 ms an image."""
-    transport = event.assoc.dul.socket
-    if transport is not None and transport.socket is not None:
-        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _store(association: Association, file: DicomFile) -> Outcome | None:

@@ -34,10 +34,10 @@ class Device(threading.Thread):
             def heard(outcome: Outcome, again: list[DicomFile] = again) -> None:
                 if outcome.stored:
                     self.accepted += 1
+                    self._stopped.wait(self._pause)
                 else:
                     self.refusals[outcome.reason] += 1
                     again.append(outcome.file)
-                self._stopped.wait(self._pause)
 
             store_files(self._left, self._address, AET, heard)
             self._left = again

@@ -76,13 +76,23 @@ def port(url):
 
 
 def files(region, server, mo):
-    """Return Orthanc id → SHA-256 of each file that a server shows to a doctor of `mo`."""
+    """Return Orthanc id → what a server shows of each image to a doctor of `mo`."""
     doctor = region.session("radiologist", mo)
     found = doctor.post(f"{server}/tools/find", json={"Level": "Instance", "Query": {}}, timeout=60).json()
     return {
-        key: hashlib.sha256(doctor.get(f"{server}/instances/{key}/file", timeout=120).content).hexdigest()
+        key: pydicom.dcmread(io.BytesIO(doctor.get(f"{server}/instances/{key}/file", timeout=120).content))
         for key in found
     }
+
+
+def same_pixels(region, mo):
+    """Return how many images the centre has, after comparing them with the proxy's; text is put right on the way."""
+    there, here = (files(region, server, mo) for server in (region.central, region.proxy(mo)["url"]))
+    assert set(there) == set(here)
+    for key, image in there.items():
+        assert image.SOPInstanceUID == here[key].SOPInstanceUID
+        assert hashlib.sha256(image.PixelData).digest() == hashlib.sha256(here[key].PixelData).digest()
+    return len(there)
 
 
 def central_folder(region):
@@ -117,7 +127,7 @@ def line(tmp_path_factory):
 @pytest.mark.timeout(400)
 def test_a_large_object_passes_a_line_that_breaks_and_only_its_rest_is_sent_again(line, tmp_path):
     mo = "42002"
-    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 256", cut_every=3 * MB)
+    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 16", cut_every=3 * MB)
     grey(tmp_path / "large" / "1.dcm", 60, random.Random(SEED))
     size = (tmp_path / "large" / "1.dcm").stat().st_size
     assert size > 30 * MB
@@ -126,9 +136,7 @@ def test_a_large_object_passes_a_line_that_breaks_and_only_its_rest_is_sent_agai
     print(f"{size} bytes, {relay.cuts} cuts, {relay.carried} bytes on the line: {relay.carried / size:.4f}")
     assert relay.cuts >= 8
     assert relay.carried < 1.05 * size
-    there = files(region, region.central, mo)
-    assert there == files(region, region.proxy(mo)["url"], mo)
-    assert len(there) == 1
+    assert same_pixels(region, mo) == 1
     assert list(central_folder(region).rglob("*.part")) == []
     (study,) = region.studies()
     assert (study["instances"], study["expected"]) == (1, 1)
@@ -137,7 +145,7 @@ def test_a_large_object_passes_a_line_that_breaks_and_only_its_rest_is_sent_agai
 @pytest.mark.timeout(400)
 def test_both_ends_are_killed_in_the_middle_and_the_object_goes_on(line, tmp_path):
     mo = "42002"
-    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 256", rate=4 * MB)
+    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 16", rate=4 * MB)
     grey(tmp_path / "large" / "1.dcm", 60, random.Random(SEED))
     size = (tmp_path / "large" / "1.dcm").stat().st_size
     region.send(tmp_path / "large", mo)
@@ -152,9 +160,7 @@ def test_both_ends_are_killed_in_the_middle_and_the_object_goes_on(line, tmp_pat
     region.settle(mo, 1, 200)
     print(f"{size} bytes, {relay.carried} on the line: {relay.carried / size:.4f}")
     assert relay.carried < 1.05 * size
-    there = files(region, region.central, mo)
-    assert there == files(region, region.proxy(mo)["url"], mo)
-    assert len(there) == 1
+    assert same_pixels(region, mo) == 1
     assert list(central_folder(region).rglob("*.part")) == []
 
 
@@ -217,6 +223,8 @@ def test_orthanc_hands_over_what_the_protocol_needs(line):
     assert ask("POST", url, Upload_Length=str(1 << 40), Upload_Metadata=f"sha256 {name}").status_code == 413
 
 
+#: Value representations with characters of a language (PS3.5 6.1.2.2), and what may hold such.
+TEXT = ("LO", "LT", "PN", "SH", "SQ", "ST", "UC", "UT")
 #: Name → how the pixels are stored, and whether DCMTK's JPEG-LS gives them back bit by bit.
 PIXELS = {
     "unsigned-16": ({}, True),
@@ -233,13 +241,32 @@ PIXELS = {
 }
 
 
+def anything(rng):
+    """Return any way of storing pixels, sensible or not; whatever it is, no bit of it may change."""
+    bits = rng.choice([8, 16, 16])
+    stored = rng.randint(4, bits)
+    samples = rng.choice([1, 1, 3]) if bits == 8 else 1
+    return {
+        "bits": bits,
+        "stored": stored,
+        "high": rng.choice([None, bits - 1]),
+        "signed": rng.random() < 0.4,
+        "samples": samples,
+        "planar": rng.randint(0, 1) if samples == 3 else 0,
+        "frames": rng.choice([1, 1, 3]),
+        "above": rng.choice([0, 0, 1 << rng.randint(0, bits - 1)]),
+    }
+
+
 @pytest.mark.timeout(300)
 def test_jpeg_ls_on_the_way_changes_no_pixel_and_what_it_would_change_goes_as_it_is(line, phantoms, tmp_path):
     mo = "42002"
-    region, relay = line(mo, "mbit_s: 2\n        compression: jpeg-ls")
+    region, relay = line(mo, "mbit_s: 2")
     rng = random.Random(SEED)
     for name, (how, _) in PIXELS.items():
         image(tmp_path / "kinds" / f"{name}.dcm", rng, **how)
+    for number in range(40):
+        image(tmp_path / "kinds" / f"any-{number}.dcm", rng, **anything(rng))
     sent, packed = {}, {}
     for path in [*(tmp_path / "kinds").iterdir(), *(phantoms / mo).rglob("*.dcm")]:
         dataset = pydicom.dcmread(path)
@@ -250,23 +277,22 @@ def test_jpeg_ls_on_the_way_changes_no_pixel_and_what_it_would_change_goes_as_it
     region.settle(mo, len(sent), 120)
     raw = sum(path.stat().st_size for path in sent.values())
     print(f"{raw} bytes of DICOM, {relay.carried} on the line: {raw / relay.carried:.2f}")
-    doctor = region.session("radiologist", mo)
     seen = set()
-    for key in files(region, region.central, mo):
-        content = doctor.get(f"{region.central}/instances/{key}/file", timeout=60).content
-        there = pydicom.dcmread(io.BytesIO(content))
+    for there in files(region, region.central, mo).values():
         here = pydicom.dcmread(sent[there.SOPInstanceUID])
         name = sent[there.SOPInstanceUID].stem
         small = there.file_meta.TransferSyntaxUID != here.file_meta.TransferSyntaxUID
         assert not small or there.file_meta.TransferSyntaxUID == JPEGLSLossless, name
         plain = not here.file_meta.TransferSyntaxUID.is_compressed and "PixelData" in here
         expected = packed[there.SOPInstanceUID]
-        assert small is (plain if expected is None else expected), name
+        assert name.startswith("any-") or small is (plain if expected is None else expected), name
         if small:
             assert np.array_equal(pixel_array(there, raw=True), pixel_array(here, raw=True)), name
         elif "PixelData" in here:
             assert there.PixelData == here.PixelData, name
-        del there[0x7FE00010], here[0x7FE00010]
-        assert there == here, name
+        for element in here:
+            # What names, places and characters become is the coercion's (test_coercion).
+            if element.VR not in TEXT and element.keyword not in ("SpecificCharacterSet", "PixelData"):
+                assert there.get(element.tag) == element, (name, element.keyword)
         seen.add(there.SOPInstanceUID)
     assert seen == set(sent)

@@ -7,7 +7,7 @@ import. Public names:
 
 * `Role`, `Action`, `allowed`: the policy;
 * `Identity`, `Accounts`, `Directory`, `hash_password`: people; `Sessions`, `SignIn`, `SignedIn`, `Refusal`, `Reason`;
-* `Authenticator`: headers to `Identity`;
+* `Authenticator`: headers to `Identity`; `MonitorToken`: that of the monitoring system;
 * `Gate`: may this HTTP request go on; `Visibility`: scoped searches; `overrides`: our answers to Orthanc's routes.
 """
 
@@ -16,6 +16,7 @@ from cami.access.authenticator import Authenticator
 from cami.access.directory import AccountRecord, Directory
 from cami.access.gate import Gate
 from cami.access.identity import Identity
+from cami.access.monitor import MonitorToken
 from cami.access.overrides import overrides
 from cami.access.owners import owner_label
 from cami.access.passwords import Passwords, hash_password
@@ -36,6 +37,7 @@ __all__ = [
     "Directory",
     "Gate",
     "Identity",
+    "MonitorToken",
     "Passwords",
     "Reason",
     "Refusal",

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from cami.access.accounts import Accounts, normal_login
 from cami.access.identity import Identity
+from cami.access.monitor import MonitorToken
 from cami.access.sessions import COOKIE, Sessions
 from cami.clock import Clock
 from cami.errors import Transient
@@ -37,12 +38,17 @@ class _Known:
 
 
 class Authenticator:
-    """Identifies the sender of a request by the session cookie, else by HTTP Basic (RFC 7617, UTF-8). Thread-safe.
+    """Identifies the sender of a request. Thread-safe.
+
+    By the session cookie, else by HTTP Basic (RFC 7617, UTF-8), else by the token of the monitoring system.
 
     Right answers are remembered shortly, keyed by an HMAC with a key of this process; wrong ones never.
     """
 
-    def __init__(self, accounts: Accounts, sessions: Sessions, clock: Clock) -> None:
+    def __init__(
+        self, accounts: Accounts, sessions: Sessions, clock: Clock, monitor: MonitorToken | None = None
+    ) -> None:
+        self._monitor = monitor
         self._accounts = accounts
         self._sessions = sessions
         self._clock = clock
@@ -59,8 +65,11 @@ class Authenticator:
             identity = self._by_token(token)
             if identity is not None:
                 return identity
-        credentials = _basic(headers.get("authorization", ""))
-        return self._by_password(*credentials) if credentials else None
+        authorization = headers.get("authorization", "")
+        credentials = _basic(authorization)
+        if credentials:
+            return self._by_password(*credentials)
+        return self._monitor.identify(authorization) if self._monitor else None
 
     def _by_token(self, token: str) -> Identity | None:
         key = self._digest("session", token)

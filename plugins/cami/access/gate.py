@@ -68,6 +68,8 @@ class Gate:
     def _may(self, identity: Identity, found: Match) -> bool:
         if found.rule is Rule.SIGNED_IN:
             return True
+        if found.rule is Rule.FIGURES:
+            return allowed(identity.role, Action.METRICS_READ, self._role)
         if found.rule is Rule.ADMIN_READ:
             return allowed(identity.role, Action.ARCHIVE_INSPECT, self._role)
         if not allowed(identity.role, Action.STUDIES_READ, self._role):

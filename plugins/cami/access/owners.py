@@ -15,6 +15,7 @@ from cami.access.policy import allowed
 from cami.access.roles import Action
 from cami.db import reading
 from cami.db.tables import study
+from cami.index import Scope
 from cami.settings import Role as ServerRole
 
 _CHUNK = 500
@@ -45,6 +46,10 @@ class StudyOwners(Protocol):
 
     def visible(self, identity: Identity, study_ids: Collection[str]) -> frozenset[str]:
         """Return those of `study_ids` that somebody sees. The ids must be those of studies that are here."""
+        ...
+
+    def scope(self, identity: Identity) -> Scope:
+        """Return what somebody with the reach OWN searches in the study index."""
         ...
 
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:
@@ -92,10 +97,17 @@ class CentralOwners:
             return frozenset()
         if reach is Reach.TECHNICAL:
             return frozenset(study_ids)
+        # By the ids alone: given the owner too, SQLite would go through all of the МО's studies.
         found: set[str] = set()
-        for ids in _chunks(study_ids):
-            found.update(self._ids(identity, study.c.study_id.in_(ids)))
+        with self._reader.connect() as connection:
+            for ids in _chunks(study_ids):
+                rows = connection.execute(select(study.c.study_id, study.c.owner).where(study.c.study_id.in_(ids)))
+                found.update(row.study_id for row in rows if row.owner == identity.mo)
         return frozenset(found)
+
+    def scope(self, identity: Identity) -> Scope:
+        """Return the own МО."""
+        return Scope(identity.mo if self.reach(identity) is Reach.OWN else "")
 
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:
         """Return the ids of the own МО's studies, newest first."""
@@ -135,6 +147,10 @@ class ProxyOwners:
     def visible(self, identity: Identity, study_ids: Collection[str]) -> frozenset[str]:
         """Return all of `study_ids` to people of the МО."""
         return frozenset() if self.reach(identity) is Reach.NOTHING else frozenset(study_ids)
+
+    def scope(self, identity: Identity) -> Scope:  # noqa: ARG002
+        """Return nothing: a proxy has no index."""
+        return Scope("")
 
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:  # noqa: ARG002
         """Return nothing: nobody's reach is OWN here."""

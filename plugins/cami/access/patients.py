@@ -4,7 +4,7 @@ Orthanc's own patient is the hash of PatientID alone: its name is that of whoeve
 of all МО (reference/orthanc.md §2.3). Explorer cannot show a study without it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cami.access.identity import Identity
@@ -51,22 +51,25 @@ class Patients:
         """Return the patients of visible studies, as ``GET /patients``."""
         page = paging(query)
         wanted = page["Since"] + page["Limit"] if page.get("Limit") else 0
-        grouped: dict[str, list[Any]] = {}
-        since = 0
-        while not wanted or len(grouped) < wanted:
-            studies = self._visibility.find(
-                identity,
-                {"Level": "Study", "Query": {}, "Since": since, "Limit": _PAGE, **formats(query, expand=True)},
-            )
-            for study in studies:
-                grouped.setdefault(study["ParentPatient"], []).append(study)
-            if not studies:
+        known = self._visibility.patients(identity)
+        seen: dict[str, None] = {}
+        for patient in self._one_by_one(identity) if known is None else known:
+            seen[patient] = None
+            if len(seen) == wanted:
                 break
-            since += _PAGE
-        ids = list(grouped)[page.get("Since", 0) : wanted or None]
+        ids = list(seen)[page.get("Since", 0) : wanted or None]
         if not formats(query)["Expand"]:
             return ids
         return [_patient(self.studies(identity, patient, query)) for patient in ids]
+
+    def _one_by_one(self, identity: Identity) -> Iterator[str]:
+        """Yield the patient of each visible study, as the core lists them."""
+        since = 0
+        while studies := self._visibility.find(
+            identity, {"Level": "Study", "Query": {}, "Since": since, "Limit": _PAGE, "Expand": True}
+        ):
+            yield from (study["ParentPatient"] for study in studies)
+            since += _PAGE
 
 
 def _patient(studies: list[Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from cami.archive import Level
 from cami.errors import Invalid
+from cami.index import tag_name
 
 _LEVELS: Mapping[str, Level] = {
     "PATIENT": "patients",
@@ -29,7 +30,6 @@ CORE_LEVELS: Mapping[Level, str] = {
     "series": "Series",
     "instances": "Instance",
 }
-_TAG = re.compile(r"([0-9a-fA-F]{4})[,-]?([0-9a-fA-F]{4})")
 _UID = re.compile(r"[0-9.]{1,64}")
 _UID_TAGS = {
     "StudyInstanceUID": "0020000d",
@@ -110,12 +110,6 @@ class Question:
     def to_core(self, **more: Any) -> dict[str, Any]:
         """Return the body for the core, without parents, since and limit; `more` is added."""
         return {"Level": CORE_LEVELS[self.level], "Query": dict(self.query), **self.rest, **more}
-
-
-def tag_name(name: str) -> str:
-    """Write a tag as eight hexadecimal digits in lower case; a keyword stays."""
-    found = _TAG.fullmatch(name.strip())
-    return (found.group(1) + found.group(2)).lower() if found else name.strip()
 
 
 def _is_uid(name: str) -> bool:

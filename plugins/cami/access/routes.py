@@ -25,6 +25,8 @@ class Rule(Enum):
     """Who may read studies; the answer holds visible studies only, since we override it or `/tools/find` under it."""
     RESOURCE = auto()
     """Who may read studies and sees the study that the resource belongs to."""
+    FIGURES = auto()
+    """Who may read the figures of the running: Orthanc's metrics, counts and times without any patient."""
     ADMIN_READ = auto()
     """The region administrator."""
     NOBODY = auto()
@@ -89,6 +91,7 @@ ROUTES: tuple[Route, ...] = (
     # Harmless reads of the core, and the static files of Orthanc Explorer.
     _route("GET", "/system|/tools/now|/tools/now-local|/tools/generate-uid", Rule.SIGNED_IN),
     _route("GET", "/app(/[A-Za-z0-9._-]+)*|/plugins/explorer\\.js", Rule.SIGNED_IN),
+    _route("GET", "/tools/metrics-prometheus", Rule.FIGURES, arguments=frozenset()),
     # Lists and searches, which we answer ourselves.
     _route("POST", "/tools/find|/tools/count-resources|/tools/lookup", Rule.SCOPED),
     _route("GET", "/(patients|studies|series|instances)", Rule.SCOPED, arguments=_PAGED),

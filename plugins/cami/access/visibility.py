@@ -10,12 +10,14 @@ from typing import Any
 from sqlalchemy import Engine
 
 from cami.access.identity import Identity
+from cami.access.indexed import Indexed
 from cami.access.owners import Reach, study_owners
-from cami.access.question import CORE_LEVELS, Question, tag_name
+from cami.access.question import CORE_LEVELS, Question
 from cami.access.redaction import redact
 from cami.access.sight import Sight
 from cami.archive import Archive, Level
 from cami.errors import NotFound
+from cami.index import StudyIndex, tag_name
 from cami.settings import Role as ServerRole
 
 #: Tags that the core keeps with the study: with them, a question about series is first asked of studies.
@@ -41,10 +43,14 @@ _STUDY_TAGS = frozenset(
 class Visibility:
     """Searches the archive for a person. Thread-safe."""
 
-    def __init__(self, role: ServerRole, mo: str, archive: Archive, engine: Engine) -> None:
+    def __init__(
+        self, role: ServerRole, mo: str, archive: Archive, engine: Engine, index: StudyIndex | None = None
+    ) -> None:
+        """Make it; `index` answers for tenants what it can, at the centre."""
         self._archive = archive
         self._owners = study_owners(role, mo, engine)
         self.sight = Sight(self._owners, archive)
+        self._indexed = Indexed(index, self._owners, archive) if index else None
 
     def find(self, identity: Identity | None, query: Mapping[str, Any]) -> list[Any]:
         """Answer a body of ``/tools/find`` for somebody; ``[]`` for a stranger.
@@ -65,10 +71,8 @@ class Visibility:
             return []
         if reach is Reach.ARCHIVE:
             answers = self._archive.find(question.to_core(**_page(question)))
-        elif question.level == "studies":
-            answers = self._find_studies(identity, question)
         else:
-            answers = self._find_below(identity, question)
+            answers = self._find_own(identity, question)
         return [redact(answer) for answer in answers]
 
     def count(self, identity: Identity | None, query: Mapping[str, Any]) -> int:
@@ -80,8 +84,32 @@ class Visibility:
             The question is malformed, or uses what is not for people.
         """
         dropped = ("ResponseContent", "RequestedTags", "Since", "Limit")
-        only_ids = {name: value for name, value in query.items() if name not in dropped}
-        return len(self.find(identity, {**only_ids, "Expand": False}))
+        only_ids = {name: value for name, value in query.items() if name not in dropped} | {"Expand": False}
+        if identity is not None and self._indexed and self._owners.reach(identity) is Reach.OWN:
+            counted = self._indexed.count(identity, Question.parse(only_ids))
+            if counted is not None:
+                return counted
+        return len(self.find(identity, only_ids))
+
+    def newest(self, identity: Identity, words: str, days: str, limit: int) -> list[Any] | None:
+        """Return the main tags of the newest visible studies; None if all have to be looked through (`find`).
+
+        Parameters
+        ----------
+        words
+            What must be found of the patient's name, card number or accession number; empty for anything.
+        days
+            A range as DICOM writes it; empty for any day.
+        """
+        if self._indexed is None or self._owners.reach(identity) is not Reach.OWN:
+            return None
+        return self._indexed.newest(identity, words, days, limit)
+
+    def patients(self, identity: Identity) -> Iterator[str] | None:
+        """Yield the patients (Orthanc ids) of the visible studies, newest first; None if the index cannot tell."""
+        if self._indexed is None or self._owners.reach(identity) is not Reach.OWN:
+            return None
+        return self._indexed.patients(identity)
 
     def sees(self, identity: Identity | None, level: Level, resource: str) -> bool:
         """Say whether somebody sees one study, series or instance."""
@@ -90,6 +118,15 @@ class Visibility:
     def reach(self, identity: Identity | None) -> Reach:
         """Return how far somebody sees at all."""
         return self._owners.reach(identity)
+
+    def _find_own(self, identity: Identity, question: Question) -> list[Any]:
+        """Find among the studies of the own МО: in the index if it can tell, else in the core."""
+        found = self._indexed.find(identity, question) if self._indexed else None
+        if found is not None:
+            return found
+        if question.level == "studies":
+            return self._find_studies(identity, question)
+        return self._find_below(identity, question)
 
     def _find_studies(self, identity: Identity, question: Question) -> list[Any]:
         labels = self._owners.labels(identity)

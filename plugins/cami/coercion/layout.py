@@ -137,8 +137,10 @@ class _Reader:
             found.elements[tag] = element
         return found, position
 
-    def items(self, position: int, end: int, *, implicit: bool, depth: int) -> tuple[list[DataSet], int]:
-        """Read the items of a sequence up to `end`, or past its delimiter."""
+    def items(
+        self, position: int, end: int, *, implicit: bool, depth: int, delimited: bool = False
+    ) -> tuple[list[DataSet], int]:
+        """Read the items of a sequence up to `end`, or past its delimiter, which it must have if `delimited`."""
         if depth > _DEEPEST:
             raise Malformed("sequences are nested too deep")
         found: list[DataSet] = []
@@ -158,8 +160,10 @@ class _Reader:
             if item.undefined:
                 if self._read_tag(position) != _ITEM_END:
                     raise Malformed("an item has no end")
-                position += 8
+                position = self._past_delimiter(position)
             found.append(item)
+        if delimited:
+            raise Malformed("a sequence has no end")
         return found, position
 
     def _element(self, tag: int, position: int, end: int, *, implicit: bool, depth: int) -> tuple[Element, int]:
@@ -185,7 +189,7 @@ class _Reader:
         self, tag: int, vr: str, position: int, end: int, *, implicit: bool, depth: int
     ) -> tuple[Element, int]:
         if vr in ("", "SQ", "UN"):
-            found, after = self.items(position, end, implicit=implicit or vr == "UN", depth=depth + 1)
+            found, after = self.items(position, end, implicit=implicit or vr == "UN", depth=depth + 1, delimited=True)
             return Element(tag, vr, found, undefined=True), after
         if vr not in ("OB", "OW"):
             raise Malformed("an element of undefined length is no sequence")
@@ -195,7 +199,13 @@ class _Reader:
             position += 8 + self._long.unpack_from(self._data, position + 4)[0]
         if fragment != _SEQUENCE_END:
             raise Malformed("fragments have no end")
-        return Element(tag, vr, self._data[start:position], undefined=True), position + 8
+        return Element(tag, vr, self._data[start:position], undefined=True), self._past_delimiter(position)
+
+    def _past_delimiter(self, position: int) -> int:
+        """Return where a delimiter ends; its length, which is nought, has to be there."""
+        if self._long.unpack_from(self._data, position + 4) != (0,):
+            raise Malformed("a delimiter has a length")
+        return position + 8
 
     def _read_tag(self, position: int) -> int:
         group, element = self._tag.unpack_from(self._data, position)

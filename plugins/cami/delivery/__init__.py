@@ -7,15 +7,19 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 
 from cami.delivery.coercing import Coercing
 from cami.delivery.commitment import Commitment
+from cami.delivery.commitment_reports import CommitmentReports
 from cami.delivery.completeness import completeness_endpoints
-from cami.delivery.controls import control_endpoints
+from cami.delivery.controls import Controls, control_endpoints
 from cami.delivery.courier import Courier
 from cami.delivery.disk import DiskState, DiskWatch
+from cami.delivery.event_report import EventReports, Listener
 from cami.delivery.feed import ChangeFeed
 from cami.delivery.holdings import Holdings
+from cami.delivery.line import Line
 from cami.delivery.link import CentralLink
 from cami.delivery.lossless import Lossless
 from cami.delivery.manifests import Manifests
+from cami.delivery.meter import Meter
 from cami.delivery.pace import Pace, Timetable
 from cami.delivery.quarantine import Quarantine
 from cami.delivery.queue import DeliveryQueue
@@ -23,6 +27,7 @@ from cami.delivery.readings import Readings
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
 from cami.delivery.reconciliation import Reconciliation
+from cami.delivery.repeat import Repeats
 from cami.delivery.reports import ProxyReports, Reporting
 from cami.delivery.retention import Retention
 from cami.delivery.runs import Night, Runs
@@ -38,13 +43,19 @@ __all__ = [
     "ChangeFeed",
     "Coercing",
     "Commitment",
+    "CommitmentReports",
+    "Controls",
     "Courier",
     "DeliveryQueue",
     "DiskState",
     "DiskWatch",
+    "EventReports",
     "Holdings",
+    "Line",
+    "Listener",
     "Lossless",
     "Manifests",
+    "Meter",
     "Night",
     "Pace",
     "ProxyReports",
@@ -53,6 +64,7 @@ __all__ = [
     "Recall",
     "Receiver",
     "Reconciliation",
+    "Repeats",
     "Reporting",
     "Retention",
     "Runs",

@@ -5,7 +5,9 @@ from typing import Any, Literal, get_args
 
 import requests
 
-from cami.errors import Denied, Permanent, Transient
+from cami.delivery.reasons import Cause
+from cami.delivery.transport import LineBroken
+from cami.errors import CamiError, Denied, Permanent, Transient
 
 Outcome = Literal["stored", "present", "quarantined", "rejected"]
 
@@ -38,6 +40,13 @@ def understood(response: requests.Response) -> dict[str, Any]:
     if response.status_code in (413, 422):
         raise Permanent(f"the centre refuses the object (HTTP {response.status_code})")
     raise Transient(f"the centre answered HTTP {response.status_code}")
+
+
+def cause_of(error: CamiError) -> Cause:
+    """Return what a failed call says about the line."""
+    if isinstance(error, Denied):
+        return Cause.TOKEN
+    return Cause.LINE if isinstance(error, LineBroken) else Cause.CENTRE
 
 
 def receipt(response: requests.Response) -> Receipt:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from cami.archive import ObjectIdentity
 from cami.clock import Clock
@@ -18,8 +18,11 @@ class Claims:
         self._engine = engine
         self._clock = clock
 
-    def claim(self, mo: str, sha256: str, identity: ObjectIdentity, size: int) -> Decision:
-        """Decide what to do with an object, and claim it if it is to be stored."""
+    def claim(self, mo: str, sha256: str, identity: ObjectIdentity, size: int, study_total: int = 0) -> Decision:
+        """Decide what to do with an object, and claim it if it is to be stored.
+
+        With it the proxy may announce how many its study has so far (`cami.delivery.totals`).
+        """
         with self._engine.begin() as connection:
             claimed = connection.scalar(
                 select(study_claim.c.owner).where(study_claim.c.study_uid == identity.study_uid)
@@ -30,6 +33,8 @@ class Claims:
             decision = decide(mo, sha256, identity, owner, _namesakes(connection, identity.sop_uid))
             if decision.store:
                 self._write(connection, mo, sha256, identity, size, first=claimed is None)
+                if study_total:
+                    _expect(connection, identity.study_id, study_total)
         return decision
 
     def _write(
@@ -63,6 +68,12 @@ class Claims:
                 )
             )
             claim_content(connection, identity)
+
+
+def _expect(connection: Connection, study_id: str, study_total: int) -> None:
+    """Note how many are to come. Requests overtake each other: the most counts, until a manifest tells for sure."""
+    fewer = (study.c.expected.is_(None)) | (study.c.expected < study_total)
+    connection.execute(update(study).where(study.c.study_id == study_id, fewer).values(expected=study_total))
 
 
 def _namesakes(connection: Connection, sop_uid: str) -> Sequence[KnownInstance]:

@@ -14,15 +14,18 @@ from functools import partial
 
 from cami.archive import Archive
 from cami.clock import Clock
-from cami.delivery.answers import Receipt
+from cami.delivery.answers import Receipt, cause_of
 from cami.delivery.asking import Asking
 from cami.delivery.content import pixel_digest
 from cami.delivery.line import Line, rest
 from cami.delivery.link import CentralLink, ManifestAnswer
+from cami.delivery.meter import Meter
 from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import DeliveryQueue, Item
+from cami.delivery.reasons import Cause
 from cami.delivery.right_of_way import Passage, RightOfWay, StoodBackError
 from cami.delivery.sent import Sent
+from cami.delivery.totals import announced
 from cami.errors import Denied, Permanent, Transient
 
 log = logging.getLogger(__name__)
@@ -41,10 +44,10 @@ class _SettledError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
-    """What went over the line, and what it was made of."""
+    """What goes over the line, and what it was made of: without the bytes, which for large images count twice."""
 
     sha256: str
-    original: bytes
+    source_sha256: str
     content: Sent | None
 
 
@@ -61,6 +64,8 @@ class Courier:
         *,
         now_open: Callable[[], Collection[Priority]] = lambda: ALL,
         on_work: Callable[[], None] = lambda: None,
+        line: Line | None = None,
+        meter: Meter | None = None,
     ) -> None:
         """Make a courier.
 
@@ -72,11 +77,15 @@ class Courier:
             Which classes may go at this hour.
         on_work
             Called when other senders may find something to do.
+        line, meter
+            What others look at, to say how sending stands.
         """
         self._archive = archive
         self._queue = queue
         self._link = link
-        self._line = Line(clock)
+        self._line = line or Line(clock)
+        self._meter = meter or Meter()
+        self._clock = clock
         self._prepare = prepare
         # Taken, and then neither sent nor put back, since the database itself did not answer. Whatever is in the state
         # "sending" and in nobody's hands would stay there until the next start.
@@ -133,7 +142,7 @@ class Courier:
         while self._dropped:
             item = self._dropped.popleft()
             try:
-                self._queue.give_back(item, "dropped", timedelta())
+                self._queue.give_back(item, Cause.DROPPED, timedelta())
             except Exception:
                 self._dropped.append(item)
                 raise
@@ -146,6 +155,9 @@ class Courier:
         if not allowed:
             return None
         with self._taking:
+            # Asked without the lock on the database that taking needs: most senders ask in vain most of the time.
+            if not self._queue.waits(allowed):
+                return None
             item = self._queue.take(allowed, list(self._led))
             if item is not None and item.first:
                 self._led.add(item.study_id)
@@ -178,40 +190,52 @@ class Courier:
             dicom = None if original is None else self._prepare(item, original)
         except Transient as error:
             self._line.not_tried()
-            self._queue.give_back(item, "archive", rest(item.attempts))
+            self._queue.give_back(item, Cause.ARCHIVE, rest(item.attempts))
             raise _SettledError(str(error)) from error
         if original is None or dicom is None:
             log.warning("instance %s left the local archive before it was sent", item.instance_id)
             self._line.not_tried()
             self._queue.forget(item.instance_id)
             return
-        sent = self._held_by(item, original)
-        sha256 = hashlib.sha256(dicom).hexdigest()
+        sending = _Sending(
+            hashlib.sha256(dicom).hexdigest(), hashlib.sha256(original).hexdigest(), self._held_by(item, original)
+        )
+        del original
+        passage.headers = announced(self._queue.study_total(item.study_id))
+        with self._meter.carrying(item.study_id, item.size, len(dicom)) as passage.load:
+            self._carry(item, dicom, sending, passage)
+
+    def _carry(self, item: Item, dicom: bytes, sending: _Sending, passage: Passage) -> None:
         try:
-            receipt = self._link.send(dicom, sha256, passage, begun=item.begun)
+            receipt = self._link.send(dicom, sending.sha256, passage, begun=item.begun)
         except StoodBackError:
             self._queue.stand_back(item)
         except (Transient, Denied) as error:
-            self._line.failed()
+            cause = cause_of(error)
+            self._line.failed(cause)
+            self._meter.retried()
             # The line rests, not the image: it keeps its turn.
-            self._queue.give_back(item, "line", timedelta())
+            self._queue.give_back(item, cause, timedelta())
             raise _SettledError(str(error)) from error
         except Permanent:
-            self._set_apart(item, "refused-by-centre")
+            self._set_apart(item, Cause.REFUSED)
         else:
             self._line.works()
-            self._close(item, _Sending(sha256, original, sent), receipt)
+            self._close(item, sending, receipt)
+            if receipt.outcome in ("stored", "present") and passage.load is not None:
+                lag = (self._clock.now() - item.received_at).total_seconds() if item.received_at else 0.0
+                self._meter.delivered(passage.load, lag)
 
     def _close(self, item: Item, sending: _Sending, receipt: Receipt) -> None:
         if receipt.outcome in ("quarantined", "rejected"):
-            self._set_apart(item, receipt.reason or receipt.outcome)
+            self._set_apart(item, receipt.reason or Cause.REFUSED)
         elif receipt.outcome == "stored" and receipt.sha256 != sending.sha256:
-            self._queue.give_back(item, "digest", rest(item.attempts))
+            self._queue.give_back(item, Cause.DIGEST, rest(item.attempts))
+            self._meter.retried()
             raise _SettledError("the centre stored other bytes than were sent; sending again")
         else:
             # "Present" may name other bytes: the same object, which an earlier try has brought in another encoding.
-            source = hashlib.sha256(sending.original).hexdigest()
-            self._queue.accept(item, receipt.sha256, source, sending.content)
+            self._queue.accept(item, receipt.sha256, sending.source_sha256, sending.content)
 
     def confirm_due(self) -> int:
         """Send the manifest of each study that is complete and quiet; return how many were confirmed.
@@ -240,12 +264,12 @@ class Courier:
         self._asking.heard(study_id, pending=bool(answer.pending))
         if answer.different:
             log.error("study %s: the centre holds other content of %d instances", study_id, len(answer.different))
-            self._queue.quarantine(answer.different, "content-differs")
+            self._queue.quarantine(answer.different, Cause.CONTENT_DIFFERS)
         if answer.pixels_different:
             log.critical(
                 "study %s: the pixels of %d instances at the centre are others", study_id, len(answer.pixels_different)
             )
-            self._queue.quarantine(answer.pixels_different, "pixels-differ")
+            self._queue.quarantine(answer.pixels_different, Cause.PIXELS_DIFFER)
         if answer.missing:
             log.warning("study %s: the centre misses %d instances; sending again", study_id, len(answer.missing))
             self._queue.resend(answer.missing)

@@ -42,14 +42,21 @@ class Filing:
         now = self._clock.now()
         this = received_instance.c.instance_id == identity.instance_id
         with self._engine.begin() as connection:
-            first = connection.scalar(select(received_instance.c.stored_at).where(this)) is None
+            before = connection.execute(
+                select(received_instance.c.stored_at, received_instance.c.size).where(this)
+            ).one()
+            first = before.stored_at is None
             if first:
                 _count(connection, identity)
             connection.execute(update(received_instance).where(this).values(stored_at=now, sha256=sha256, size=size))
             connection.execute(
                 update(study)
                 .where(study.c.study_id == identity.study_id)
-                .values(last_stored_at=now, first_stored_at=func.coalesce(study.c.first_stored_at, now))
+                .values(
+                    last_stored_at=now,
+                    first_stored_at=func.coalesce(study.c.first_stored_at, now),
+                    stored_bytes=study.c.stored_bytes + size - (0 if first else before.size),
+                )
             )
 
     def unlabel(self, study_id: str) -> None:

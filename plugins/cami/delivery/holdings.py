@@ -7,12 +7,26 @@ first file is deleted; an image that comes in again after that is taken for a ne
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Engine, case, delete, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Exists,
+    Select,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from cami.clock import Clock
 from cami.db import reading
-from cami.db.tables import delivery_item, eviction, study_read
+from cami.db.tables import delivery_item, eviction, kept_study, study_read
 from cami.delivery.queue import move
 from cami.delivery.sent import Sent, sent_of_study
 from cami.delivery.states import Command, State
@@ -42,10 +56,22 @@ class Held:
     """Of what the centre answered that it has stored; empty before that."""
 
 
+@dataclass(frozen=True, slots=True)
+class Evicted:
+    """An instance that was let go of here, and what the centre has of it."""
+
+    instance_id: str
+    sha256: str
+    size: int
+    """Bytes of the file that was here; the centre's may be smaller."""
+
+
 class Holdings:
     """Reads and changes ``delivery_item`` study by study."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, needed: Sequence[Select[Any]] = ()) -> None:
+        """Make it; `needed` are queries for studies that others still need here, one column of Orthanc ids each."""
+        self._needed = needed
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
@@ -71,12 +97,14 @@ class Holdings:
                 last_read.label("read_at"),
             )
             .join_from(delivery_item, study_read, delivery_item.c.study_id == study_read.c.study_id, isouter=True)
+            .where(*(delivery_item.c.study_id.not_in(query) for query in self._needed))
             .group_by(delivery_item.c.study_id)
             .having(
                 func.sum(case((delivery_item.c.state.in_(_HELD), 1), else_=0)) == 0,
                 func.sum(case((delivery_item.c.state == State.CONFIRMED, 1), else_=0)) > 0,
                 (last_read.is_(None)) | (last_read <= self._clock.now() - unread_for),
             )
+            .where(~_kept(delivery_item.c.study_id, self._clock.now()))
             .order_by(case((last_read > last_received, last_read), else_=last_received))
             .limit(limit)
         )
@@ -95,6 +123,24 @@ class Holdings:
         """Return what each instance of a study held when it was sent, by its Orthanc id."""
         with self._reader.connect() as connection:
             return sent_of_study(connection, study_id)
+
+    def evicted(self, study_id: str) -> list[Evicted]:
+        """List what was let go of of a study, in the order in which it had come in."""
+        query = (
+            select(delivery_item.c.instance_id, delivery_item.c.sha256, delivery_item.c.size)
+            .where(delivery_item.c.study_id == study_id, delivery_item.c.state == State.EVICTED)
+            .order_by(delivery_item.c.seq, delivery_item.c.instance_id)
+        )
+        with self._reader.connect() as connection:
+            return [Evicted(row.instance_id, row.sha256 or "", row.size) for row in connection.execute(query)]
+
+    def keep(self, study_id: str, until: datetime) -> None:
+        """Let retention leave a study alone until then, whatever was said before."""
+        with self._engine.begin() as connection:
+            known = update(kept_study).where(kept_study.c.study_id == study_id).values(until=until)
+            if not connection.execute(known).rowcount:
+                connection.execute(insert(kept_study).values(study_id=study_id, until=until))
+            connection.execute(delete(kept_study).where(kept_study.c.until <= self._clock.now()))
 
     def held_studies(self) -> list[str]:
         """List studies of which something delivered should still be here."""
@@ -115,8 +161,12 @@ class Holdings:
     def begin_eviction(self, study_id: str, instance_ids: Sequence[str]) -> bool:
         """Note that these instances are let go of; False, and nothing noted, if the study has changed meanwhile."""
         with self._engine.begin() as connection:
+            if connection.scalar(select(_kept(study_id, self._clock.now()))):
+                return False
             known = _instances(connection, study_id)
             if any(item.state in _HELD for item in known.values()):
+                return False
+            if any(_is_in(connection, study_id, query) for query in self._needed):
                 return False
             if any(known[instance_id].state is not State.CONFIRMED for instance_id in instance_ids):
                 return False
@@ -138,6 +188,15 @@ class Holdings:
         """Return a study whose eviction was cut short, if there is one."""
         with self._reader.connect() as connection:
             return connection.scalar(select(eviction.c.study_id).order_by(eviction.c.began_at).limit(1))
+
+
+def _kept(study_id: ColumnElement[str] | str, now: datetime) -> Exists:
+    return exists().where(kept_study.c.study_id == study_id, kept_study.c.until > now)
+
+
+def _is_in(connection: Connection, study_id: str, query: Select[Any]) -> bool:
+    (column,) = query.selected_columns
+    return connection.execute(query.where(column == study_id).limit(1)).first() is not None
 
 
 def _instances(connection: Connection, study_id: str) -> dict[str, Held]:

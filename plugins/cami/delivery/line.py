@@ -4,9 +4,11 @@ Without it each sender would find out for itself, again and again, and read and 
 """
 
 import threading
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cami.clock import Clock
+from cami.delivery.reasons import Cause
 
 #: Longest rest after a failure: a line that is back is used again within this time.
 LONGEST_REST = timedelta(seconds=5)
@@ -17,6 +19,14 @@ def rest(failures: int) -> timedelta:
     return min(timedelta(seconds=0.5 * 2 ** min(failures, 10)), LONGEST_REST)
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """What is wrong with the line, and since when."""
+
+    cause: Cause
+    since: datetime
+
+
 class Line:
     """Remembers failures; thread-safe."""
 
@@ -25,10 +35,28 @@ class Line:
         self._lock = threading.Lock()
         self._failures = 0
         self._rests_until: datetime | None = None
+        self._outage: Outage | None = None
 
-    def failed(self) -> None:
+    @property
+    def outage(self) -> Outage | None:
+        """What is wrong with the line; None while it works, as far as is known."""
+        return self._outage
+
+    def unheard(self, cause: Cause = Cause.LINE) -> None:
+        """Note that somebody got no answer from the centre. Senders find out for themselves when to try again."""
+        with self._lock:
+            self._note(cause)
+
+    def heard(self) -> None:
+        """Note that the centre has answered a question of another kind: it is there, whether or not it takes images."""
+        with self._lock:
+            if self._outage is not None and self._outage.cause is not Cause.CENTRE:
+                self._outage = None
+
+    def failed(self, cause: Cause = Cause.LINE) -> None:
         """Note a failure: the line rests, the longer the more failures there were in a row."""
         with self._lock:
+            self._note(cause)
             self._rests_until = self._clock.now() + rest(self._failures)
             self._failures += 1
 
@@ -37,6 +65,7 @@ class Line:
         with self._lock:
             self._failures = 0
             self._rests_until = None
+            self._outage = None
 
     def not_tried(self) -> None:
         """Take back a permission to try that was not used: there was nothing to send."""
@@ -55,3 +84,7 @@ class Line:
                 return False
             self._rests_until = now + LONGEST_REST
             return True
+
+    def _note(self, cause: Cause) -> None:
+        since = self._outage.since if self._outage is not None else self._clock.now()
+        self._outage = Outage(cause, since)

@@ -1,6 +1,7 @@
 """The proxy's line to the centre: every call goes out from here, over HTTPS."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,10 @@ from cami.delivery.squeeze import squeezed
 from cami.delivery.tokens import HEADER, TokenIssuer
 from cami.delivery.transport import Transport
 from cami.delivery.tus_sender import TusSender
-from cami.errors import NotFound
+from cami.errors import Invalid, NotFound, Transient
 
 ROOT = "/cami/wire/v1"
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,15 @@ class ManifestAnswer:
     def confirmed(self) -> bool:
         """Whether the centre holds all of it, and the same."""
         return not (self.missing or self.different or self.pixels_different or self.pending)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of something that lies at the centre."""
+
+    content: bytes
+    total: int
+    """Bytes of the whole."""
 
 
 class CentralLink:
@@ -80,7 +91,7 @@ class CentralLink:
         """
         if len(dicom) > self._piece:
             return self._tus.send(dicom, sha256, passage, begun=begun)
-        headers = {"Content-Type": "application/dicom", "X-Cami-Sha256": sha256}
+        headers = {"Content-Type": "application/dicom", "X-Cami-Sha256": sha256, **passage.headers}
         return receipt(self._request("POST", "/instances", headers, dicom, passage, on_written=passage.written))
 
     def help(self, *, urgent_only: bool) -> bool:
@@ -93,6 +104,8 @@ class CentralLink:
         document["pixels"] = dict(manifest.pixels)
         if manifest.series is not None:
             document["series"] = dict(manifest.series)
+        if manifest.lag is not None:
+            document["lag"] = round(manifest.lag, 3)
         answer = self._call(
             "POST", "/manifests", {"Content-Type": "application/json"}, json.dumps(document).encode(), urgent=True
         )
@@ -133,6 +146,12 @@ class CentralLink:
         body = json.dumps({"runs": list(runs)}).encode()
         self._call("POST", "/reports", {"Content-Type": "application/json"}, body, urgent=False)
 
+    def tell(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """POST a document to a path under ``/cami/wire/v1`` and return the centre's answer."""
+        return self._call(
+            "POST", path, {"Content-Type": "application/json"}, json.dumps(document).encode(), urgent=True
+        )
+
     def directory(self) -> dict[str, Any]:
         """Fetch the accounts of this proxy's МО."""
         return self._call("GET", "/directory", {}, urgent=True)
@@ -151,6 +170,31 @@ class CentralLink:
         if response.status_code == 404:
             raise NotFound("the centre knows no such thing")
         return understood(response)
+
+    def part(self, path: str, start: int, size: int) -> Part:
+        """Fetch a part of something large, by a range request (RFC 9110 §14).
+
+        Raises
+        ------
+        cami.errors.NotFound
+            The centre has no such thing, or none that this proxy may know of.
+        cami.errors.Invalid
+            It ends before `start`.
+        """
+        headers = {"Range": f"bytes={start}-{start + size - 1}", "Accept-Encoding": "identity"}
+        response = self._request("GET", path, headers, b"", Passage(urgent=True))
+        if response.status_code == 404:
+            raise NotFound("the centre knows no such thing")
+        if response.status_code == 416:
+            raise Invalid("there is nothing from there on")
+        if response.status_code != 206:
+            understood(response)
+            raise Transient("the centre does not answer in parts: is something else at its address?")
+        found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        content = response.content
+        if found is None or int(found[1]) != start or int(found[2]) != start + len(content) - 1:
+            raise Transient("the centre answered with another part than was asked for")
+        return Part(content, int(found[3]))
 
     def _call(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, urgent: bool

@@ -27,3 +27,23 @@ class Lossless:
             return dicom
         small = self._archive.in_jpeg_ls(dicom)
         return dicom if small is None or len(small) >= len(dicom) else small
+
+
+def within_stored_bits(samples: bytes, allocated: int, stored: int) -> bool:
+    """Say whether no sample of a native frame has a bit set above its stored ones (PS3.5 8.1.1).
+
+    An overlay or the sign of a negative value may stand there. JPEG-LS of so many bits has no place for them, and
+    DCMTK's encoder ends the whole server by an assertion when it meets one (seen with Debian 13's).
+
+    Parameters
+    ----------
+    samples
+        Little endian.
+    allocated, stored
+        Bits Allocated (0028,0100) and Bits Stored (0028,0101).
+    """
+    if allocated % 8 or not 0 < stored <= allocated or len(samples) * 8 % allocated:
+        return False
+    unused = ((1 << allocated) - (1 << stored)).to_bytes(allocated // 8, "little")
+    mask = int.from_bytes(unused * (len(samples) * 8 // allocated), "little")
+    return not int.from_bytes(samples, "little") & mask

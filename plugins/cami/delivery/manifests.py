@@ -27,6 +27,8 @@ class Announcement:
     does not compare pixels, as proxies of earlier releases."""
     series: Mapping[str, int] | None = None
     """Orthanc series id → how many instances; None: it does not say."""
+    lag: float | None = None
+    """Seconds that the slowest of them took from the device to the centre, by the proxy's clock; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,11 @@ class Manifests:
             noted = connection.execute(
                 update(study)
                 .where(study.c.study_id == study_id, study.c.owner == mo)
-                .values(expected=len(instances), confirmed_at=self._clock.now() if check.confirmed else None)
+                .values(
+                    expected=len(instances),
+                    confirmed_at=self._clock.now() if check.confirmed else None,
+                    lag_seconds=study.c.lag_seconds if announced.lag is None else announced.lag,
+                )
             ).rowcount
             if noted:
                 self._contents.note_claims(connection, claims, compared)

@@ -7,10 +7,12 @@ leave when all before it is paid for. So a change of the rate acts on the next p
 import threading
 import time
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
+from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
 from cami.clock import Clock
+from cami.delivery.meter import Meter
 from cami.delivery.order import ALL, Priority
 from cami.region import Link
 
@@ -68,6 +70,19 @@ class Timetable:
                 return window.mbit_s
         return self._link.mbit_s
 
+    def changes_at(self) -> datetime | None:
+        """Return when the rate will be another one, or None if it never is."""
+        now = self._clock.now()
+        present = self.mbit_s(now)
+        today = now.astimezone(self._zone).date()
+        edges = {edge for window in self._link.timetable for edge in (window.start, window.end)} - {"24:00"} | {"00:00"}
+        moments = (
+            datetime.combine(today + timedelta(days=day), time_of_day.fromisoformat(edge), self._zone)
+            for day in range(9)
+            for edge in sorted(edges)
+        )
+        return next((moment for moment in moments if moment > now and self.mbit_s(moment) != present), None)
+
 
 def no_limit() -> float | None:
     """Let the line carry what it can."""
@@ -84,8 +99,10 @@ class Pace:
         urgent_exempt: bool = False,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        meter: Meter | None = None,
     ) -> None:
         """Make a pace of `limit()` bytes a second on the wire; `now` and `sleep` are the clock that it goes by."""
+        self.meter = meter or Meter()
         self._limit = limit
         self._urgent_exempt = urgent_exempt
         self._now = now

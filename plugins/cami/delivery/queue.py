@@ -14,6 +14,7 @@ from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study
 from cami.delivery.line import LONGEST_REST
 from cami.delivery.order import ALL, PATIENCE, URGENT, Priority
+from cami.delivery.reasons import Cause
 from cami.delivery.sent import Sent, note_sent, note_verified, pixels_of, sent_of_study, series_of
 from cami.delivery.states import Command, State, after, states_before
 from cami.delivery.turns import Turns
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 #: The state, where rows are named by their keys. Plain, it would tempt SQLite to walk the index of states instead: at a
 #: million rows in one state that took half a second, with the write lock held (`concat` hides it from the planner).
 _named_state = delivery_item.c.state.concat("")
+
+#: What an instance is in once a sender has ever taken it. By name, so that the index of states is not read through.
+_BEGUN = tuple(state for state in State if state is not State.QUEUED)
 
 #: Name of the row of ``change_cursor`` that delivery moves.
 READER = "delivery"
@@ -41,6 +45,9 @@ class Item:
     """Whether the centre may have a part of it from an earlier try."""
     first: bool = False
     """Whether it is the first of its study that is sent."""
+    size: int = 0
+    """Bytes of the file as it is stored here."""
+    received_at: datetime | None = None
 
     @property
     def urgent(self) -> bool:
@@ -60,6 +67,8 @@ class Manifest:
     """Orthanc instance id → digest of its pixels before it was made ready for the line, where that is known."""
     series: Mapping[str, int] | None = None
     """Orthanc series id → how many of the instances it has; None if that is not known of all."""
+    lag: float | None = None
+    """Seconds that the slowest of them took from the device to the centre."""
 
 
 class DeliveryQueue:
@@ -78,8 +87,7 @@ class DeliveryQueue:
     def cursor(self) -> int:
         """Return how far the change log has been read (0 at first)."""
         with self._reader.connect() as connection:
-            found = connection.scalar(select(change_cursor.c.seq).where(change_cursor.c.reader == READER))
-        return found or 0
+            return read_cursor(connection, READER) or 0
 
     def evicted(self, instance_ids: Sequence[str]) -> dict[str, frozenset[str]]:
         """Return which of these instances were let go of here, each with the digests that need not be sent again.
@@ -141,31 +149,22 @@ class DeliveryQueue:
             new = move(connection, Command.RECEIVE, received, **again, attempts=0, reason=None)
             new += self._enter(connection, {identity.instance_id: (seq, identity) for seq, identity in arrivals})
             if cursor is not None:
-                _advance(connection, cursor)
+                move_cursor(connection, READER, cursor)
         return new
 
     def set_priority(self, study_id: str, priority: Priority) -> bool:
         """Put a study into another class; what waits of it moves at once. Return whether the study is known."""
         with self._engine.begin() as connection:
-            known = connection.execute(
-                select(delivery_study.c.priority).where(delivery_study.c.study_id == study_id)
-            ).first()
-            if known is None:
-                return False
-            shift = (PATIENCE[priority] - PATIENCE[Priority(known.priority)]).total_seconds()
-            connection.execute(
-                update(delivery_study).where(delivery_study.c.study_id == study_id).values(priority=priority)
-            )
-            connection.execute(
-                update(delivery_item)
-                .where(
-                    delivery_item.c.study_id == study_id,
-                    delivery_item.c.state.in_([State.QUEUED, State.SENDING]),
-                )
-                .values(lane=priority, turn=delivery_item.c.turn + shift)
-            )
-        self._on_reclassified(study_id, priority)
-        return True
+            known = reclassify(connection, study_id, priority)
+        if known:
+            self._on_reclassified(study_id, priority)
+        return known
+
+    def priority(self, study_id: str) -> Priority | None:
+        """Return the class of a study, or None if it is not known."""
+        with self._reader.connect() as connection:
+            found = connection.scalar(select(delivery_study.c.priority).where(delivery_study.c.study_id == study_id))
+        return None if found is None else Priority(found)
 
     def forget(self, instance_id: str) -> None:
         """Drop an instance that the local archive no longer holds and that was never delivered."""
@@ -184,7 +183,8 @@ class DeliveryQueue:
                 update(delivery_item)
                 .where(delivery_item.c.state == State.SENDING)
                 .values(
-                    state=after(State.SENDING, Command.RETURN), reason=func.coalesce(delivery_item.c.reason, "restart")
+                    state=after(State.SENDING, Command.RETURN),
+                    reason=func.coalesce(delivery_item.c.reason, Cause.RESTART),
                 )
             ).rowcount
 
@@ -207,7 +207,7 @@ class DeliveryQueue:
             if row is None:
                 return None
             first = not connection.scalar(
-                select(exists().where(delivery_item.c.study_id == row.study_id, delivery_item.c.state != State.QUEUED))
+                select(exists().where(delivery_item.c.study_id == row.study_id, delivery_item.c.state.in_(_BEGUN)))
             )
             move(connection, Command.SEND, [row.instance_id])
         return Item(
@@ -218,6 +218,8 @@ class DeliveryQueue:
             modality=row.modality,
             begun=row.reason is not None,
             first=first,
+            size=row.size,
+            received_at=row.received_at,
         )
 
     def _next(
@@ -232,6 +234,8 @@ class DeliveryQueue:
                 delivery_item.c.turn,
                 delivery_item.c.modality,
                 delivery_item.c.reason,
+                delivery_item.c.size,
+                delivery_item.c.received_at,
             )
             .where(
                 delivery_item.c.state == State.QUEUED,
@@ -246,10 +250,25 @@ class DeliveryQueue:
             query = query.where(delivery_item.c.study_id.not_in(passed_over))
         return connection.execute(query).first()
 
+    def waits(self, classes: Collection[Priority]) -> bool:
+        """Say whether anything of `classes` waits for a sender."""
+        with self._reader.connect() as connection:
+            return bool(
+                connection.scalar(
+                    select(
+                        exists().where(
+                            delivery_item.c.state == State.QUEUED,
+                            delivery_item.c.lane.in_([*classes]),
+                            (delivery_item.c.not_before.is_(None)) | (delivery_item.c.not_before <= self._clock.now()),
+                        )
+                    )
+                )
+            )
+
     def stand_back(self, item: Item) -> None:
         """Return an instance to the queue that was broken off for what is urgent: no failure, and it keeps its turn."""
         with self._engine.begin() as connection:
-            move(connection, Command.RETURN, [item.instance_id], reason="stood-back")
+            move(connection, Command.RETURN, [item.instance_id], reason=Cause.STOOD_BACK)
 
     def give_back(self, item: Item, reason: str, delay: timedelta) -> None:
         """Return an instance to the queue, to be tried again after `delay`."""
@@ -265,6 +284,7 @@ class DeliveryQueue:
 
     def accept(self, item: Item, sha256: str, source_sha256: str, sent: Sent | None = None) -> None:
         """Note that the centre has stored exactly the bytes with this digest, and what they were made of."""
+        now = self._clock.now()
         with self._engine.begin() as connection:
             move(
                 connection,
@@ -272,7 +292,8 @@ class DeliveryQueue:
                 [item.instance_id],
                 sha256=sha256,
                 source_sha256=source_sha256,
-                stored_at=self._clock.now(),
+                stored_at=now,
+                lag_seconds=(now - item.received_at).total_seconds() if item.received_at else None,
                 reason=None,
                 not_before=None,
             )
@@ -311,7 +332,12 @@ class DeliveryQueue:
         """Return what the centre should hold of a study, by what it answered."""
         with self._reader.connect() as connection:
             rows = connection.execute(
-                select(delivery_item.c.instance_id, delivery_item.c.study_uid, delivery_item.c.sha256).where(
+                select(
+                    delivery_item.c.instance_id,
+                    delivery_item.c.study_uid,
+                    delivery_item.c.sha256,
+                    delivery_item.c.lag_seconds,
+                ).where(
                     delivery_item.c.study_id == study_id,
                     delivery_item.c.state.in_([State.STORED, State.CONFIRMED, State.EVICTED]),
                 )
@@ -320,7 +346,19 @@ class DeliveryQueue:
         instances = {row.instance_id: row.sha256 for row in rows}
         names = list(instances)
         study_uid = rows[0].study_uid if rows else ""
-        return Manifest(study_id, study_uid, instances, pixels_of(names, sent), series_of(names, sent))
+        lag = max((row.lag_seconds for row in rows if row.lag_seconds is not None), default=None)
+        return Manifest(study_id, study_uid, instances, pixels_of(names, sent), series_of(names, sent), lag)
+
+    def study_total(self, study_id: str) -> int:
+        """Count what the centre will have of a study when all is sent that is here now."""
+        with self._reader.connect() as connection:
+            found = connection.scalar(
+                select(func.count()).where(
+                    delivery_item.c.study_id == study_id,
+                    delivery_item.c.state.not_in([State.QUARANTINED, State.LOST]),
+                )
+            )
+        return found or 0
 
     def confirm(self, manifest: Manifest, *, pixels_compared: bool = False) -> None:
         """Note that the centre holds all of `manifest`, and whether it has compared the pixels."""
@@ -384,15 +422,36 @@ def _waits_no_more(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _advance(connection: Connection, cursor: int) -> None:
-    statement = update(change_cursor).where(change_cursor.c.reader == READER).values(seq=cursor)
+def reclassify(connection: Connection, study_id: str, priority: Priority) -> bool:
+    """Put a study into another class in the caller's transaction; return whether the study is known."""
+    known = connection.scalar(select(delivery_study.c.priority).where(delivery_study.c.study_id == study_id))
+    if known is None:
+        return False
+    shift = (PATIENCE[priority] - PATIENCE[Priority(known)]).total_seconds()
+    connection.execute(update(delivery_study).where(delivery_study.c.study_id == study_id).values(priority=priority))
+    connection.execute(
+        update(delivery_item)
+        .where(delivery_item.c.study_id == study_id, delivery_item.c.state.in_([State.QUEUED, State.SENDING]))
+        .values(lane=priority, turn=delivery_item.c.turn + shift)
+    )
+    return True
+
+
+def read_cursor(connection: Connection, reader: str) -> int | None:
+    """Return how far a reader of the change log has come; None before its beginning."""
+    return connection.scalar(select(change_cursor.c.seq).where(change_cursor.c.reader == reader))
+
+
+def move_cursor(connection: Connection, reader: str, seq: int) -> None:
+    """Note, in the transaction that writes what was read, how far a reader of the change log has come."""
+    statement = update(change_cursor).where(change_cursor.c.reader == reader).values(seq=seq)
     if not connection.execute(statement).rowcount:
-        connection.execute(insert(change_cursor).values(reader=READER, seq=cursor))
+        connection.execute(insert(change_cursor).values(reader=reader, seq=seq))
 
 
 def _lose(connection: Connection, instance_ids: Sequence[str]) -> None:
     """Note what was evicted here and is not at the centre any more: nothing can be sent again."""
-    if lost := move(connection, Command.LOSE, instance_ids, reason="lost-at-centre"):
+    if lost := move(connection, Command.LOSE, instance_ids, reason=Cause.LOST):
         log.critical("%d instances are neither here nor at the centre any more: restore them from a backup", lost)
 
 
@@ -400,11 +459,12 @@ def move(
     connection: Connection,
     command: Command,
     instance_ids: Sequence[str],
-    **values: datetime | str | int | None,
+    **values: datetime | str | float | None,
 ) -> int:
     """Take instances one step along `cami.delivery.states.TRANSITIONS`; return how many were in a state for it."""
     moved = 0
-    for state in states_before(command):
+    # What stays in its state first: what comes into that state by this step must not be counted twice.
+    for state in sorted(states_before(command), key=lambda before: after(before, command) != before):
         for part in parts(instance_ids):
             moved += connection.execute(
                 update(delivery_item)

@@ -17,6 +17,7 @@ from cami.delivery.contents import Contents
 from cami.delivery.damage import Damage
 from cami.delivery.filing import Filing
 from cami.delivery.quarantine import OTHER_CONTENT, Quarantine, Reason
+from cami.delivery.reasons import Cause
 from cami.delivery.replacement import Replacement
 from cami.errors import Permanent, Transient
 
@@ -73,8 +74,17 @@ class Receiver:
             filing=self._filing,
         )
 
-    def receive(self, mo: str, dicom: bytes) -> Reception:
+    def receive(self, mo: str, dicom: bytes, *, study_total: int = 0) -> Reception:
         """Take an object that the proxy of `mo` delivers; answer when it is safe.
+
+        Parameters
+        ----------
+        mo
+            Code of the МО whose key signed the delivery.
+        dicom
+            The object.
+        study_total
+            How many objects the proxy has of this study so far; 0 if it does not say.
 
         Raises
         ------
@@ -87,9 +97,9 @@ class Receiver:
         try:
             identity = self._archive.parse(dicom)
         except Permanent:
-            return Reception("rejected", "not-dicom")
+            return Reception("rejected", Cause.NOT_DICOM)
         sha256 = hashlib.sha256(dicom).hexdigest()
-        decision = self._claims.claim(mo, sha256, identity, len(dicom))
+        decision = self._claims.claim(mo, sha256, identity, len(dicom), study_total)
         if decision.replace:
             return self._replace(mo, dicom, sha256, identity)
         if decision.reason is OTHER_CONTENT:

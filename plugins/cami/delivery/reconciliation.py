@@ -14,6 +14,7 @@ from cami.delivery.feed import ChangeFeed
 from cami.delivery.holdings import Held, Holdings
 from cami.delivery.link import CentralLink
 from cami.delivery.queue import DeliveryQueue, Manifest
+from cami.delivery.reasons import Cause
 from cami.delivery.runs import Findings, Night, Runs
 from cami.delivery.sent import Sent, pixels_of, series_of
 from cami.delivery.states import State
@@ -152,8 +153,8 @@ class Reconciliation:
         gone = [key for key in answer.missing if key not in study.here]
         self._queue.resend(missing)
         self._queue.lose(gone)
-        self._queue.quarantine(answer.different, "content-differs")
-        self._queue.quarantine(answer.pixels_different, "pixels-differ")
+        self._queue.quarantine(answer.different, Cause.CONTENT_DIFFERS)
+        self._queue.quarantine(answer.pixels_different, Cause.PIXELS_DIFFER)
         found.missing += len(missing)
         found.lost += len(gone)
         found.different += len(answer.different) + len(answer.pixels_different)

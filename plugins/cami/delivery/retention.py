@@ -16,6 +16,7 @@ from cami.delivery.disk import GB, DiskWatch
 from cami.delivery.holdings import Candidate, Held, Holdings
 from cami.delivery.link import CentralLink
 from cami.delivery.queue import DeliveryQueue
+from cami.delivery.reasons import Cause
 from cami.delivery.states import State
 from cami.errors import Denied, Transient
 from cami.region import Retention as Rules
@@ -147,8 +148,8 @@ class Retention:
             if not answer.confirmed:
                 log.error("study %s stays: the centre does not hold all of it any more", study_id)
                 self._queue.resend(answer.missing)
-                self._queue.quarantine(answer.different, "content-differs")
-                self._queue.quarantine(answer.pixels_different, "pixels-differ")
+                self._queue.quarantine(answer.different, Cause.CONTENT_DIFFERS)
+                self._queue.quarantine(answer.pixels_different, Cause.PIXELS_DIFFER)
                 return False
             for part in _parts(leaving):
                 if bad := self._link.verify(part):

@@ -7,8 +7,10 @@ are, and go on when nothing urgent is left.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+
+from cami.delivery.meter import Load
 
 #: Seconds that a request may stand still for what is urgent. Then it is broken off and its object keeps its turn: the
 #: centre ends a request that is silent for longer than its ``HttpRequestTimeout`` of 60 s (orthanc-config/base.json).
@@ -35,6 +37,10 @@ class Passage:
         """To be called when the centre has acknowledged a piece."""
         self.written = on_written
         """To be called when the line has been given all of the object: what follows cannot overtake it."""
+        self.load: Load | None = None
+        """The object, for the meter; None: a question to the centre."""
+        self.headers: Mapping[str, str] = {}
+        """What the centre is told with the object."""
 
     def wait(self, _waited: float) -> float:
         """Return when the next bytes may go; how many seconds the request has waited by then, `_waited` included."""

@@ -53,6 +53,8 @@ class Command(StrEnum):
     """Somebody asks for it to be tried again now, what was refused too («Отправить повторно»)."""
     REJECT = "reject"
     """Somebody decided at the quarantine desk that it is not to be sent."""
+    RECHECK = "recheck"
+    """Somebody doubts that the centre has it: the next manifest tells, and nothing is sent unless it misses."""
 
 
 TRANSITIONS: dict[tuple[State, Command], State] = {
@@ -77,6 +79,8 @@ TRANSITIONS: dict[tuple[State, Command], State] = {
     (State.LOST, Command.RECEIVE): State.QUEUED,
     (State.QUARANTINED, Command.RETRY): State.QUEUED,
     (State.QUARANTINED, Command.REJECT): State.REJECTED,
+    (State.QUEUED, Command.RETRY): State.QUEUED,
+    (State.CONFIRMED, Command.RECHECK): State.STORED,
 }
 
 
@@ -97,3 +101,12 @@ def after(state: State, command: Command) -> State:
 def states_before(command: Command) -> list[State]:
     """Return the states in which `command` may happen."""
     return [state for state, known in TRANSITIONS if known is command]
+
+
+def markdown() -> str:
+    """Return the table as ``docs/architecture.md`` shows it: each command with the states that it leads from and to."""
+    rows = ["| command | from → to |", "|---|---|"]
+    for command in Command:
+        steps = [f"{state} → {then}" for (state, known), then in TRANSITIONS.items() if known is command]
+        rows.append(f"| {command} | {', '.join(steps)} |")
+    return "\n".join(rows)

@@ -135,6 +135,7 @@ class PacedBody:
     def _may_go(self, amount: int) -> None:
         self._waited = self._passage.wait(self._waited)
         self._pace.take(amount, urgent=self._passage.urgent)
+        self._pace.meter.sent(amount, self._passage.load)
 
 
 class Transport:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver, Reception
+from cami.delivery.totals import study_total
 from cami.delivery.uploads import LARGEST, Damaged, Place, Progress, Uploads
 from cami.errors import Conflict, Invalid, NotFound
 from cami.web import Request, Response, answer_json, answer_text
@@ -64,7 +65,7 @@ class Tus:
     def _create(self, mo: str, request: Request) -> Response:
         concat = request.headers.get("upload-concat", "")
         if concat.startswith("final;"):
-            return self._finish(self._joined(mo, concat))
+            return self._finish(self._joined(mo, concat), request)
         partial = concat == "partial"
         if concat and not partial:
             raise Invalid("Upload-Concat must be: partial, or final with a semicolon and the partial uploads")
@@ -98,12 +99,15 @@ class Tus:
         progress = self._uploads.append(place, offset, _checked(request))
         if not progress.whole:
             return Response(204, headers=_offset(progress))
-        response = self._finish(place)
+        response = self._finish(place, request)
         response.headers += _offset(progress)
         return response
 
-    def _finish(self, place: Place) -> Response:
-        return _received(self._uploads.finish(place, lambda dicom: self._receiver.receive(place.mo, dicom)))
+    def _finish(self, place: Place, request: Request) -> Response:
+        def deliver(dicom: bytes) -> Reception:
+            return self._receiver.receive(place.mo, dicom, study_total=study_total(request))
+
+        return _received(self._uploads.finish(place, deliver))
 
     def _joined(self, mo: str, concat: str) -> Place:
         """Return which object the partial uploads named in ``Upload-Concat`` make up."""

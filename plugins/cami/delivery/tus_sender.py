@@ -89,7 +89,10 @@ class TusSender:
         }
         response = self._ask("POST", ROOT, headers | _announced(piece), piece, shipment.passage)
         if response.status_code == 201:
-            shipment.moved_to(part, answers.offset(response, part.length))
+            there = answers.offset(response, part.length)
+            if not fresh and there and shipment.passage.load is not None:
+                shipment.passage.load.resume(there)
+            shipment.moved_to(part, there)
         else:
             shipment.settle(answers.receipt(response))
 
@@ -111,7 +114,7 @@ class TusSender:
     def _join(self, shipment: Shipment) -> Receipt:
         """Let the centre put the parts together and store the whole."""
         parts = " ".join(f"{self._root}{ROOT}/{shipment.sha256}-{part.start}" for part in shipment.parts)
-        headers = _TUS | {"Upload-Concat": f"final;{parts}"}
+        headers = _TUS | {"Upload-Concat": f"final;{parts}"} | dict(shipment.passage.headers)
         return answers.receipt(self._ask("POST", ROOT, headers, b"", shipment.passage))
 
 

@@ -14,6 +14,7 @@ from cami.delivery.receiver import Receiver
 from cami.delivery.reports import ProxyReports
 from cami.delivery.squeeze import TooLarge, expanded
 from cami.delivery.tokens import HEADER, TokenVerifier
+from cami.delivery.totals import study_total
 from cami.delivery.tus import NAME, Handler, Tus
 from cami.delivery.uploads import Uploads
 from cami.delivery.wire_checks import check_handlers
@@ -35,14 +36,15 @@ def wire_endpoints(
     accounts: Accounts,
     uploads: Uploads,
     recall: Recall,
+    others: Mapping[str, Handler] | None = None,
 ) -> list[Endpoint]:
-    """Return the endpoints that proxies call."""
+    """Return the endpoints that proxies call; `others` are further handlers of POST, by path."""
 
     def instances(mo: str, request: Request) -> Response:
         announced = request.headers.get("x-cami-sha256", "")
         if not hmac.compare_digest(announced, hashlib.sha256(request.body).hexdigest()):
             return answer_text(400, "the digest in X-Cami-Sha256 is not that of the body: send it again")
-        reception = receiver.receive(mo, request.body)
+        reception = receiver.receive(mo, request.body, study_total=study_total(request))
         return answer_json({"outcome": reception.outcome, "reason": reception.reason, "sha256": reception.sha256})
 
     def people(mo: str, _request: Request) -> Response:
@@ -60,7 +62,7 @@ def wire_endpoints(
         Endpoint(ROOT + "/ping", for_proxies(tokens, {"GET": ping})),
         *(
             Endpoint(ROOT + path, for_proxies(tokens, {"POST": handler}))
-            for path, handler in check_handlers(manifests, reports).items()
+            for path, handler in {**check_handlers(manifests, reports), **(others or {})}.items()
         ),
     ]
 

@@ -61,7 +61,12 @@ def _announcement(document: Mapping[str, Any]) -> Announcement:
         {str(key): str(value) for key, value in document["instances"].items()},
         None if pixels is None else {str(key): str(value) for key, value in pixels.items()},
         None if series is None else {str(key): int(value) for key, value in series.items()},
+        _lag(document.get("lag")),
     )
+
+
+def _lag(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and 0 <= value < 1e9 else None
 
 
 def _texts(request: Request, name: str) -> dict[str, str] | None:

@@ -133,6 +133,14 @@ class OrthancArchive:
         """Return a DICOM file uncompressed, or None if it cannot be decoded."""
         return jpegls.expand(dicom)
 
+    def transcoded(self, dicom: bytes, syntax: str) -> bytes | None:
+        """Return a DICOM file in another transfer syntax, or None if it cannot be brought into it."""
+        try:
+            made: bytes = sdk.transcode(dicom, syntax).SerializeDicomInstance()
+        except sdk.OrthancException:
+            return None
+        return made
+
     def parse(self, dicom: bytes) -> ObjectIdentity:
         """Read the identity of an object that is not stored yet."""
         try:

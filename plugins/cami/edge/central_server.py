@@ -2,10 +2,13 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from cami.archive import Level
 from cami.delivery import (
     Manifests,
     ProxyReports,
@@ -17,16 +20,31 @@ from cami.delivery import (
     wire_endpoints,
 )
 from cami.delivery.tokens import read_public_keys
-from cami.edge import ingest
+from cami.edge import ingest, sdk
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, errand_endpoints, open_errands
 from cami.errors import Misconfigured
+from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
+from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
 from cami.region import Disk
+from cami.retrieval import (
+    Announcements,
+    Awaiting,
+    Opening,
+    Openings,
+    Requests,
+    Shelves,
+    StudyRegister,
+    central_endpoints,
+    retrieval_wire_endpoints,
+)
+from cami.routing import Shares, share_handlers
 from cami.settings import Settings
-from cami.watch import completeness_api
+from cami.watch import completeness_api, index_endpoints
+from cami.watch.figures import Source, of_centre
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +56,20 @@ CONTENTS_INTERVAL = 30.0
 CONTENTS_GATHER = 0.25
 #: Of Orthanc's HTTP threads, the part that proxies may hold while they wait for errands.
 WAITING_SHARE = 0.4
+#: Seconds between looks at the change log when nothing wakes the index; below `cami.index.follower.MOMENT`.
+INDEX_INTERVAL = 1.0
+#: Seconds that arrivals are gathered: a study is read again for each time it is looked at, not for each image.
+INDEX_GATHERS = 0.5
+
+_LEVELS: dict[int, Level] = {
+    sdk.ResourceType.STUDY: "studies",
+    sdk.ResourceType.SERIES: "series",
+    sdk.ResourceType.INSTANCE: "instances",
+}
+#: Seconds between two looks whether somebody still waits for a study.
+AWAITING_INTERVAL = 2.0
+#: Seconds between two looks for openings when nothing tells of one.
+OPENINGS_INTERVAL = 30.0
 
 
 class CentralServer(Server):
@@ -48,15 +80,50 @@ class CentralServer(Server):
         self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
         self.bell = Bell(lambda: open_errands(engine), int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
+        self.announcements = Announcements(engine, self.clock)
+        self.register_of_studies = StudyRegister(engine, self.announcements)
+        self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
+        self.requests = Requests(self.register_of_studies, self.awaiting)
+        self.openings = Openings(self.authenticator.identify, self._opened, self.clock)
 
     def disk_rules(self) -> Disk:
         """Return what the registry says of the centre's volume."""
         return self.region.centre.disk
 
+    def make_index(self) -> StudyIndex:
+        """Make the study index and what keeps it in step."""
+        self.follower = IndexFollower(self.archive, IndexStore(self.engine, self.clock))
+        return StudyIndex(self.engine, self.follower)
+
+    def deleted(self, level: int, resource: str) -> None:
+        """Take what Orthanc has deleted out of the index."""
+        if level in _LEVELS:
+            self.follower.note_deleted(_LEVELS[level], resource)
+
+    def bringing(self) -> Bringing:
+        """Return what shows and brings studies that are at their МО."""
+        return BringingToCentre(
+            requests=self.requests,
+            announcements=self.announcements,
+            register=self.register_of_studies,
+            awaiting=self.awaiting,
+            region=self.region,
+            clock=self.clock,
+        )
+
+    def let_in(self, method: str, path: str, headers: Mapping[str, str]) -> None:
+        """Hear of a request that the gate has let through."""
+        super().let_in(method, path, headers)
+        self.openings.note(method, path, headers)
+
+    def figures(self) -> list[Source]:
+        """Return what has come, by МО."""
+        return [of_centre(self.engine)]
+
     def services(self) -> Services:
-        """Make the wire's other end and what keeps it tidy."""
+        """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
-        return gathered(self._receiving(), self._sending_errands())
+        return gathered(self._receiving(), self._sending_errands(), self._retrieving(), self._indexing())
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
@@ -69,6 +136,7 @@ class CentralServer(Server):
             uploads.tidy()
             return TIDY_INTERVAL
 
+        shares = Shares(self.engine, self.clock, [organization.code for organization in self.region.with_proxy])
         endpoints = wire_endpoints(
             receiver=receiver,
             manifests=Manifests(self.archive, self.engine, receiver.contents, receiver.damage, self.clock),
@@ -77,6 +145,7 @@ class CentralServer(Server):
             accounts=self.accounts,
             uploads=uploads,
             recall=recall,
+            others=share_handlers(shares),
         )
         endpoints += completeness_api(self.region, self.authenticator, self.engine, self.clock)
         return gathered((endpoints, [*keeping, Worker("uploads", tidy_uploads)]), self._desk(receiver))
@@ -110,6 +179,17 @@ class CentralServer(Server):
 
         return receiver, [Worker("relabel", relabel), contents, Worker("scrub", scrub.step)]
 
+    def _indexing(self) -> Services:
+        """Follow the archive with the study index."""
+        nightly = NightlyComparison(self.follower, self.clock, ZoneInfo(self.region.time_zone))
+
+        def follow() -> float:
+            nightly.step()
+            return 0.0 if self.follower.step() else INDEX_INTERVAL
+
+        indexer = Worker("index", follow, gather=INDEX_GATHERS)
+        return index_endpoints(self.authenticator, self.follower, indexer.wake), [indexer]
+
     def _sending_errands(self) -> Services:
         """Let proxies fetch what the centre wants of them."""
 
@@ -119,6 +199,28 @@ class CentralServer(Server):
 
         endpoints = errand_endpoints(self.tokens, self.errands, self.bell)
         return endpoints, [Worker("errands", tidy, on_stop=self.bell.close)]
+
+    def _retrieving(self) -> Services:
+        """Know what proxies have, ask for what somebody waits for, and give back to each МО what is its own."""
+
+        def look() -> float:
+            self.awaiting.look()
+            self.announcements.tidy()
+            return AWAITING_INTERVAL
+
+        def act() -> float:
+            self.openings.act()
+            return OPENINGS_INTERVAL
+
+        opener = Worker("openings", act)
+        self.openings.wake = opener.wake
+        endpoints = central_endpoints(self.authenticator, self.requests, self.errands)
+        shelves = Shelves(self.archive, self.engine)
+        endpoints += retrieval_wire_endpoints(self.tokens, self.announcements, shelves)
+        return endpoints, [Worker("awaiting", look), opener]
+
+    def _opened(self, opening: Opening) -> None:
+        self.requests.opened(opening.identity, opening.study_uid)
 
     def _import_accounts(self, path: Path) -> None:
         try:

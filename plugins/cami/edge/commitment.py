@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from cami.delivery.commitment import Commitment, Verdict
+from cami.delivery.commitment_reports import CommitmentReports
 from cami.edge import sdk
 from cami.edge.guard import guarded
 
@@ -46,19 +47,20 @@ def _rank(counted: tuple[Verdict, int]) -> int:
     return list(Verdict).index(counted[0])
 
 
-def answer_commitments(commitment: Commitment) -> None:
-    """Register the SCP."""
+def answer_commitments(commitment: Commitment, reports: CommitmentReports) -> None:
+    """Register the SCP; `reports` sees to it that the device hears of the answer."""
     nothing: _Request | None = None
 
     @guarded("commitment_request", verdict=nothing)
     def begin(
-        _job: str,
-        _transaction: str,
-        _classes: Sequence[str],
+        job: str,
+        transaction: str,
+        classes: Sequence[str],
         instances: Sequence[str],
         remote_aet: str,
         _called_aet: str,
     ) -> _Request | None:
+        reports.note(job, transaction, remote_aet, list(zip(classes, instances, strict=True)))
         return _Request(remote_aet, len(instances))
 
     # Whatever goes wrong, the device keeps its copy.

@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 
 from cami.edge import sdk
 from cami.edge.guard import guarded
+from cami.edge.handler_threads import HandlerThreads
 from cami.web import Endpoint, Request, Response, answer_text
 
 _METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
@@ -27,6 +28,8 @@ class GateLike(Protocol):
 #: reference to a REST callback itself.
 _KEPT: list[Callable[..., None]] = []
 
+_THREADS: HandlerThreads[Response] = HandlerThreads()
+
 
 def register(endpoints: Iterable[Endpoint]) -> None:
     """Register handlers with Orthanc. Ours go before the core's and, listed first, before other plugins'."""
@@ -35,16 +38,21 @@ def register(endpoints: Iterable[Endpoint]) -> None:
         sdk.on_rest(endpoint.pattern, _KEPT[-1])
 
 
-def register_gate(gate: GateLike, on_allowed: Callable[[str, str], None] = lambda _method, _path: None) -> None:
+def end_threads() -> None:
+    """End the threads that handle requests, when Orthanc stops."""
+    _THREADS.end()
+
+
+def register_gate(gate: GateLike, on_allowed: Callable[[str, str, Mapping[str, str]], None]) -> None:
     """Put `gate` before every request from outside. A gate that fails refuses; `on_allowed` hears of the others."""
 
     @guarded("http_gate", verdict=False)
     def decide(uri: str, method: int, **request: Any) -> bool:
         # Orthanc passes ip, headers and, for GET only, get by name.
-        verb = _METHODS.get(method, "")
-        allowed = gate.allows(verb, uri, decode(request.get("get", {})), request.get("headers", {}))
+        verb, headers = _METHODS.get(method, ""), request.get("headers", {})
+        allowed = gate.allows(verb, uri, decode(request.get("get", {})), headers)
         if allowed:
-            on_allowed(verb, uri)
+            on_allowed(verb, uri, headers)
         return allowed
 
     sdk.on_http_request(decide)
@@ -69,19 +77,15 @@ def _adapt(endpoint: Endpoint) -> Callable[..., None]:
         return endpoint.handler(request)
 
     def callback(output: sdk.RestOutput, uri: str, **request: Any) -> None:
-        _send(
-            output,
-            answer(
-                Request(
-                    method=request["method"],
-                    path=uri,
-                    headers=request.get("headers", {}),
-                    query=decode(request.get("get", {})),
-                    body=request.get("body", b""),
-                    groups=tuple(request.get("groups", ())),
-                )
-            ),
+        asked = Request(
+            method=request["method"],
+            path=uri,
+            headers=request.get("headers", {}),
+            query=decode(request.get("get", {})),
+            body=request.get("body", b""),
+            groups=tuple(request.get("groups", ())),
         )
+        _send(output, _THREADS.call(lambda: answer(asked)))
 
     return callback
 

@@ -27,8 +27,12 @@ def install() -> None:
     root.handlers = [OrthancLogHandler()]
     root.setLevel(logging.WARNING)
     logging.getLogger("cami").setLevel(logging.INFO)
+    # A device that is switched off is no error of ours; whoever calls it says so.
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     # urllib3 names whole addresses when it retries; ours say enough themselves.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    # pynetdicom reports each association that fails, at each try; our own lines tell the change of state.
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
 
 
 def describe(error: BaseException) -> str:

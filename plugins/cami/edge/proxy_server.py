@@ -1,5 +1,6 @@
 """A PACS Proxy: it takes images from the devices of its МО, keeps them and sends them to the centre."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,13 +12,20 @@ from cami.delivery import (
     ChangeFeed,
     Coercing,
     Commitment,
+    CommitmentReports,
+    Controls,
     Courier,
     DeliveryQueue,
+    EventReports,
     Holdings,
+    Line,
+    Listener,
     Lossless,
+    Meter,
     Night,
     Pace,
     Reconciliation,
+    Repeats,
     Reporting,
     Retention,
     Runs,
@@ -26,6 +34,7 @@ from cami.delivery import (
     completeness_endpoints,
     control_endpoints,
 )
+from cami.delivery.answers import cause_of
 from cami.delivery.fitting import fit
 from cami.delivery.order import ALL, URGENT
 from cami.delivery.queue import Item
@@ -33,12 +42,18 @@ from cami.delivery.transport import Certificates, Transport
 from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
+from cami.edge.proxy_retrieval import ProxyRetrieval
+from cami.edge.proxy_routing import ProxyRouting
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Handler, Kind, Runner
-from cami.errors import Misconfigured
+from cami.errors import Denied, Misconfigured, Transient
+from cami.portal import Bringing, BringingToProxy
 from cami.quarantine import ProxySide
 from cami.region import Disk, Proxy
+from cami.routing import studies_unread, studies_waiting
 from cami.settings import Settings
+from cami.watch import QueueWatch, Transfer
+from cami.watch.figures import Source, of_proxy
 
 #: Seconds between looks at the change log when nothing wakes the feed.
 FEED_INTERVAL = 2.0
@@ -69,41 +84,95 @@ class ProxyServer(Server):
         self.fit = fit(self.line)
         self.timetable = Timetable(self.line, self.region.time_zone, self.clock)
         self.queue = DeliveryQueue(engine, self.clock)
-        self.holdings = Holdings(engine, self.clock)
-        self.coercing = Coercing(self.archive, self.region.organization(settings.mo), self._own_proxy())
+        self.holdings = Holdings(engine, self.clock, [studies_waiting(), studies_unread()])
+        self.coercing = Coercing(self.archive, self.region.organization(settings.mo), self.own_proxy())
+        self.meter = Meter()
+        self.pace = Pace(self.timetable.limit, urgent_exempt=self.line.urgent_exempt, meter=self.meter)
         self.link = self._make_link()
+        self.outlook = Line(self.clock)
+        self.transfer: Transfer = Transfer(QueueWatch(engine), self.outlook, self.meter, self.timetable, self.disk)
+        self.controls: Controls = Controls(settings.mo, self.queue, Repeats(engine, self.wake_senders))
         self.senders: list[Worker] = []
+        self.routes = ProxyRouting(self)
+        self.routing = self.routes.service
+        self.feed = ChangeFeed(self.archive, self.queue, self.arrived)
         self.errands: dict[Kind, Handler] = {}
-        self.feed = ChangeFeed(self.archive, self.queue, self.wake_senders)
+        self.retrieval = ProxyRetrieval(
+            settings.mo,
+            region=self.region,
+            archive=self.archive,
+            engine=engine,
+            clock=self.clock,
+            queue=self.queue,
+            holdings=self.holdings,
+            feed=self.feed,
+            link=self.link,
+            disk=self.disk,
+            downloads=settings.downloads,
+            authenticator=self.authenticator,
+            wake_senders=self.wake_senders,
+        )
 
     def disk_rules(self) -> Disk:
         """Return what the registry says of this proxy's volume."""
-        return self._own_proxy().disk
+        return self.own_proxy().disk
+
+    def figures(self) -> list[Source]:
+        """Return what waits and what goes over the line."""
+        return [of_proxy(self.transfer, self.clock)]
 
     def services(self) -> Services:
         """Make the queue, its senders, and what keeps the local archive."""
-        self._answer_devices()
         return gathered(
-            self._reading(), self._sending(), self._keeping(), self._comparing(), self._running(), self._desk()
+            self._answering_devices(),
+            self._reading(),
+            self._sending(),
+            self._keeping(),
+            self._comparing(),
+            self._retrieving(),
+            self._running(),
+            self._desk(),
+            self.routes.services(),
         )
+
+    def bringing(self) -> Bringing:
+        """Return what shows and brings studies that have left this proxy."""
+        return BringingToProxy(self.retrieval.returns, self.retrieval.catalogue, self.settings.mo)
+
+    def let_in(self, method: str, path: str, headers: Mapping[str, str]) -> None:
+        """Hear of a request that the gate has let through."""
+        super().let_in(method, path, headers)
+        self.retrieval.openings.note(method, path, headers)
 
     def wake_senders(self) -> None:
         """Let the senders look at the queue now."""
         for sender in self.senders:
             sender.wake()
 
+    def arrived(self) -> None:
+        """Let those who wait for images look now."""
+        self.wake_senders()
+        self.routes.wake()
+
     def _make_link(self) -> CentralLink:
-        pace = Pace(self.timetable.limit, urgent_exempt=self.line.urgent_exempt)
         tokens = TokenIssuer(self.settings.mo, self.settings.secrets / "link.key", self.clock)
         settings = self.settings
         known = Certificates(settings.central_ca, settings.client_certificate, settings.secrets / "client.key")
-        transport = Transport(pace, self.fit.unsent, known)
+        transport = Transport(self.pace, self.fit.unsent, known)
         return CentralLink(self.settings.central_url, tokens, transport, self.fit.piece, gzip=self.line.gzip)
 
-    def _answer_devices(self) -> None:
+    def _answering_devices(self) -> Services:
+        """Take images from devices, and tell them when they may forget theirs."""
         ingest.receive_at_proxy(self.archive, self.quarantine)
         disk.refuse_when_full(self.disk)
-        commitment.answer_commitments(Commitment(self.archive, self.holdings, self._own_proxy().commitment))
+        own = self.own_proxy()
+        judging = Commitment(self.archive, self.holdings, own.commitment)
+        devices = self.region.organization(self.settings.mo).devices
+        listeners = {each.aet: Listener(each.aet, each.address, each.port) for each in devices if each.port is not None}
+        sender = EventReports(own.aet, listeners)
+        reports = CommitmentReports(self.archive, self.engine, self.clock, judging.judge, sender)
+        commitment.answer_commitments(judging, reports)
+        return [], [Worker("commitment", reports.step)]
 
     def _reading(self) -> Services:
         """Follow what comes in: arrivals by the change log, the МО's people from the centre."""
@@ -112,7 +181,13 @@ class ProxyServer(Server):
             return 0.0 if self.feed.advance() else FEED_INTERVAL
 
         def fetch_people() -> float:
-            self.accounts.replace_directory(Directory.parse(self.link.directory()))
+            try:
+                document = self.link.directory()
+            except (Transient, Denied) as error:  # the line may be down though there is nothing to send
+                self.outlook.unheard(cause_of(error))
+                raise
+            self.outlook.heard()
+            self.accounts.replace_directory(Directory.parse(document))
             return DIRECTORY_INTERVAL
 
         return [], [Worker("feed", read_changes, gather=FEED_GATHERS), Worker("directory", fetch_people)]
@@ -133,6 +208,8 @@ class ProxyServer(Server):
             prepare,
             now_open=self.timetable.classes,
             on_work=self.wake_senders,
+            line=self.outlook,
+            meter=self.meter,
         )
         self.queue.tell_reclassified(courier.reclassified)
 
@@ -147,15 +224,18 @@ class ProxyServer(Server):
             return CONFIRM_INTERVAL
 
         def measure() -> float:
-            metrics.publish_queue(self.engine, self.clock)
+            metrics.publish_delivery(self.transfer, self.clock)
             metrics.publish_coercion(self.coercing.counted())
             return METRICS_INTERVAL
 
         # What is urgent has senders of its own: the others stand still in the middle of what they are sending.
         for number in range(1, self.fit.streams + 1):
             self.senders += [Worker(f"sender-{number}", send), Worker(f"urgent-sender-{number}", send_urgent)]
-        controls = control_endpoints(self.settings.mo, self.authenticator, self.queue)
-        return controls, [*self.senders, Worker("confirm", confirm), Worker("metrics", measure)]
+        return control_endpoints(self.authenticator, self.controls), [
+            *self.senders,
+            Worker("confirm", confirm),
+            Worker("metrics", measure),
+        ]
 
     def _keeping(self) -> Services:
         """Let go of what the centre holds when room is asked for."""
@@ -165,7 +245,7 @@ class ProxyServer(Server):
             holdings=self.holdings,
             link=self.link,
             disk=self.disk,
-            rules=self._own_proxy().retention,
+            rules=self.own_proxy().retention,
             clock=self.clock,
         )
 
@@ -184,7 +264,7 @@ class ProxyServer(Server):
             holdings=self.holdings,
             link=self.link,
             runs=runs,
-            night=Night(self._own_proxy().reconciliation, ZoneInfo(self.region.time_zone), self.settings.mo),
+            night=Night(self.own_proxy().reconciliation, ZoneInfo(self.region.time_zone), self.settings.mo),
         )
 
         def reconcile() -> float:
@@ -200,14 +280,19 @@ class ProxyServer(Server):
         endpoints = completeness_endpoints(self.settings.mo, self.authenticator, runs, reconciler.wake)
         return endpoints, [reconciler, Worker("reports", report)]
 
+    def _retrieving(self) -> Services:
+        """Bring studies to where they are needed, up and down the line."""
+        self.errands |= self.retrieval.errands()
+        return self.retrieval.endpoints(), self.retrieval.workers()
+
     def _running(self) -> Services:
-        """Run what the centre wants of this proxy."""
+        """Run what the centre wants of this proxy; last, when all handlers are known."""
         runner = Runner(self.link, self.errands, self.clock)
         return [], [Worker("errands", runner.step)]
 
     def _desk(self) -> Services:
         """Let people decide of what is in quarantine."""
-        own = self._own_proxy()
+        own = self.own_proxy()
         side = ProxySide(
             self.archive,
             self.engine,
@@ -218,7 +303,8 @@ class ProxyServer(Server):
         )
         return open_desk(self, side, system=own.aet, keep_days=own.quarantine.keep_days)
 
-    def _own_proxy(self) -> Proxy:
+    def own_proxy(self) -> Proxy:
+        """Return what the registry says of this proxy."""
         proxy = self.region.organization(self.settings.mo).proxy
         if proxy is None:
             raise Misconfigured(f"МО {self.settings.mo} has no proxy in the registry: add organizations[].proxy")

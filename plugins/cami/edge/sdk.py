@@ -9,6 +9,7 @@ DicomInstance = orthanc.DicomInstance
 InstanceOrigin = orthanc.InstanceOrigin
 OrthancException = orthanc.OrthancException
 ReceivedInstanceAction = orthanc.ReceivedInstanceAction
+ResourceType = orthanc.ResourceType
 RestOutput = orthanc.RestOutput
 StorageCommitmentFailureReason = orthanc.StorageCommitmentFailureReason
 

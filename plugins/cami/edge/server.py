@@ -1,22 +1,26 @@
 """What every server has, whatever its role: accounts, the gate, the portal, the watch over its disk."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from cami.access import Accounts, Authenticator, Gate, Sessions, SignIn, Visibility, overrides
+from cami.access import Accounts, Authenticator, Gate, MonitorToken, Sessions, SignIn, Visibility, overrides
 from cami.clock import SystemClock
-from cami.delivery import DiskWatch, Quarantine, Readings
+from cami.delivery import Controls, DiskWatch, Quarantine, Readings
 from cami.delivery.disk import measure_volume
 from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
-from cami.portal import portal_endpoints
+from cami.index import StudyIndex
+from cami.portal import Bringing, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.region import Disk, load_region
+from cami.routing import RoutingService
 from cami.settings import Settings
-from cami.watch import watch_endpoints
+from cami.watch import Transfer, watch_endpoints
+from cami.watch.figures import Source, of_disk
 from cami.web import Endpoint
 
 #: Seconds between two writings of what was opened.
@@ -42,14 +46,28 @@ class Server(ABC):
         self.region = load_region(settings.region)
         self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
         self.sessions = Sessions(engine, self.clock)
-        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock)
-        self.visibility = Visibility(settings.role, settings.mo, self.archive, engine)
+        monitor = MonitorToken(settings.secrets / "metrics.token")
+        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor)
+        self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
+        self.routing: RoutingService | None = None
+        """What people see of routing and do with it; at a proxy only."""
         self.readings = Readings(self.archive, engine, self.clock)
         self.desk: QuarantineDesk | None = None
         """Made by the services of the role."""
+        self.transfer: Transfer | None = None
+        """How delivery stands; at a proxy only."""
+        self.controls: Controls | None = None
+        """What people may do with the queue; at a proxy only."""
+
+    def make_index(self) -> StudyIndex | None:
+        """Make the index that searches are answered from, if this role has one."""
+        return None
+
+    def deleted(self, level: int, resource: str) -> None:  # noqa: B027 - a role need not care
+        """Hear that Orthanc has deleted something (a level of `sdk.ResourceType`)."""
 
     @abstractmethod
     def disk_rules(self) -> Disk:
@@ -59,12 +77,21 @@ class Server(ABC):
     def services(self) -> Services:
         """Make what this role adds, and register its DICOM hooks."""
 
+    @abstractmethod
+    def bringing(self) -> Bringing:
+        """Return what shows and brings studies that are not here."""
+
+    @abstractmethod
+    def figures(self) -> list[Source]:
+        """Return what this role tells a monitoring system."""
+
     def register(self) -> list[Worker]:
         """Register everything with Orthanc; return the workers to start."""
         settings = self.settings
         endpoints, workers = self.services()
         workers += [Worker("disk", lambda: disk.look(self.disk)), Worker("readings", self._write_readings)]
-        endpoints += watch_endpoints(settings, self.authenticator, self.engine, self.disk)
+        sources = [of_disk(self.disk), *self.figures()]
+        endpoints += watch_endpoints(settings, self.authenticator, self.engine, sources, self.transfer)
         endpoints += portal_endpoints(
             settings=settings,
             region=self.region,
@@ -73,13 +100,21 @@ class Server(ABC):
             sign_in=SignIn(self.accounts, self.sessions),
             sessions=self.sessions,
             visibility=self.visibility,
+            bringing=self.bringing(),
             quarantine=self.desk,
+            transfer=self.transfer,
+            controls=self.controls,
+            routing=self.routing,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
-        http.register_gate(gate, self.readings.note)
+        http.register_gate(gate, self.let_in)
         http.register(endpoints)
         return workers
+
+    def let_in(self, method: str, path: str, headers: Mapping[str, str]) -> None:  # noqa: ARG002 - for roles
+        """Hear of a request that the gate has let through; must cost next to nothing."""
+        self.readings.note(method, path)
 
     def _write_readings(self) -> float:
         self.readings.write()

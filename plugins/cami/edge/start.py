@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cami.boot.ready import announce_ready
 from cami.db import open_engine
-from cami.edge import logs, sdk
+from cami.edge import http, logs, sdk
 from cami.edge.background import Worker
 from cami.edge.central_server import CentralServer
 from cami.edge.proxy_server import ProxyServer
@@ -37,25 +37,34 @@ def start(role: Role) -> None:
     if settings.role != role:
         raise Misconfigured(f'"Cami.Role" is "{settings.role}", but the script is that of a {role}')
     engine = open_engine(settings.database)
-    workers = _SERVERS[role](settings, engine, Path(configuration["StorageDirectory"])).register()
-    _follow_orthanc(workers)
+    server = _SERVERS[role](settings, engine, Path(configuration["StorageDirectory"]))
+    _follow_orthanc(server, server.register())
     announce_ready()
 
 
-def _follow_orthanc(workers: list[Worker]) -> None:
-    by_name = {worker.name: worker for worker in workers}
+def _follow_orthanc(server: Server, workers: list[Worker]) -> None:
+    # Only hints that there is something to read: the change log is what counts.
+    woken = {
+        change: [worker for worker in workers if worker.name in names]
+        for change, names in (
+            (sdk.ChangeType.NEW_INSTANCE, ("feed", "index")),
+            (sdk.ChangeType.NEW_STUDY, ("arrivals",)),
+        )
+    }
 
-    def changed(change: sdk.ChangeType, _level: int, _resource: str) -> None:
+    def changed(change: sdk.ChangeType, level: int, resource: str) -> None:
         if change == sdk.ChangeType.ORTHANC_STARTED:
             for worker in workers:
                 worker.start()
         elif change == sdk.ChangeType.ORTHANC_STOPPED:
             for worker in workers:
                 worker.stop()
+            http.end_threads()
             for worker in workers:
                 worker.join(1.0)
-        elif change == sdk.ChangeType.NEW_INSTANCE and "feed" in by_name:
-            # Only a hint that there is something to read: the change log is what counts.
-            by_name["feed"].wake()
+        elif change == sdk.ChangeType.DELETED:
+            server.deleted(level, resource)
+        for worker in woken.get(change, ()):
+            worker.wake()
 
     sdk.on_change(changed)

@@ -6,18 +6,19 @@ got through: it survives a restart of either side and may run twice, so handlers
 
 * both sides: `Errand`, `Kind`, `Study`, `Outcome`, `Report`;
 * the centre: `ErrandBook`, `Entry`, `Bell`, `open_errands`, `errand_endpoints`;
-* a proxy: `Runner`, `Handler`.
+* a proxy: `Runner`, `Handler`, `Asking`.
 """
 
 from cami.errands.bell import Bell, Pending
 from cami.errands.book import Entry, ErrandBook, open_errands
 from cami.errands.errand import DONE, UNKNOWN, Errand, Kind, Outcome, Report, Study
-from cami.errands.runner import Handler, Runner
+from cami.errands.runner import Asking, Handler, Runner
 from cami.errands.wire import errand_endpoints
 
 __all__ = [
     "DONE",
     "UNKNOWN",
+    "Asking",
     "Bell",
     "Entry",
     "Errand",

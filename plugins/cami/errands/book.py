@@ -60,7 +60,7 @@ class ErrandBook:
     ) -> int:
         """Want something of the proxy of `mo`; return the errand's number.
 
-        While the very same errand is open, that one is enough.
+        If the newest errand that is open about the same study is the very same, that one is enough.
         """
         values = {
             "mo": mo,
@@ -70,16 +70,20 @@ class ErrandBook:
             "priority": int(priority),
             "details": written(details or {}),
         }
-        same = [errand.c[name] == value for name, value in values.items()]
+        about = (errand.c.mo == mo, errand.c.study_id == study.study_id, errand.c.done_at.is_(None))
+        newest = select(errand).where(*about).order_by(errand.c.id.desc()).limit(1)
         with self._engine.begin() as connection:
-            number = connection.scalar(select(func.max(errand.c.id)).where(errand.c.done_at.is_(None), *same))
-            if number is None:
+            # Only the newest counts: an earlier "raise" must not swallow one that comes after a "lower".
+            before = connection.execute(newest).mappings().first()
+            if before is not None and all(before[name] == value for name, value in values.items()):
+                number = int(before["id"])
+            else:
                 made = connection.execute(
                     insert(errand).values(**values, cause=cause, asked_by=asked_by, asked_at=self._clock.now())
                 )
-                number = made.inserted_primary_key[0] if made.inserted_primary_key else 0
+                number = int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
         self._bell.ring(mo)
-        return int(number)
+        return number
 
     def hand_over(self, mo: str, put_off: Collection[int] = ()) -> Sequence[Errand]:
         """Return the open errands of `mo`, oldest first, and note that they were taken.

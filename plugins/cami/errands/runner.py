@@ -7,7 +7,7 @@ or a crash of either side. Handlers are idempotent, and write down durably what 
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cami.clock import Clock
 from cami.errands.errand import Errand, Kind, Outcome, Report
@@ -25,6 +25,11 @@ NO_ERRANDS = 300.0
 _MOST = 100
 
 Handler = Callable[[Errand], Report]
+
+
+class _PutOff(NamedTuple):
+    until: datetime
+    study_id: str
 
 
 class Asking(Protocol):
@@ -47,7 +52,7 @@ class Runner:
         self._link = link
         self._handlers = {kind.value: handler for kind, handler in handlers.items()}
         self._clock = clock
-        self._put_off: dict[int, datetime] = {}
+        self._put_off: dict[int, _PutOff] = {}
 
     def step(self) -> float:
         """Wait for errands at the centre and run them; return how many seconds to pause.
@@ -59,7 +64,7 @@ class Runner:
         """
         now = self._clock.now()
         # Not beyond PUT_OFF from now: a clock that was set back must not put an errand off for a day.
-        self._put_off = {number: until for number, until in self._put_off.items() if now < until <= now + PUT_OFF}
+        self._put_off = {number: entry for number, entry in self._put_off.items() if now < entry.until <= now + PUT_OFF}
         put_off = ",".join(str(number) for number in sorted(self._put_off)[:_MOST])
         wait = min(WAIT, int(PUT_OFF.total_seconds())) if self._put_off else WAIT
         try:
@@ -76,11 +81,16 @@ class Runner:
         number = int(document["id"])
         if number in self._put_off:
             return
+        study_id = str(document.get("study_id", ""))
+        if study_id and any(entry.study_id == study_id for entry in self._put_off.values()):
+            # What is asked about one study keeps its order: a "lower" must not pass the "raise" before it.
+            self._put_off[number] = _PutOff(self._clock.now() + PUT_OFF, study_id)
+            return
         try:
             report = self._report(document)
         except CamiError as error:
             log.warning("errand %d is put off: %s", number, error)
-            self._put_off[number] = self._clock.now() + PUT_OFF
+            self._put_off[number] = _PutOff(self._clock.now() + PUT_OFF, study_id)
             return
         log.info("errand %d (%s): %s %s", number, document.get("kind"), report.outcome, report.reason)
         try:

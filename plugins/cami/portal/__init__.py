@@ -5,7 +5,18 @@ come from `cami.watch`. Texts are Russian in the code and the templates; ``local
 `portal_endpoints` (all that has to be registered) and the protocols of `cami.portal.ports`.
 """
 
+from cami.portal.bringing import Bringing, BringingToCentre, BringingToProxy, Coming
 from cami.portal.desk import portal_endpoints
 from cami.portal.ports import Identifier, ProgressReader, StudyFinder, StudyProgress
 
-__all__ = ["Identifier", "ProgressReader", "StudyFinder", "StudyProgress", "portal_endpoints"]
+__all__ = [
+    "Bringing",
+    "BringingToCentre",
+    "BringingToProxy",
+    "Coming",
+    "Identifier",
+    "ProgressReader",
+    "StudyFinder",
+    "StudyProgress",
+    "portal_endpoints",
+]

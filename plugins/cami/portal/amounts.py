@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_decimal
 from babel.units import format_unit
 
 from cami.portal.texts import Language
@@ -66,8 +66,9 @@ class Amounts:
 
     def share(self, value: float) -> str:
         """Write a part of one as a percentage, never rounded up to all of it."""
-        below = min(value, 0.999) if value < 1 else value
-        return str(format_percent(below, "#0.#%" if value < 1 else "#0%", locale=self._language))
+        shape = "#0.#" if value < 1 else "#0"
+        gap = "\u00a0" if self._language == "ru" else ""
+        return f"{format_decimal(min(value, 0.999) * 100 if value < 1 else 100, shape, locale=self._language)}{gap}%"
 
     def _unit(self, value: float, unit: str) -> str:
         shape = "#,##0.#" if value < 100 else "#,##0"

@@ -7,7 +7,9 @@ from urllib.parse import urlencode
 
 from cami.access import Action, Identity, allowed
 from cami.access.hygiene import forged
+from cami.errors import Denied, NotFound, Transient
 from cami.portal import dicom_text, local_path, wording
+from cami.portal.bringing import Bringing, Coming
 from cami.portal.forms import fields
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import ProgressReader, StudyFinder, StudyProgress
@@ -17,7 +19,7 @@ from cami.web import Request, Response, redirect
 
 #: Rows of one page.
 PAGE_ROWS = 50
-#: The newest so many studies are looked through for a name. Beyond that the page says so and asks for a date.
+#: So many of the newest are shown. Beyond that the page says so and asks for more.
 SCANNED = 2000
 
 
@@ -40,15 +42,25 @@ class Row:
     mark: str
     viewer: str
     """Address that opens the images."""
+    coming: Coming | None = None
+    """How the part of it stands that is not here; None: all of it is."""
 
 
 class ArchivePage:
     """Handlers of ``/cami/``."""
 
-    def __init__(self, pages: Pages, studies: StudyFinder, progress: ProgressReader, server: ServerRole) -> None:
+    def __init__(
+        self,
+        pages: Pages,
+        studies: StudyFinder,
+        progress: ProgressReader,
+        bringing: Bringing,
+        server: ServerRole,
+    ) -> None:
         self._pages = pages
         self._studies = studies
         self._progress = progress
+        self._bringing = bringing
         self._server = server
 
     def answer(self, request: Request, reader: Reader, identity: Identity) -> Response:
@@ -60,26 +72,57 @@ class ArchivePage:
         search = search_of(request)
         found = self._find(identity, search)
         cut = len(found) > SCANNED
-        hits = [study for study in found[:SCANNED] if _hit(study, search)]
+        hits = found[:SCANNED]
         number, last = _page_number(request, len(hits))
         shown = hits[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
-        known = self._progress.progress([study["ID"] for study in shown])
+        ids = [study["ID"] for study in shown]
+        known, coming = self._progress.progress(ids), self._bringing.coming(identity, ids)
         contents = self._contents(identity, shown)
-        rows = [self._row(study, contents.get(study["ID"], {}), known.get(study["ID"])) for study in shown]
+        rows = [
+            self._row(
+                study,
+                contents.get(study["ID"]) or study.get("RequestedTags", {}),
+                known.get(study["ID"]),
+                coming.get(study["ID"]),
+            )
+            for study in shown
+        ]
         return self._pages.page(
             "archive.html", reader, rows=rows, search=search, total=len(hits), cut=cut, number=number, last=last
         )
 
-    def _find(self, identity: Identity, search: Search) -> list[Any]:
-        """Ask for the visible studies of the wanted days, newest first; names are compared here.
+    def bring(self, request: Request, reader: Reader, identity: Identity) -> Response:
+        """Have a study brought, then show the list again."""
+        if request.method != "POST" or forged(request.method, request.headers):
+            return redirect(local_path.HOME)
+        try:
+            self._bringing.bring(identity, fields(request).get("study", ""))
+        except (Denied, NotFound):
+            return self._pages.page("not_found.html", reader)
+        except Transient:
+            return self._pages.page("no_line.html", reader)
+        return redirect(local_path.HOME)
 
-        Orthanc compares Cyrillic letters by case only in part, and knows nothing of ё: `dicom_text.matches` does.
+    def _find(self, identity: Identity, search: Search) -> list[Any]:
+        """Ask for the visible studies that are searched for, newest first.
+
+        Without the study index (at a proxy, or while it is behind) names are compared here: Orthanc compares Cyrillic
+        letters by case only in part, and knows nothing of ё; `dicom_text.matches` does.
         """
-        query = {"StudyDate": search.dicom_range} if search.dicom_range else {}
-        found = self._studies.find(
-            identity, {"Level": "Study", "Query": query, "Expand": True, "ResponseContent": ["MainDicomTags"]}
-        )
-        return sorted(found, key=_recorded, reverse=True)
+        found = self._studies.newest(identity, search.words, search.dicom_range, SCANNED + 1)
+        if found is None:
+            query = {"StudyDate": search.dicom_range} if search.dicom_range else {}
+            every = self._studies.find(
+                identity, {"Level": "Study", "Query": query, "Expand": True, "ResponseContent": ["MainDicomTags"]}
+            )
+            found = [study for study in every if _hit(study, search)]
+        here = {study["ID"] for study in found}
+        absent = [
+            study
+            for study in self._bringing.absent(identity, search.days)
+            if study["ID"] not in here and _hit(study, search)
+        ]
+        return sorted([*found, *absent], key=_recorded, reverse=True)
 
     def _contents(self, identity: Identity, studies: Sequence[Any]) -> Mapping[str, Mapping[str, str]]:
         """Return what Orthanc has to count for: modalities and instances, for the rows of one page only."""
@@ -98,10 +141,17 @@ class ArchivePage:
         )
         return {study["ID"]: study.get("RequestedTags", {}) for study in asked}
 
-    def _row(self, study: Mapping[str, Any], contents: Mapping[str, str], progress: StudyProgress | None) -> Row:
+    def _row(
+        self,
+        study: Mapping[str, Any],
+        contents: Mapping[str, str],
+        progress: StudyProgress | None,
+        coming: Coming | None,
+    ) -> Row:
         tags, patient = study["MainDicomTags"], study["PatientMainDicomTags"]
-        state, mark = wording.STATES.get(progress.state if progress else "", ("", ""))
-        owner = progress.owner if progress else ""
+        told = coming.state if coming and coming.state else progress.state if progress else ""
+        state, mark = wording.STATES.get(told, ("", ""))
+        owner = progress.owner if progress else coming.owner if coming else ""
         return Row(
             study_id=study["ID"],
             patient=dicom_text.person_name(patient.get("PatientName", "")),
@@ -117,6 +167,7 @@ class ArchivePage:
             state=state,
             mark=mark,
             viewer="/ohif/viewer?" + urlencode({"StudyInstanceUIDs": tags.get("StudyInstanceUID", "")}),
+            coming=coming,
         )
 
 

@@ -1,21 +1,31 @@
 """The way into the portal: who is sent to sign in, what language is spoken, which page answers."""
 
+from zoneinfo import ZoneInfo
+
 from sqlalchemy import Engine
 
 from cami.access import Sessions, SignIn
+from cami.delivery import Controls
 from cami.portal import local_path, static_files
 from cami.portal.archive_page import ArchivePage
+from cami.portal.bringing import Bringing
+from cami.portal.completeness_page import CompletenessPage
+from cami.portal.completeness_report import report_of
+from cami.portal.delivery_page import DeliveryPage
 from cami.portal.entry import Entry
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import Identifier, StudyFinder
 from cami.portal.quarantine_page import QuarantinePage
+from cami.portal.routing_page import RoutingPage
 from cami.portal.sign_in import SignInPages
 from cami.portal.study_progress import RecordedProgress
 from cami.portal.texts import language_cookie, language_of
 from cami.portal.viewer import Viewer
 from cami.quarantine import QuarantineDesk
 from cami.region import Region
+from cami.routing import RoutingService
 from cami.settings import Settings
+from cami.watch import Transfer
 from cami.web import Endpoint, Request, Response, redirect
 
 
@@ -28,27 +38,40 @@ def portal_endpoints(
     sign_in: SignIn,
     sessions: Sessions,
     visibility: StudyFinder,
+    bringing: Bringing,
     quarantine: QuarantineDesk | None = None,
+    transfer: Transfer | None = None,
+    controls: Controls | None = None,
+    routing: RoutingService | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
-    It takes no path of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``).
+    Pages about sending need `transfer`, `controls` and `routing`, which proxies have. The last one takes no path
+    of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
     """
     pages = Pages(settings, region)
-    archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), settings.role)
+    archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), bringing, settings.role)
     desk = Desk(pages, authenticator, archive)
     entry = Entry(pages, authenticator, settings.role)
-    apart: list[Endpoint] = []
+    zone = ZoneInfo(region.time_zone)
+    reports = CompletenessPage(pages, report_of(settings, engine, region), zone).endpoints(entry)
     if quarantine is not None:
-        apart = QuarantinePage(pages, quarantine, devices=_devices(region)).endpoints(entry)
+        reports += QuarantinePage(pages, quarantine, devices=_devices(region)).endpoints(entry)
+    if transfer is not None and controls is not None:
+        reports += DeliveryPage(
+            pages, engine=engine, transfer=transfer, controls=controls, studies=visibility, zone=zone
+        ).endpoints(entry)
+    if routing is not None:
+        reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
     return [
         *SignInPages(pages, authenticator, sign_in, sessions, cookie_secure=settings.cookie_secure).endpoints(),
         static_files.ENDPOINT,
-        *Viewer(settings.ohif, authenticator, pages).endpoints(),
-        *apart,
+        *Viewer(settings.ohif, authenticator, pages, bringing).endpoints(),
+        *reports,
         Endpoint(r"/", desk.root),
         Endpoint(r"/cami", desk.archive),
-        Endpoint(r"/cami/(?!api/|wire/|health$|static/).*", desk.unknown),
+        Endpoint(r"/cami/bring", desk.bring),
+        Endpoint(r"/cami/(?!api/|wire/|health$|metrics$|static/).*", desk.unknown),
     ]
 
 
@@ -84,6 +107,13 @@ class Desk:
             answer.headers.append(("Set-Cookie", language_cookie("en" if language == "en" else "ru")))
             return answer
         return self._archive.answer(request, Reader(language_of(request), identity), identity)
+
+    def bring(self, request: Request) -> Response:
+        """Answer ``/cami/bring``: have a study brought to where it is not."""
+        identity = self._who.identify(request.headers)
+        if identity is None:
+            return redirect(local_path.LOGIN)
+        return self._archive.bring(request, Reader(language_of(request), identity), identity)
 
     def unknown(self, request: Request) -> Response:
         """Answer an address that is no page: in words to whoever is signed in, by the sign-in page to strangers."""

@@ -7,9 +7,9 @@ from cami.web import Request
 _LONGEST = 10_000
 
 
-def fields(request: Request) -> dict[str, str]:
-    """Read a form, the first value of each field; what is no such form has no fields."""
-    if len(request.body) > _LONGEST:
+def fields(request: Request, longest: int = _LONGEST) -> dict[str, str]:
+    """Read a form of at most `longest` bytes, the first value of each field; what is no such form has no fields."""
+    if len(request.body) > longest:
         return {}
     try:
         parsed = parse_qs(request.body.decode("utf-8"), keep_blank_values=True, max_num_fields=20)

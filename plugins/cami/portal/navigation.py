@@ -24,11 +24,17 @@ class Place:
 
 
 QUARANTINE = "/cami/quarantine"
+DELIVERY = "/cami/delivery"
+COMPLETENESS = "/cami/completeness"
+ROUTING = "/cami/routing"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
     Place(HOME, _("Исследования"), Action.STUDIES_READ),
     Place(QUARANTINE, _("Карантин"), Action.QUARANTINE_READ),
+    Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
+    Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
+    Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
 )
 
 

@@ -21,6 +21,10 @@ class StudyFinder(Protocol):
         """Answer a query of ``/tools/find`` as Orthanc would for an archive that holds only what is visible."""
         ...
 
+    def newest(self, identity: Identity, words: str, days: str, limit: int) -> list[Any] | None:
+        """Return the newest studies that words find on those days; None if all have to be looked through."""
+        ...
+
 
 class StudyProgress(Protocol):
     """How far one study has come.

@@ -32,11 +32,17 @@ class Search:
         return bool(self.words or self.since or self.until)
 
     @property
+    def days(self) -> tuple[str, str]:
+        """Return the first and the last day as DICOM writes them (DA, PS3.5 §6.2); empty: no bound."""
+        first, last = (day.strftime("%Y%m%d") if day else "" for day in (self.since, self.until))
+        return first, last
+
+    @property
     def dicom_range(self) -> str:
         """Return the days as DICOM range matching writes them (PS3.4 §C.2.2.2.5); empty for any day."""
         if not (self.since or self.until):
             return ""
-        return "-".join(day.strftime("%Y%m%d") if day else "" for day in (self.since, self.until))
+        return "-".join(self.days)
 
 
 def from_fields(words: str, since: str, until: str) -> Search:

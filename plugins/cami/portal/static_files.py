@@ -1,4 +1,4 @@
-"""The few files of the pages: a style sheet and an icon, at addresses that change with their content."""
+"""The few files of the pages: a style sheet, a script and an icon, at addresses that change with their content."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,7 +9,11 @@ from cami.errors import NotFound
 from cami.portal.headers import PAGE_POLICY, secured
 from cami.web import Endpoint, Request, Response, answer_text
 
-_TYPES: Mapping[str, str] = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
+_TYPES: Mapping[str, str] = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
 
 
 @cache
@@ -48,4 +52,4 @@ def answer(request: Request) -> Response:
     return secured(Response(200, _read(name)[1], _TYPES[kind], kept), PAGE_POLICY)
 
 
-ENDPOINT = Endpoint(r"/cami/static/([a-z]+)-([0-9a-f]{12})\.(css|svg)", answer)
+ENDPOINT = Endpoint(r"/cami/static/([a-z]+)-([0-9a-f]{12})\.(css|js|svg)", answer)

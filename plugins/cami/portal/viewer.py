@@ -8,12 +8,15 @@ passes it by, and browsers do not mind (RFC 9110 §8.3.1: media types are case-i
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from cami.access import Identity
 from cami.portal import local_path
+from cami.portal.bringing import Bringing, Coming
 from cami.portal.headers import secured
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import Identifier
@@ -46,6 +49,12 @@ POLICY = (
 #: within their reach, and the page itself does without.
 WORKER_POLICY = "default-src 'none'; script-src 'self' 'unsafe-eval'; connect-src 'self'"
 
+#: Studies that one address opens, and how one is named.
+_MOST_STUDIES = 20
+#: Seconds after which the page that waits is asked for again.
+_LOOK_AGAIN = 3
+_UID = re.compile(r"[0-9.]{1,64}")
+
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK_EACH_TIME = "no-cache"
 
@@ -65,8 +74,9 @@ class _Build:
 class Viewer:
     """Answers everything under ``/ohif``."""
 
-    def __init__(self, folder: Path, who: Identifier, pages: Pages) -> None:
+    def __init__(self, folder: Path, who: Identifier, pages: Pages, bringing: Bringing) -> None:
         self._who = who
+        self._bringing = bringing
         self._pages = pages
         self._build = _read_build(folder)
         self._config = files("cami.portal").joinpath("app-config.js").read_bytes()
@@ -93,12 +103,44 @@ class Viewer:
 
     def _page(self, request: Request, build: _Build, name: str) -> Response:
         """Answer OHIF's one page, which finds its way by the address; OHIF's own study list is ours."""
-        if self._who.identify(request.headers) is None:
+        identity = self._who.identify(request.headers)
+        if identity is None:
             return redirect(local_path.sign_in_then(local_path.here(request)))
         if not name:
             return redirect(local_path.HOME)
+        coming = self._coming(request, identity)
+        if coming:
+            return self._waiting(request, identity, coming)
         page = Response(200, build.index, "text/html; charset=utf-8", [("Cache-Control", "no-store")])
         return secured(page, POLICY)
+
+    def _coming(self, request: Request, identity: Identity) -> list[Coming]:
+        """Have what is opened brought if it is not here; return what there is to wait for.
+
+        Only when somebody goes there: not for a picture that another site's page shows from this address.
+        """
+        if "part" in request.query or request.headers.get("sec-fetch-dest", "document") not in ("document", "iframe"):
+            return []
+        uids = request.query.get("StudyInstanceUIDs", "").split(",")[:_MOST_STUDIES]
+        return [each for uid in uids if _UID.fullmatch(uid) for each in self._bringing.opening(identity, uid)]
+
+    def _waiting(self, request: Request, identity: Identity, coming: Sequence[Coming]) -> Response:
+        """Answer the page that waits: it asks again by itself, and is OHIF when the images are there."""
+        here = local_path.here(request)
+        received, expected = sum(each.received for each in coming), sum(each.expected or 0 for each in coming)
+        states = {each.state for each in coming}
+        page = self._pages.page(
+            "coming.html",
+            Reader(language_of(request), identity, here),
+            here=here,
+            part=f"{here}&part=1" if received else "",
+            received=received,
+            expected=expected,
+            minutes=max(each.minutes for each in coming),
+            stuck="not_returned" in states,
+        )
+        page.headers.append(("Refresh", str(_LOOK_AGAIN)))
+        return page
 
     def _asset(self, request: Request, build: _Build, name: str, *, current: bool) -> Response:
         """Answer a file. A tab that was open while we were updated asks at its old address: it gets today's file."""

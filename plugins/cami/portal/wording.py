@@ -33,7 +33,8 @@ MODALITIES: Mapping[str, str] = {
 #: Patient's Sex (0010,0040).
 SEXES: Mapping[str, str] = {"M": _("муж."), "F": _("жен."), "O": _("пол другой")}
 
-#: How far a study has come, and how the page marks it. The first two are of the centre, the others of a proxy.
+#: How far a study has come, and how the page marks it. Of the centre: "receiving",
+#: "complete", "at_mo", "asked"; the others of a proxy.
 STATES: Mapping[str, tuple[str, str]] = {
     "receiving": (_("Поступает"), "moving"),
     "complete": (_("Получено полностью"), "done"),
@@ -44,6 +45,11 @@ STATES: Mapping[str, tuple[str, str]] = {
     "quarantined": (_("В карантине: нужен оператор"), "trouble"),
     "rejected": (_("Отклонено, в центр не передаётся"), "waiting"),
     "lost": (_("Не найдено в центре: нужен оператор"), "trouble"),
+    "at_mo": (_("В МО, ещё не передано"), "waiting"),
+    "asked": (_("Запрошено из МО"), "moving"),
+    "away": (_("Хранится в ЦАМИ"), "done"),
+    "returning": (_("Возвращается из ЦАМИ"), "moving"),
+    "not_returned": (_("Вернулось не полностью: нужен оператор"), "trouble"),
 }
 
 ROLES: Mapping[Role, str] = {
@@ -52,6 +58,7 @@ ROLES: Mapping[Role, str] = {
     Role.CONSULTANT: _("Консультант"),
     Role.DISPATCHER: _("Диспетчер"),
     Role.MIS: _("Медицинская информационная система"),
+    Role.MONITOR: _("Система наблюдения"),
     Role.MO_ADMIN: _("Администратор МО"),
     Role.OPERATOR: _("Оператор"),
     Role.RADIOLOGIST: _("Врач-рентгенолог"),

@@ -20,6 +20,7 @@ def check_consistency(document: Document) -> None:
     _ae_titles(document)
     _logins(document)
     _accounts(document)
+    _destinations(document)
     for place, timetable in document.find("organizations", "*", "proxy", "link", "timetable"):
         _timetable(document, place, timetable)
     for place, organization in document.find("organizations", "*"):
@@ -62,6 +63,17 @@ def _ae_titles(document: Document) -> None:
 
 def _logins(document: Document) -> None:
     _unique(document, document.find("accounts", "*", "login"), "give each person a login of their own")
+
+
+def _destinations(document: Document) -> None:
+    """Rules name destinations, so each name stands for one; other МО may use it for another."""
+    for place, listed in document.find("organizations", "*", "proxy", "destinations"):
+        names = (
+            ((*place, index, "name"), entry.get("name"))
+            for index, entry in enumerate(listed if isinstance(listed, list) else ())
+            if isinstance(entry, dict)
+        )
+        _unique(document, names, "give each destination a name of its own")
 
 
 def _unique(

@@ -10,6 +10,9 @@ from typing import Any
 
 import yaml
 
+#: Levels of lists and mappings within each other: what reads them calls itself for each.
+DEEPEST = 64
+
 Place = tuple[str | int, ...]
 """The way to a value: keys and indexes."""
 
@@ -77,9 +80,13 @@ def read_yaml(text: str) -> Document:
 
 
 def _refused(events: Iterable[yaml.Event]) -> Iterator[tuple[int, str]]:
-    documents = 0
+    documents = depth = 0
     for event in events:
         line = event.start_mark.line + 1 if event.start_mark else 1
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            yield line, f"more than {DEEPEST} levels within each other: this is a slip of brackets"
+            return
         documents += isinstance(event, yaml.DocumentStartEvent)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             yield line, "no anchors and aliases here: write the value out"

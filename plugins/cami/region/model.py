@@ -11,7 +11,9 @@ from cami.region.terms import (
     AeTitle,
     CharacterSet,
     Code,
+    DestinationName,
     Gigabytes,
+    Host,
     Login,
     LongString,
     MegabitsPerSecond,
@@ -22,6 +24,7 @@ from cami.region.terms import (
     TimeOfDay,
     TimeZone,
     Title,
+    WebAddress,
 )
 
 Role = Literal[
@@ -35,6 +38,7 @@ Role = Literal[
     "technologist",
     "auditor",
     "mis",
+    "monitor",
 ]
 #: All roles.
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -109,6 +113,9 @@ class Link(_Entry):
     """When what can wait goes."""
     plain_http: bool = False
     """Whether the centre may be called without TLS: for development, and where a tunnel encrypts the line."""
+    down_mbit_s: MegabitsPerSecond | None = None
+    """How much of the line studies may use that come back from the centre; empty: as `mbit_s` and the timetable say if
+    the line is `capped`, else all of it."""
 
 
 class Disk(_Entry):
@@ -153,6 +160,19 @@ class NightWindow(_Entry):
         return self
 
 
+class Prefetch(_Entry):
+    """Which earlier studies of a patient a proxy fetches from the centre for a visit, the evening before or at once."""
+
+    count: Annotated[int, Field(ge=0, le=50)] = 3
+    """How many should be at hand, those included that still are; 0: none are fetched."""
+    years: Annotated[int, Field(ge=1, le=100)] = 5
+    """How old they may be."""
+    max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
+    """How large all that is fetched for one visit may be, 10⁶ bytes."""
+    evening: TimeOfDay = "20:00"
+    """When the evening before a visit begins, in the time zone of the region."""
+
+
 _NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})
 
 
@@ -185,6 +205,52 @@ class Coercion(_Entry):
         return self.model_copy(update=device.model_dump(exclude_none=True))
 
 
+class DicomNode(_Entry):
+    """Another archive or device that takes images by C-STORE."""
+
+    aet: AeTitle
+    host: Host
+    port: TcpPort
+    calling_aet: AeTitle | None = None
+    """The AE title that we call from; empty: the proxy's."""
+    tls: bool = False
+    """DICOM TLS. Certificates lie with the secrets, see ``docs/ru/routing.md``."""
+
+
+class DicomWebServer(_Entry):
+    """A server that takes images by STOW-RS (PS3.18 §10.5)."""
+
+    url: WebAddress
+    """What ``/studies`` is added to."""
+    authorization: Literal["none", "basic", "bearer"] = "none"
+    """How we sign in; the secret lies in a file of its own, never here."""
+
+    @model_validator(mode="after")
+    def _no_password_in_the_clear(self) -> Self:
+        if self.authorization != "none" and not self.url.startswith(("https://", "http://127.0.0.1:")):
+            raise ValueError("write an https address: over http the secret could be read on the way")
+        return self
+
+
+class Destination(_Entry):
+    """Where routing rules may send images besides the centre (F-09). Rules know it by its name."""
+
+    name: DestinationName
+    title: Title
+    dicom: DicomNode | None = None
+    dicomweb: DicomWebServer | None = None
+    paced: bool = False
+    """Whether it is reached over the line of the link, and so shares its pace."""
+    verify: bool = False
+    """Whether an image counts as delivered only when the other side finds it (C-FIND or QIDO-RS)."""
+
+    @model_validator(mode="after")
+    def _has_one_way(self) -> Self:
+        if (self.dicom is None) == (self.dicomweb is None):
+            raise ValueError("write either dicom or dicomweb: one destination has one way")
+        return self
+
+
 class Proxy(_Entry):
     """The PACS Proxy of an МО."""
 
@@ -198,6 +264,8 @@ class Proxy(_Entry):
     reconciliation: NightWindow = _NIGHT
     coercion: Coercion = Coercion()
     quarantine: Quarantine = Quarantine()
+    prefetch: Prefetch = Prefetch()
+    destinations: tuple[Destination, ...] = ()
 
     @model_validator(mode="after")
     def _room_is_made_before_the_stop(self) -> Self:

@@ -6,6 +6,7 @@ Each checker returns the value or raises `ValueError` with what is wrong and wha
 import ipaddress
 import re
 from typing import Annotated
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
@@ -37,6 +38,8 @@ _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 _AE_TITLE = re.compile(r"[\x21-\x5b\x5d-\x7e]([\x20-\x5b\x5d-\x7e]*[\x21-\x5b\x5d-\x7e])?")
 _CODE = re.compile(r"[0-9a-z-]{1,16}")
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_HOST = re.compile(r"(?!-)[a-zA-Z0-9-]{1,63}(\.(?!-)[a-zA-Z0-9-]{1,63})*")
+_DESTINATION = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 #: Hours and minutes; as texts they compare as times do.
 TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 
@@ -102,6 +105,28 @@ def _address(value: str) -> str:
     return value
 
 
+def _host(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        if not _HOST.fullmatch(value) or len(value) > 253:
+            raise ValueError(f'"{value}" is no host: write an IP address or a name, as pacs.example') from None
+    return value
+
+
+def _destination_name(value: str) -> str:
+    if not _DESTINATION.fullmatch(value):
+        raise ValueError(f'"{value}" is no name: write 1 to 32 digits, small Latin letters or hyphens, as rsc-pacs')
+    return value
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError(f'"{value}" is no address: write it as https://pacs.example/dicom-web, without a password')
+    return value.rstrip("/")
+
+
 def _time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -142,6 +167,9 @@ Login = Annotated[str, AfterValidator(_login)]
 Modality = Annotated[str, AfterValidator(_modality)]
 CharacterSet = Annotated[str, AfterValidator(_character_set)]
 Address = Annotated[str, AfterValidator(_address)]
+Host = Annotated[str, AfterValidator(_host)]
+DestinationName = Annotated[str, AfterValidator(_destination_name)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
 Title = Annotated[str, Field(max_length=200), AfterValidator(_title)]

@@ -1,6 +1,6 @@
-"""The JSON faces of this package (docs/architecture.md §4)."""
+"""The faces of this package for machines (docs/architecture.md §4)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -10,16 +10,22 @@ from sqlalchemy import Engine
 from cami.access import Action, Authenticator, Identity, allowed
 from cami.clock import iso
 from cami.db import reading
-from cami.delivery import DiskWatch
 from cami.settings import Settings
-from cami.watch.progress import central_progress, delivery_progress, queue_totals
+from cami.watch import figures
+from cami.watch.delivery_json import delivery_answer
+from cami.watch.progress import central_progress
+from cami.watch.transfer import Transfer
 from cami.web import Endpoint, Request, Response, answer_json, answer_text
 
 
 def watch_endpoints(
-    settings: Settings, authenticator: Authenticator, engine: Engine, disk: DiskWatch
+    settings: Settings,
+    authenticator: Authenticator,
+    engine: Engine,
+    sources: Sequence[figures.Source],
+    transfer: Transfer | None = None,
 ) -> list[Endpoint]:
-    """Return the endpoints of this server's role."""
+    """Return the endpoints of this server's role; `sources` are its figures, `transfer` is how a proxy delivers."""
 
     def health(_request: Request) -> Response:
         # For anyone, a health check among them: says nothing more than that the plugin and its database answer.
@@ -27,38 +33,36 @@ def watch_endpoints(
             connection.exec_driver_sql("SELECT 1")
         return answer_json({"status": "ok", "role": settings.role})
 
-    def studies(identity: Identity) -> Response:
+    def studies(identity: Identity, _request: Request) -> Response:
         owner = None if allowed(identity.role, Action.ARCHIVE_INSPECT, settings.role) else identity.mo
         if owner == "":
             return answer_json({"studies": []})
         return answer_json({"studies": [_plain(entry) for entry in central_progress(engine, owner=owner)]})
 
-    def delivery(_identity: Identity) -> Response:
-        return answer_json(
-            {
-                "studies": [_plain(entry) for entry in delivery_progress(engine)],
-                "queue": asdict(queue_totals(engine)),
-                "disk": {"free": disk.room.free, "total": disk.room.total, "state": disk.state},
-            }
-        )
+    def metrics(_identity: Identity, _request: Request) -> Response:
+        return Response(200, figures.exposition(sources), figures.CONTENT_TYPE, [("Cache-Control", "no-store")])
 
-    def for_people(handler: Callable[[Identity], Response]) -> Callable[[Request], Response]:
+    def guarded(action: Action, handler: Callable[[Identity, Request], Response]) -> Callable[[Request], Response]:
         def handle(request: Request) -> Response:
             identity = authenticator.identify(request.headers)
             if identity is None:
                 return answer_text(401, "sign in first")
-            if not allowed(identity.role, Action.DELIVERY_READ, settings.role):
+            if not allowed(identity.role, action, settings.role):
                 return answer_text(403, "not for this role")
-            return handler(identity)
+            return handler(identity, request)
 
         return handle
 
     progress = (
-        Endpoint("/cami/api/studies", for_people(studies))
-        if settings.role == "central"
-        else Endpoint("/cami/api/delivery", for_people(delivery))
+        Endpoint("/cami/api/studies", guarded(Action.DELIVERY_READ, studies))
+        if transfer is None
+        else Endpoint("/cami/api/delivery", guarded(Action.DELIVERY_READ, delivery_answer(engine, transfer)))
     )
-    return [Endpoint("/cami/health", health), progress]
+    return [
+        Endpoint("/cami/health", health),
+        Endpoint("/cami/metrics", guarded(Action.METRICS_READ, metrics)),
+        progress,
+    ]
 
 
 def _plain(entry: Any) -> dict[str, Any]:

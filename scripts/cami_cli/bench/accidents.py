@@ -8,13 +8,18 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from cami_cli.errors import Trouble
-from cami_cli.places import HOME, runtime_folder
+from cami_cli.places import locked as locked_file
+from cami_cli.places import make_folder, runtime_folder
+from cami_cli.progress import Progress
 from cami_cli.runtime.base import BOOT, CONFIGURATION, Server
+from cami_cli.runtime.debian_root import unpack
+from cami_cli.runtime.host_tools import require_tools
 
 _LIBRARY = "libfaketimeMT.so.1"
 _CLOCK = "clock"
@@ -82,7 +87,7 @@ def under_false_clock(server: Server) -> Sequence[str]:
     cami_cli.errors.Trouble
         Debian's libfaketime is not there and cannot be fetched.
     """
-    library = _library()
+    library = _library(Progress())
     shutil.copyfile(library, server.configuration / _LIBRARY)
     set_clock(server, 0)
     environment = {
@@ -102,11 +107,18 @@ def set_clock(server: Server, seconds: int) -> None:
     part.replace(part.with_suffix(""))
 
 
-def _library() -> Path:
-    tools = runtime_folder() / "tools"
-    for _ in range(2):
-        for folder in (Path("/usr/lib"), tools / "usr" / "lib"):
-            for library in folder.glob(f"*/faketime/{_LIBRARY}"):
-                return library
-        subprocess.run([str(HOME / "scripts" / "host-packages"), str(tools), "libfaketime"], check=False)
-    raise Trouble("missing: libfaketime", "sudo apt-get install --no-install-recommends libfaketime")
+def _library(steps: Progress) -> Path:
+    """Return forky's libfaketime, fetched once: before its 0.9.12 sleeping fails in Python 3.11 and later."""
+    shelf = make_folder(runtime_folder())
+    folder = shelf / "libfaketime"
+    with locked_file(shelf / ".libfaketime.lock"):
+        if not folder.is_dir():
+            require_tools(("mmdebstrap",))
+            part = Path(tempfile.mkdtemp(prefix=".libfaketime.part-", dir=shelf))
+            try:
+                with steps.step("libfaketime of Debian forky") as step:
+                    unpack("forky", ["libfaketime"], part / "root", shelf / "libfaketime.log", step)
+                (part / "root").rename(folder)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+    return next(folder.glob(f"usr/lib/*/faketime/{_LIBRARY}"))

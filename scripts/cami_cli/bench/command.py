@@ -6,6 +6,7 @@ import typer
 import yaml
 from rich.console import Console
 
+from cami_cli.bench import access as access_benchmark
 from cami_cli.bench import cstore as cstore_benchmark
 from cami_cli.bench import delivery as delivery_benchmark
 from cami_cli.bench import link_emulator_ends
@@ -68,6 +69,17 @@ def delivery(
         instances=instances,
     )
     _show(report)
+
+
+@app.command()
+def access(
+    rows: Annotated[int, typer.Option(min=1000, help="Studies in the larger study index.")] = 1_000_000,
+    studies: Annotated[int, typer.Option(min=300, help="Studies that both servers hold.")] = 5000,
+    repeats: Annotated[int, typer.Option(min=3, help="Times that each search is made.")] = 30,
+    suite: SuiteOption = None,
+) -> None:
+    """Search the study index at 10,000 and 1,000,000 studies, and by QIDO-RS against stock Orthanc."""
+    _show(access_benchmark.measure(suite or "forky", rows=rows, studies=studies, repeats=repeats, steps=Progress()))
 
 
 def _settings(pairs: list[str]) -> dict[str, Any]:

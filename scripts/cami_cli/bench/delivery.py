@@ -76,14 +76,14 @@ QUICK = Plan(
 #: What `chosen` takes beside the groups, which are called by modality and rate, as CT-2.
 _OTHER_CELLS = ("emergency", "cap", "stock-fault", "queue", *TITLES)
 
-#: More than a cell can deliver when the line is full, so that it is time that ends it; radiographs are what they are.
+#: More than a cell can deliver when the line is full, so that it is time that ends it.
 _SENT = {
     ("CT", SLOW): Wanted("CT-30", "CT", 30),
     ("MR", SLOW): Wanted("MR-120", "MR", 120),
-    ("DX", SLOW): Wanted("DX-small", "DX", 2, 1400),
+    ("DX", SLOW): Wanted("DX-6", "DX", 6, 1400),
     ("CT", FAST): Wanted("CT-140", "CT", 140),
     ("MR", FAST): Wanted("MR-560", "MR", 560),
-    ("DX", FAST): Wanted("DX-small", "DX", 2, 1400),
+    ("DX", FAST): Wanted("DX-26", "DX", 26, 1400),
 }
 #: Radiographs are few and large: one that has not arrived whole does not count, so they get more time.
 _PATIENCE: Mapping[Modality, float] = {"DX": 2.0}

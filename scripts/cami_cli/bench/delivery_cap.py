@@ -34,23 +34,29 @@ class Capped:
     least: float
     """Bytes in the calmest ten seconds while there was enough to send."""
     exempt: float
-    """Bytes of the busiest ten seconds that were exempt."""
+    """Bytes that were exempt: so much the busiest ten seconds may have beyond the cap."""
+    peak: float
+    """Bytes in the busiest second."""
     seconds: float
 
     @property
     def worst(self) -> float:
-        """Return how far the busiest or the calmest ten seconds are from the cap, as a part of it."""
-        return max(abs(self._part(self.most - self.exempt)), abs(self._part(self.least)))
+        """Return how far ten seconds are at worst from what the cap allows, as a part of it.
+
+        With something exempt, only beyond it: the others stand back for it afterwards, so some ten seconds have less.
+        """
+        over = self._part(self.most) - self.exempt / (self.cap * SPAN)
+        return max(over, 0.0) if self.exempt else max(abs(over), abs(self._part(self.least)))
 
     def _part(self, amount: float) -> float:
         return amount / (self.cap * SPAN) - 1
 
     def __str__(self) -> str:
         """Say it in a line."""
-        beside = f", {self.exempt / 1e6:.2f} MB of exempt beside it" if self.exempt else ""
+        beside = f", {self.exempt / 1e6:.2f} MB of it exempt" if self.exempt else ""
         return (
-            f"{100 * self._part(self.least):+.1f} to {100 * self._part(self.most - self.exempt):+.1f} % "
-            f"in {self.seconds:.0f} s{beside}"
+            f"{100 * self._part(self.least):+.1f} to {100 * self._part(self.most):+.1f} % in {self.seconds:.0f} s"
+            f"{beside}; busiest second {self.peak * _BITS / 1e6:.1f} Mbit/s"
         )
 
 
@@ -82,11 +88,11 @@ def hold_cap(servers: Servers, line: ThinLine, batch: Batch, urgent: Batch | Non
             future.result()
         exempt = _size(pair, urgent) * _ON_THE_WIRE if urgent else 0.0
     least, most = windows(seen)
-    return Capped(mbit_s * 1e6 / _BITS, most, least, exempt, seen[-1][0])
+    return Capped(mbit_s * 1e6 / _BITS, most, least, exempt, windows(seen, 1.0)[1], seen[-1][0])
 
 
-def windows(seen: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Return the fewest and the most bytes in any span of ten seconds: fewest in the middle, most anywhere.
+def windows(seen: Sequence[tuple[float, float]], span: float = SPAN) -> tuple[float, float]:
+    """Return the fewest and the most bytes in any span of so many seconds: fewest in the middle, most anywhere.
 
     Parameters
     ----------
@@ -97,12 +103,12 @@ def windows(seen: Sequence[tuple[float, float]]) -> tuple[float, float]:
     least, most = float("inf"), 0.0
     start = 0
     for at, amount in seen:
-        while at - seen[start + 1][0] >= SPAN if start + 1 < len(seen) else False:
+        while start + 1 < len(seen) and at - seen[start + 1][0] >= span:
             start += 1
         began, before = seen[start]
-        if at - began < SPAN:
+        if at - began < span:
             continue
-        inside = (amount - before) * SPAN / (at - began)
+        inside = (amount - before) * span / (at - began)
         most = max(most, inside)
         if first <= began and at <= last:
             least = min(least, inside)

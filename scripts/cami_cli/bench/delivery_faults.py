@@ -17,11 +17,10 @@ from cami_cli.bench.delivery_cells import LOOK
 from cami_cli.bench.delivery_images import Batch, orthanc_id, study_id
 from cami_cli.bench.delivery_senders import LUA, OURS, store
 from cami_cli.bench.delivery_servers import MO, Pair, Servers
-from cami_cli.bench.link_emulator_ends import ThinLine
+from cami_cli.bench.link_emulator_ends import Seen, ThinLine
 from cami_cli.errors import Trouble
 
-_BITS = 8
-#: A line counts as back at full rate when it carries so much of its rate over so many seconds.
+#: A line counts as back at full rate when it carries so much of what it did before, over so many seconds.
 _FULL, _WINDOW = 0.9, 2.0
 _FLOWING_BYTES = 10_000
 _EMERGENCY_SECONDS = 60.0
@@ -49,6 +48,14 @@ class Outcome:
     line_bytes: float
     """IP bytes from the proxy to the centre meanwhile."""
 
+    def __str__(self) -> str:
+        """Say it in a line."""
+        full = "" if self.full is None else f", full again after {self.full:.1f} s"
+        return (
+            f"{self.lost} lost, {self.duplicated} duplicated, {self.altered} altered of {self.sent} in "
+            f"{self.seconds:.0f} s{full}, {self.line_bytes / 1e6:.2f} MB on the line"
+        )
+
 
 def break_down(
     servers: Servers, line: ThinLine, batch: Batch, fault: Fault, *, mbit_s: float, outage: float
@@ -59,10 +66,13 @@ def break_down(
     with ThreadPoolExecutor(1) as pool, servers.pair("ours", weak=WEAKNESS.get(fault, "none")) as pair:
         began = line.look()
         sending = pool.submit(OURS.send, pair, batch, [])
+        _until(lambda: pair.centre.instances() >= wanted // 6, 180, "a sixth was not delivered")
+        before = line.look()
         _until(lambda: pair.centre.instances() >= wanted // 3, 180, "a third was not delivered")
         sending.result()
+        usual = _rate(before, line.look())
         down = break_it(fault, Scene(pair, line, outage, lambda: pair.centre.instances() >= wanted))
-        flowing, full = (None, None) if fault in ("none", "flaky") else _recovery(pair, line, mbit_s, wanted)
+        flowing, full = (None, None) if fault in ("none", "flaky") else _recovery(pair, line, usual, wanted)
         # What is not there by now is counted as lost, however it got so far.
         _wait(lambda: pair.centre.instances() >= wanted, 240)
         ended = line.look()
@@ -119,8 +129,8 @@ def emergency(
         return alone, behind
 
 
-def _recovery(pair: Pair, line: ThinLine, mbit_s: float, wanted: int) -> tuple[float | None, float | None]:
-    """Return when anything flowed again and when the line was full again, in seconds from now."""
+def _recovery(pair: Pair, line: ThinLine, usual: float, wanted: int) -> tuple[float | None, float | None]:
+    """Return when anything flowed again and when as much as before the fault, in seconds from now."""
     began = line.look()
     seen = [began]
     flowing = None
@@ -131,11 +141,14 @@ def _recovery(pair: Pair, line: ThinLine, mbit_s: float, wanted: int) -> tuple[f
             flowing = seen[-1].at - began.at
         while len(seen) > 2 and seen[-1].at - seen[1].at >= _WINDOW:
             seen.pop(0)
-        span = seen[-1].at - seen[0].at
-        rate = (seen[-1].up.bytes - seen[0].up.bytes) * _BITS / (mbit_s * 1e6 * span)
-        if span >= _WINDOW and rate >= _FULL:
+        if seen[-1].at - seen[0].at >= _WINDOW and _rate(seen[0], seen[-1]) >= _FULL * usual:
             return flowing, seen[0].at - began.at
     return flowing, None
+
+
+def _rate(before: Seen, after: Seen) -> float:
+    """Return the bytes a second towards the centre between two looks."""
+    return (after.up.bytes - before.up.bytes) / (after.at - before.at)
 
 
 def _compare(pair: Pair, batch: Batch) -> tuple[int, int, int]:

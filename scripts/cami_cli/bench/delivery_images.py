@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from cami_cli import phantoms
 from cami_cli.phantoms import ct, dx, mr, people
 from cami_cli.phantoms.study import UTF8, Device, Study
 
@@ -54,7 +56,7 @@ def draw(wanted: Wanted, folder: Path) -> Batch:
     """Draw a study, or find it drawn already."""
     place = folder / wanted.name
     mark = place.with_suffix(".json")
-    key = f"{wanted}"
+    key = f"{wanted} {_recipe()}"
     if not (mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == key):
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
@@ -63,6 +65,13 @@ def draw(wanted: Wanted, folder: Path) -> Batch:
         mark.write_text(json.dumps(key), encoding="utf-8")
     files = tuple(sorted(place.iterdir()))
     return Batch(wanted.modality, place, files, sum(file.stat().st_size for file in files))
+
+
+@cache
+def _recipe() -> str:
+    """Return a digest of the code that draws: what another release drew is drawn anew."""
+    code = sorted(Path(phantoms.__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in code)).hexdigest()
 
 
 def orthanc_id(file: Path) -> str:
@@ -81,9 +90,22 @@ def study_id(file: Path) -> str:
 
 
 def _instances(wanted: Wanted) -> Iterator[Dataset]:
-    study = Study(
-        seed=3,
-        key=f"bench/delivery/{wanted.name}",
+    if wanted.modality == "DX":
+        # An examination has two views; more are those of the next people.
+        detector = dx.Detector(rows=wanted.rows, columns=wanted.rows)
+        for number in range((wanted.count + 1) // 2):
+            yield from dx.instances(_study(wanted, number), detector, ExplicitVRLittleEndian)
+    elif wanted.modality == "CT":
+        yield from ct.instances(_study(wanted), ct.Scanner(signed=True, slices=wanted.count), ExplicitVRLittleEndian)
+    else:
+        size = wanted.rows or _MR_SIZE
+        yield from mr.instances(_study(wanted), (wanted.count + 1) // 2, size, ExplicitVRLittleEndian)
+
+
+def _study(wanted: Wanted, number: int = 0) -> Study:
+    return Study(
+        seed=3 + number,
+        key=f"bench/delivery/{wanted.name}/{number}",
         person=people.IVANOV,
         device=Device("Синтетическая больница № 1", f"{wanted.modality} PHANTOM", "BENCH", "1"),
         modality=wanted.modality,
@@ -93,9 +115,3 @@ def _instances(wanted: Wanted) -> Iterator[Dataset]:
         time="120000",
         accession="BENCH3",
     )
-    if wanted.modality == "CT":
-        return ct.instances(study, ct.Scanner(signed=True, slices=wanted.count), ExplicitVRLittleEndian)
-    if wanted.modality == "MR":
-        return mr.instances(study, (wanted.count + 1) // 2, wanted.rows or _MR_SIZE, ExplicitVRLittleEndian)
-    detector = dx.Detector(rows=wanted.rows, columns=wanted.rows)
-    return dx.instances(study, detector, ExplicitVRLittleEndian)

@@ -15,6 +15,7 @@ from typing import NoReturn, Protocol, runtime_checkable
 from cami_cli import region as regions
 from cami_cli.demo import table
 from cami_cli.demo.delivery import Delivery
+from cami_cli.demo.outage import Outage
 from cami_cli.demo.stage import Stage
 from cami_cli.demo.witness import Witness
 from cami_cli.errors import Trouble
@@ -98,10 +99,21 @@ def _show(plan: Plan, stage: Stage, region: Region, state: StateFolder) -> bool:
         stage.check(check)
         passed = passed and check.passed
 
+    stage.step("The line to the centre is cut while a device stores a study")
+    check = Outage(region, state, _slices(folder, written), stage).run()
+    stage.check(check)
+    passed = passed and check.passed
+
     stage.step("Try it")
     _links(stage, region, written, state)
     _accounts(stage, region, reveal=not plan.once)
     return passed
+
+
+def _slices(folder: Path, written: Sequence[WrittenStudy]) -> tuple[Path, WrittenStudy]:
+    """Return a study of many images, with its folder."""
+    study = max(written, key=lambda study: study.instances)
+    return folder / study.folder, study
 
 
 def _images(plan: Plan, stage: Stage, folder: Path) -> Sequence[WrittenStudy]:

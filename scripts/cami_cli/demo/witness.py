@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydicom
+from pydicom.pixels.decoders.base import JPEGLSLosslessDecoder
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import JPEGLSLossless
 
 from cami_cli.api_client import ApiClient, orthanc_id
 from cami_cli.demo.checks import (
@@ -221,11 +225,20 @@ def _statuses(client: ApiClient, samples: Sequence[Sample], of: str) -> dict[str
     }
 
 
-def same_pixels(path: Path, stored: bytes | None) -> bool:
-    """Return whether the archive's file has the encoding and the very pixel data of the file at `path`."""
+def same_pixels(path: Path, stored: bytes | None) -> bool | None:
+    """Return whether the archive's file has the pixels of the file at `path`; None if this Python cannot decode them.
+
+    What the device compressed must come as the very same bytes. What it did not may have been made JPEG-LS for the
+    way: then every decoded sample must be the same.
+    """
     if stored is None:
         return False
     ours, theirs = pydicom.dcmread(path), pydicom.dcmread(io.BytesIO(stored))
-    return bool(
-        ours.file_meta.TransferSyntaxUID == theirs.file_meta.TransferSyntaxUID and ours.PixelData == theirs.PixelData
-    )
+    sent, held = ours.file_meta.TransferSyntaxUID, theirs.file_meta.TransferSyntaxUID
+    if sent == held:
+        return bool(ours.PixelData == theirs.PixelData)
+    if sent.is_compressed or held != JPEGLSLossless:
+        return False
+    if not JPEGLSLosslessDecoder.is_available:  # CPython 3.14: docs/dependencies.md
+        return None
+    return bool(np.array_equal(pixel_array(theirs, raw=True), pixel_array(ours, raw=True)))

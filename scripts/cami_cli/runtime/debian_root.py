@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def ensure_root(suite: Suite, steps: Progress) -> DebianRoot:
 def _make(suite: Suite, part: Path, steps: Progress) -> DebianRoot:
     with steps.step(f"Debian {suite} with Orthanc and dcmtk") as step:
         folder = part / "root"
-        _unpack(suite, folder, part.parent / "mmdebstrap.log", step)
+        unpack(suite, PACKAGES, folder, part.parent / "mmdebstrap.log", step)
         python = _python_version(folder)
         _complete(folder)
         step.show("compiling Python's library")
@@ -118,7 +119,14 @@ def _recipe() -> str:
     return f"{_LAYOUT}:{','.join(PACKAGES)}"
 
 
-def _unpack(suite: Suite, folder: Path, log: Path, step: Step) -> None:
+def unpack(suite: Suite, packages: Sequence[str], folder: Path, log: Path, step: Step) -> None:
+    """Unpack packages of Debian, with all that they depend on, into a folder that is not there yet.
+
+    Raises
+    ------
+    cami_cli.errors.Trouble
+        They cannot be fetched.
+    """
     command = [
         "mmdebstrap",
         "--variant=extract",
@@ -128,7 +136,7 @@ def _unpack(suite: Suite, folder: Path, log: Path, step: Step) -> None:
         # The Release file of a testing suite can be older than its validity; its signature is checked all the same.
         '--aptopt=Acquire::Check-Valid-Until "false"',
         '--aptopt=Acquire::Retries "3"',
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(packages)}",
         suite,
         str(folder),
         *filter(None, [os.environ.get("CAMI_DEBIAN_MIRROR")]),

@@ -29,6 +29,7 @@ PEOPLE = [
     ("disp", "dispatcher", ""),
     ("aud", "auditor", ""),
     ("mis", "mis", ""),
+    ("watch", "monitor", ""),
     ("root", "region_admin", ""),
 ]
 

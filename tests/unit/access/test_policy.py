@@ -29,6 +29,18 @@ def test_delivery_is_followed_by_six_roles(server):
     }
 
 
+@pytest.mark.parametrize("server", ["central", "proxy"])
+def test_studies_are_asked_for_by_who_treats_administers_or_dispatches(server):
+    asking = {role for role in Role if allowed(role, Action.RETRIEVAL_REQUEST, server)}
+    assert asking == set(Role) - {Role.AUDITOR, Role.MIS, Role.MONITOR}
+
+
+def test_patients_are_expected_by_the_people_of_a_proxy():
+    expecting = {role for role in Role if allowed(role, Action.RETRIEVAL_SCHEDULE, "proxy")}
+    assert expecting == {Role.TECHNOLOGIST, Role.MO_ADMIN}
+    assert not any(allowed(role, Action.RETRIEVAL_SCHEDULE, "central") for role in Role)
+
+
 def test_only_the_region_administrator_inspects():
     assert [role for role in Role if allowed(role, Action.ARCHIVE_INSPECT, "central")] == [Role.REGION_ADMIN]
 
@@ -36,3 +48,26 @@ def test_only_the_region_administrator_inspects():
 def test_members_stand_in_order_of_the_alphabet():
     assert list(Role) == sorted(Role)
     assert list(Action) == sorted(Action)
+
+
+@pytest.mark.parametrize(
+    ("server", "roles"),
+    [
+        ("central", {Role.MONITOR, Role.OPERATOR, Role.REGION_ADMIN}),
+        ("proxy", {Role.MONITOR, Role.OPERATOR, Role.REGION_ADMIN, Role.MO_ADMIN}),
+    ],
+)
+def test_figures_are_read_by_those_who_watch_over_the_running(server, roles):
+    assert {role for role in Role if allowed(role, Action.METRICS_READ, server)} == roles
+
+
+def test_a_monitoring_system_reads_figures_and_nothing_else():
+    assert [action for action in Action if allowed(Role.MONITOR, action, "central")] == [Action.METRICS_READ]
+
+
+def test_sending_again_is_for_those_who_look_after_a_proxy():
+    assert {role for role in Role if allowed(role, Action.DELIVERY_RESEND, "proxy")} == {
+        Role.MO_ADMIN,
+        Role.TECHNOLOGIST,
+    }
+    assert not any(allowed(role, Action.DELIVERY_RESEND, "central") for role in Role)

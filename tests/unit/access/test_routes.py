@@ -74,7 +74,7 @@ def test_changes_and_dangers_are_for_nobody(method, path):
         "/statistics",
         "/tools",
         "/tools/labels",
-        "/tools/metrics-prometheus",
+        "/tools/metrics",
         "/tools/create-archive",
         "/wado",
         "/dicom-web",
@@ -255,3 +255,9 @@ def test_no_path_but_ours_is_open(method, path):
     if clean is not None and match(method, clean, {}).rule in (Rule.PUBLIC, Rule.SELF):
         assert clean.split("/")[1] in ("", "cami", "ohif", "favicon.ico")
         assert ".." not in clean.split("/")
+
+
+def test_figures_are_for_those_who_watch_over_the_running():
+    assert match("GET", "/tools/metrics-prometheus", {}).rule is Rule.FIGURES
+    assert match("POST", "/tools/metrics-prometheus", {}).rule is Rule.NOBODY
+    assert match("GET", "/tools/metrics-prometheus", {"x": "1"}).rule is Rule.ADMIN_READ

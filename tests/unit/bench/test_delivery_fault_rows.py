@@ -77,8 +77,17 @@ def test_too_little_to_watch_is_no_proof() -> None:
 
 @pytest.mark.parametrize(
     ("most", "least", "exempt", "met"),
-    [(5.2e6, 4.8e6, 0, True), (5.3e6, 5e6, 0, False), (5e6, 4.7e6, 0, False), (6.2e6, 4.9e6, 1e6, True)],
+    [
+        (5.2e6, 4.8e6, 0, True),
+        (5.3e6, 5e6, 0, False),
+        (5e6, 4.7e6, 0, False),
+        (6.2e6, 4.9e6, 1e6, True),
+        (5.1e6, 4.9e6, 1e6, True),
+        (6.3e6, 4.9e6, 1e6, False),
+        (5.3e6, 4.5e6, 1e6, True),
+        (4.7e6, 4.7e6, 0, False),
+    ],
 )
 def test_the_cap_is_kept_within_five_percent(most: float, least: float, exempt: float, met: bool) -> None:
-    (row,) = cap_rows([("", Capped(500_000, most, least, exempt, 40.0))])
+    (row,) = cap_rows([("", Capped(500_000, most, least, exempt, 600_000, 40.0))])
     assert row.met is met

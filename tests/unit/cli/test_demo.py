@@ -9,19 +9,22 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pydicom
 import pytest
+from pydicom.uid import JPEGLSLossless
 from rich.console import Console
 
 from cami_cli import region as regions
 from cami_cli.api_client import ApiClient, Archived, Delivered, orthanc_id
-from cami_cli.demo import Plan, guide, table
+from cami_cli.demo import Plan, guide, outage, table
 from cami_cli.demo.checks import (
     Check,
     check_answers,
     check_delivery,
     check_names,
+    check_outage,
     check_pixels,
     check_shared_patient,
     check_sight,
@@ -131,7 +134,7 @@ class TestChecks:
     def test_pixels(self) -> None:
         assert check_pixels({"a": True}).passed
         assert check_pixels({"a": True, "b": False}) == Check(
-            "pixel data at the centre is byte for byte what the devices sent", False, "b"
+            "every pixel at the centre is what the devices sent", False, "b"
         )
 
     @pytest.mark.parametrize(
@@ -185,6 +188,32 @@ class TestPixels:
         stored = io.BytesIO()
         other.save_as(stored)
         assert not same_pixels(path, stored.getvalue())
+
+    def test_jpeg_ls_of_the_same_image(self, path: Path) -> None:
+        other = pydicom.dcmread(path)
+        other.compress(JPEGLSLossless, generate_instance_uid=False)
+        stored = io.BytesIO()
+        other.save_as(stored)
+        assert same_pixels(path, stored.getvalue())
+
+    def test_jpeg_ls_of_another_image(self, path: Path) -> None:
+        other = pydicom.dcmread(path)
+        other.PixelData = bytes([other.PixelData[0] ^ 1]) + other.PixelData[1:]
+        other.compress(JPEGLSLossless, generate_instance_uid=False)
+        stored = io.BytesIO()
+        other.save_as(stored)
+        assert not same_pixels(path, stored.getvalue())
+
+    def test_what_cannot_be_decoded_is_not_called_the_same(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        other = pydicom.dcmread(path)
+        other.compress(JPEGLSLossless, generate_instance_uid=False)
+        stored = io.BytesIO()
+        other.save_as(stored)
+        monkeypatch.setattr("cami_cli.demo.witness.JPEGLSLosslessDecoder", SimpleNamespace(is_available=False))
+        assert same_pixels(path, stored.getvalue()) is None
+        assert not check_pixels({"all": None}).passed
+        assert check_pixels({"one": None, "other": True}).passed
+        assert not check_pixels({"one": None, "other": False}).passed
 
     def test_nothing(self, path: Path) -> None:
         assert not same_pixels(path, None)
@@ -364,7 +393,7 @@ class TestWitness:
 
     def test_changed_pixels(self, centre: Centre, region: Region, images: tuple[Path, list[WrittenStudy]]) -> None:
         centre.leak = "pixels"
-        title = "pixel data at the centre is byte for byte what the devices sent"
+        title = "every pixel at the centre is what the devices sent"
         assert title in self.failed(region, images)
 
     def test_names_of_devices_that_declare_nonsense(
@@ -417,6 +446,44 @@ class TestStage:
             "   CT: sent 100, at the centre 100 of 100",
             "   CT: sent 100, at the centre 100 of 100, confirmed",
         ]
+
+
+class TestOutage:
+    def test_all_of_it_once_is_what_counts(self) -> None:
+        assert check_outage(["a", "b"], ["b", "a"], longest=2, confirmed=2).passed
+
+    @pytest.mark.parametrize(
+        ("there", "confirmed", "longest", "words"),
+        [
+            (["a"], 1, 1, "1 lost; 1 of 2 confirmed"),
+            (["a", "b", "b"], 2, 1, "1 twice"),
+            (["a", "b", "c"], 2, 1, "1 that nobody sent"),
+            (["a", "b"], 2, 0, "nothing was there"),
+        ],
+    )
+    def test_anything_else_fails(self, there: list[str], confirmed: int, longest: int, words: str) -> None:
+        check = check_outage(["a", "b"], there, longest=longest, confirmed=confirmed)
+        assert not check.passed
+        assert words in check.detail
+
+    def test_copies_are_a_study_of_their_own(self, tmp_path: Path) -> None:
+        study, *_ = write_phantoms(tmp_path / "ph", small=True, only=["MR"])
+        source, folder = tmp_path / "ph" / study.folder, tmp_path / "copies"
+        folder.mkdir()
+        study_uid, sent = outage.copies(source, folder, study.instances + 3)
+        read = [pydicom.dcmread(path) for path in sorted(folder.iterdir())]
+        assert {str(dataset.StudyInstanceUID) for dataset in read} == {study_uid}
+        assert study_uid != study.study_uid
+        assert [str(dataset.SOPInstanceUID) for dataset in read] == sent
+        assert len(set(sent)) == study.instances + 3
+        assert all(dataset.file_meta.MediaStorageSOPInstanceUID == dataset.SOPInstanceUID for dataset in read)
+        assert read[0].PixelData == pydicom.dcmread(min(source.glob("*.dcm"))).PixelData
+
+    def test_the_picture(self) -> None:
+        look = outage.Look(NOON, 40, 20, "THE LINE IS CUT")
+        assert look.bar() == f"12:00:00  {'█' * 20}{' ' * 20}  40 wait,  20 arrived  THE LINE IS CUT"
+        assert outage.sparkline([0, 10, 70, 70, 0]) == "▁▂██▁"
+        assert outage.sparkline([0, 0]) == "▁▁"
 
 
 class TestState:

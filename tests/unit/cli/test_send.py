@@ -36,7 +36,7 @@ class Archive:
         handlers = [
             (evt.EVT_C_STORE, self._keep),
             (evt.EVT_ACCEPTED, self._note),
-            (evt.EVT_CONN_OPEN, store._send_at_once),
+            (evt.EVT_CONN_OPEN, store.send_at_once),
         ]
         self._server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
         self.address = DicomAddress("127.0.0.1", self._server.socket.getsockname()[1], "PROXY42001")

@@ -15,8 +15,12 @@ from cami.archive import Change, ChangePage, InstanceIdentity, Marks, ObjectIden
 from cami.db import open_engine
 from cami.db.tables import metadata
 from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Manifests, ProxyReports, Quarantine, Receiver
+from cami.delivery.controls import Controls
+from cami.delivery.line import Line as LineState
 from cami.delivery.link import ManifestAnswer, Receipt
 from cami.delivery.manifests import Announcement
+from cami.delivery.meter import Meter
+from cami.delivery.repeat import Repeats
 from cami.delivery.reports import Report
 from cami.errors import NotFound, Permanent, Transient
 from tests.unit.fakes import Hands
@@ -162,7 +166,8 @@ class Line:
 
     def send(self, dicom, sha256, passage, *, begun=False):
         fault = self._fault()
-        reception = self.region.receiver.receive(self.mo, dicom)
+        total = int(passage.headers.get("X-Cami-Study-Total", 0))
+        reception = self.region.receiver.receive(self.mo, dicom, study_total=total)
         if fault == "answer lost":
             raise Transient("line cut")
         return Receipt(reception.outcome, reception.reason, reception.sha256)
@@ -172,7 +177,7 @@ class Line:
 
     def confirm(self, manifest):
         fault = self._fault()
-        announced = Announcement(manifest.study_id, manifest.instances, manifest.pixels, manifest.series)
+        announced = Announcement(manifest.study_id, manifest.instances, manifest.pixels, manifest.series, manifest.lag)
         check = self.region.manifests.check(self.mo, announced)
         if fault == "answer lost":
             raise Transient("line cut")
@@ -266,7 +271,12 @@ class ProxySide:
         """What a crash does: all that was in memory is gone."""
         self.queue = DeliveryQueue(self.engine, self.region.clock)
         self.feed = ChangeFeed(self.archive, self.queue)
-        self.courier = Courier(self.archive, self.queue, self.line, self.region.clock)
+        self.line_state = LineState(self.region.clock)
+        self.meter = Meter()
+        self.courier = Courier(
+            self.archive, self.queue, self.line, self.region.clock, line=self.line_state, meter=self.meter
+        )
+        self.controls = Controls(self.line.mo, self.queue, Repeats(self.engine))
         self.queue.recover()
 
     def work(self, rounds=50):

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from cami.delivery.line import LONGEST_REST, Line
+from cami.delivery.reasons import Cause
 from cami.errors import Transient
 from cami.watch.progress import queue_totals
 from tests.unit.fakes import Hands
@@ -77,3 +78,29 @@ def test_a_dead_line_costs_one_read_not_one_a_sender(region):
     assert queue_totals(proxy.engine).queued == 3
     region.clock.pass_(seconds=1)
     assert proxy.courier.send_next()
+
+
+def test_an_outage_is_known_with_its_beginning_and_its_cause(line, clock):
+    assert line.outage is None
+    began = clock.now()
+    line.failed()
+    clock.pass_(seconds=30)
+    line.failed(Cause.CENTRE)
+    assert (line.outage.cause, line.outage.since) == (Cause.CENTRE, began)
+    line.works()
+    assert line.outage is None
+
+
+def test_somebody_who_hears_nothing_makes_no_sender_wait(line):
+    line.unheard()
+    assert line.outage.cause is Cause.LINE
+    assert line.may_be_tried()
+    assert line.may_be_tried()
+    line.heard()
+    assert line.outage is None
+
+
+def test_a_centre_that_answers_but_takes_nothing_is_no_line_that_works(line):
+    line.failed(Cause.CENTRE)
+    line.heard()
+    assert line.outage.cause is Cause.CENTRE

@@ -1,11 +1,14 @@
 """Which images are made smaller for the way, by the registry."""
 
 import hashlib
+import time
 
+import numpy as np
 import pytest
 
 from cami.delivery import Lossless
 from cami.delivery import lossless as module
+from cami.delivery.lossless import within_stored_bits
 from cami.delivery.queue import Item
 from cami.region import Link
 
@@ -67,3 +70,34 @@ def test_the_digest_is_of_what_was_sent(region):
     assert list(region.central.files.values()) == [smaller]
     (item,) = proxy.queue.manifest(region.central.parse(smaller).study_id).instances.values()
     assert item == hashlib.sha256(smaller).hexdigest()
+
+
+SAMPLES = np.array([0, 1, 4095, 2048], dtype="<u2")
+
+
+@pytest.mark.parametrize(
+    ("samples", "allocated", "stored", "fits"),
+    [
+        (SAMPLES, 16, 12, True),
+        (SAMPLES | 0x1000, 16, 12, False),
+        (SAMPLES + np.array([0, 0, 1, 0], dtype="<u2"), 16, 12, False),
+        (SAMPLES.view("<i2") - 1, 16, 12, False),
+        (SAMPLES.view("<i2") - 1, 16, 16, True),
+        (np.array([255, 0], dtype="u1"), 8, 8, True),
+        (np.array([64, 0], dtype="u1"), 8, 6, False),
+        (np.array([1 << 20], dtype="<u4"), 32, 16, False),
+        (np.array([255], dtype="u1"), 1, 1, False),
+        (np.array([255], dtype="u1"), 16, 12, False),
+        (SAMPLES, 16, 0, False),
+        (SAMPLES, 12, 16, False),
+    ],
+)
+def test_bits_above_the_stored_ones_never_get_to_the_encoder(samples, allocated, stored, fits):
+    assert within_stored_bits(samples.tobytes(), allocated, stored) is fits
+
+
+def test_looking_at_every_bit_of_a_large_frame_takes_milliseconds():
+    frame = np.full(2048 * 2048, 4095, dtype="<u2").tobytes()
+    began = time.process_time()
+    assert within_stored_bits(frame, 16, 12)
+    assert time.process_time() - began < 0.5

@@ -190,6 +190,7 @@ def test_nothing_leaves_the_quarantine_or_the_confirmed_by_itself():
     assert ways == {Command.RETRY, Command.REJECT}, "people decide"
     assert State.REJECTED not in {state for state, _ in TRANSITIONS}
     assert {command for state, command in TRANSITIONS if state is State.CONFIRMED} == {
+        Command.RECHECK,
         Command.CONFIRM,
         Command.MISS,
         Command.QUARANTINE,

@@ -94,11 +94,18 @@ def test_a_broken_line_loses_no_errand(centre, how, which):
 def test_what_is_asked_twice_is_one_errand_while_it_is_open(centre):
     first = ask(centre)
     assert ask(centre, asked_by="doc.42001") == first
-    assert ask(centre, kind=Kind.SEND) != first
-    assert ask(centre, priority=Priority.EMERGENCY) != first
     assert ask(centre, mo="42002") != first
+    assert ask(centre, study=Study("b-study")) != first
+    assert ask(centre) == first
+    assert ask(centre, priority=Priority.EMERGENCY) != first
     Proxy(centre).runner.step()
     assert ask(centre) > first
+
+
+def test_a_raise_after_a_lower_is_a_new_one(centre):
+    """With the line down all three wait; swallowed by the first, the last would leave the study lowered."""
+    numbers = [ask(centre), ask(centre, kind=Kind.LOWER), ask(centre)]
+    assert numbers == sorted(set(numbers))
 
 
 def test_outcomes(centre):
@@ -127,17 +134,19 @@ def test_an_errand_of_a_newer_centre_stops_no_other(centre):
 
 
 def test_a_failing_errand_waits_and_lets_others_pass(centre):
-    failing, other = ask(centre), ask(centre, kind=Kind.SEND)
+    failing, other, after = ask(centre), ask(centre, study=Study("b-study")), ask(centre, kind=Kind.SEND)
     proxy = Proxy(centre, Transient("database is locked"))
     proxy.runner.step()
     assert centre.book.entry(failing).done_at is None
     assert centre.book.entry(other).outcome == "done"
+    assert centre.book.entry(after).done_at is None, "of one study the order is kept"
     proxy.runner.step()
-    assert f"except={failing}" in proxy.line.calls[-1][1]
+    assert f"except={failing},{after}" in proxy.line.calls[-1][1]
     assert len(proxy.seen) == 2
     centre.clock.pass_(seconds=11)
     proxy.runner.step()
-    assert centre.book.entry(failing).outcome == "done"
+    assert [wanted.number for wanted in proxy.seen] == [failing, other, failing, after]
+    assert centre.book.entry(after).outcome == "done"
 
 
 def test_a_clock_set_back_does_not_put_off_for_longer(centre):

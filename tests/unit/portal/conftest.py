@@ -40,6 +40,11 @@ class Services:
     known: dict = field(default_factory=dict)
     asked: list = field(default_factory=list)
     closed: list = field(default_factory=list)
+    indexed: list | None = None
+    elsewhere: list = field(default_factory=list)
+    standing: dict = field(default_factory=dict)
+    brought: list = field(default_factory=list)
+    refuses: Exception | None = None
 
     def identify(self, headers):
         return self.person if "cami_session=right" in headers.get("cookie", "") else None
@@ -55,16 +60,40 @@ class Services:
         self.asked.append(query)
         return self.studies
 
+    def newest(self, identity, words, days, limit):
+        assert identity == self.person
+        self.asked.append((words, days, limit))
+        return self.indexed
+
+    def absent(self, identity, days):
+        assert identity == self.person
+        self.asked.append(days)
+        return self.elsewhere
+
+    def coming(self, identity, study_ids):
+        return {study_id: self.standing[study_id] for study_id in study_ids if study_id in self.standing}
+
+    def bring(self, identity, study_id):
+        assert identity == self.person
+        if self.refuses:
+            raise self.refuses
+        self.brought.append(study_id)
+
+    def opening(self, identity, study_uid):
+        assert identity == self.person
+        self.brought.append(study_uid)
+        return [self.standing[study_uid]] if study_uid in self.standing else []
+
     def progress(self, study_ids):
         return {study_id: self.known[study_id] for study_id in study_ids if study_id in self.known}
 
 
 def make_portal(services, config):
     pages = Pages(config, REGION)
-    archive = ArchivePage(pages, services, services, config.role)
+    archive = ArchivePage(pages, services, services, services, config.role)
     sign_in = SignInPages(pages, services, services, services, cookie_secure=config.cookie_secure)
     return SimpleNamespace(
-        desk=Desk(pages, services, archive), sign_in=sign_in, viewer=Viewer(config.ohif, services, pages)
+        desk=Desk(pages, services, archive), sign_in=sign_in, viewer=Viewer(config.ohif, services, pages, services)
     )
 
 

@@ -81,10 +81,21 @@ def test_a_search_goes_into_a_cookie_never_into_an_address(portal, services):
     services.studies = [study(), study("Сидоров^Сидор", "1.2.4")]
     cookie = header(answer, "Set-Cookie")[0].partition(";")[0]
     shown = portal.desk.archive(get("/cami", {"cookie": f"cami_session=right; {cookie}"}))
-    assert services.asked[0]["Query"] == {"StudyDate": "20261101-"}
+    assert services.asked[:1] == [("елкин", "20261101-", 2001)]
+    assert services.asked[1]["Query"] == {"StudyDate": "20261101-"}
     assert "Найдено: 1" in text_of(shown)
     assert "Сидоров" not in text_of(shown)
     assert 'value="елкин"' in shown.body.decode()
+
+
+def test_what_the_index_finds_is_not_looked_through(portal, services):
+    services.indexed = [study("Yolkin^Petr")]
+    services.studies = [study("Сидоров^Сидор", "1.2.4")]
+    cookie = header(portal.desk.archive(post("/cami", COOKIE, urlencode({"words": "елкин"}))), "Set-Cookie")[0]
+    shown = text_of(portal.desk.archive(get("/cami", {"cookie": f"cami_session=right; {cookie.partition(';')[0]}"})))
+    assert "Yolkin Petr" in shown
+    assert "Сидоров" not in shown
+    assert [asked["RequestedTags"][0] for asked in services.asked if isinstance(asked, dict)] == ["ModalitiesInStudy"]
 
 
 def test_resetting_forgets_the_search(portal):

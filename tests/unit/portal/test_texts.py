@@ -11,9 +11,12 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from cami.access import Reason, Role
-from cami.portal import wording
+from cami.errors import Transient
+from cami.portal import Coming, wording
 from tests.unit.portal.conftest import COOKIE, OPERATOR, Services, get, make_portal, post, progress, settings, study
 
+#: Rendered in test_routing_page.py.
+ROUTING_TEMPLATES = {"routing.html", "routing_history.html"}
 #: Names that stay as they are in a Russian text.
 NAMES = {"Orthanc", "Explorer", "Caps", "Lock", "English"}
 CYRILLIC = re.compile("[А-Яа-яЁё]")
@@ -67,6 +70,23 @@ class Words(HTMLParser):
         self.found.append(data)
 
 
+def pages_of_what_is_elsewhere(language, ohif):
+    cookie = {"cookie": f"cami_session=right; i18next={language}"}
+    for role in ("central", "proxy"):
+        services = Services(studies=[study()], elsewhere=[study("Сидоров^Сидор", "1.2.4")])
+        portal = make_portal(services, settings(role, ohif=ohif))
+        for state in ("at_mo", "asked", "away", "returning", "not_returned"):
+            for received in (0, 3):
+                told = Coming("", state, received, 7, may_ask=True, nothing_here=not received, minutes=5)
+                services.standing = {"id-1.2.3": told, "id-1.2.4": told, "1.2.3": told}
+                yield portal.desk.archive(get("/cami", cookie))
+                yield portal.viewer.answer(get("/ohif/viewer", cookie, StudyInstanceUIDs="1.2.3"))
+        services.standing = {"1.2.3": Coming("", "asked", 0, None, may_ask=True, nothing_here=True)}
+        yield portal.viewer.answer(get("/ohif/viewer", cookie, StudyInstanceUIDs="1.2.3"))
+        services.refuses = Transient("no line")
+        yield portal.desk.bring(post("/cami/bring", cookie, "study=x"))
+
+
 def pages(language):
     services = Services(studies=[study(), study("Сидоров^Сидор", "1.2.4")], known={"id-1.2.3": progress()})
     cookie = {"cookie": f"cami_session=right; i18next={language}"}
@@ -92,15 +112,15 @@ def words(page):
     return " ".join(parser.found)
 
 
-def test_russian_pages_hold_no_english():
-    for page in pages("ru"):
+def test_russian_pages_hold_no_english(ohif):
+    for page in [*pages("ru"), *pages_of_what_is_elsewhere("ru", ohif)]:
         assert page.status == 200
         assert set(re.findall(r"[A-Za-z]{2,}", words(page))) - NAMES == set()
 
 
-def test_english_pages_hold_russian_names_only():
+def test_english_pages_hold_russian_names_only(ohif):
     names = r"ЁЛКИН Пётр Ильич|Сидоров Сидор|К-17|ОГК|Смирнова Анна Олеговна|Кузьмин Пётр|ГБ № \d|Русский"
-    for page in pages("en-US"):
+    for page in [*pages("en-US"), *pages_of_what_is_elsewhere("en-US", ohif)]:
         assert page.status == 200
         assert CYRILLIC.findall(re.sub(names, "", words(page))) == []
 
@@ -108,12 +128,13 @@ def test_english_pages_hold_russian_names_only():
 def test_every_template_is_rendered_by_these_tests():
     rendered = Path(str(files("cami.portal").joinpath("templates")))
     known = {"base.html", "message.html", "archive.html", "login.html", "no_images.html", "no_viewer.html",
-             "not_found.html"}  # fmt: skip
+             "not_found.html", "bringing.html", "coming.html", "no_line.html"} | ROUTING_TEMPLATES  # fmt: skip
     known |= {
         "quarantine.html",
         "quarantine_group.html",
         "quarantine_decided.html",
     }  # tests/unit/portal/test_quarantine_page.py
+    known |= {"delivery.html", "completeness.html"}  # in test_delivery_page, which fills them with a real delivery
     assert {path.name for path in rendered.iterdir()} == known
 
 

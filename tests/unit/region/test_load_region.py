@@ -8,7 +8,7 @@ import yaml
 
 from cami.errors import Invalid, NotFound
 from cami.orthanc_config import TEMPLATES
-from cami.region import MO_ROLES, REGION_ROLES, ROLES, Coercion, Retention, load_region
+from cami.region import MO_ROLES, REGION_ROLES, ROLES, Coercion, Prefetch, Retention, load_region
 
 GOOD = """\
 name: Кузбасс
@@ -79,7 +79,7 @@ def test_frozen(tmp_path):
 def test_roles_are_of_the_region_or_of_an_mo():
     assert set(ROLES) == MO_ROLES | REGION_ROLES
     assert not MO_ROLES & REGION_ROLES
-    assert len(ROLES) == 10
+    assert len(ROLES) == 11
 
 
 def test_development_region():
@@ -99,7 +99,7 @@ def test_development_region():
             "mo_admin",
         }
         assert mo.oid.startswith("1.2.643.5.1.13.13.12.2.42.")
-    assert {account.role for account in region.accounts if not account.mo} == REGION_ROLES - {"mis"}
+    assert {account.role for account in region.accounts if not account.mo} == REGION_ROLES - {"mis", "monitor"}
     # Somebody who reads the file with types guessed must get the same texts.
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert [mo["code"] for mo in raw["organizations"]] == ["42001", "42002", "42900"]
@@ -329,3 +329,34 @@ def test_what_a_proxy_keeps(tmp_path):
 def test_wrong_retention(tmp_path, settings, message):
     ((_line, _field, told),) = refusals(tmp_path, GOOD.replace("      link:\n", f"      {settings}\n      link:\n"))
     assert message in told
+
+
+def test_which_earlier_studies_a_proxy_fetches(tmp_path):
+    settings = "prefetch: {count: 5, years: 10, max_mb: 500, evening: '18:30'}"
+    text = GOOD.replace("      link:\n", f"      {settings}\n      link:\n")
+    proxy = load(tmp_path, text).organizations[0].proxy
+    assert proxy.prefetch == Prefetch(count=5, years=10, max_mb=500, evening="18:30")
+    assert load(tmp_path, GOOD).organizations[0].proxy.prefetch.count == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "message"),
+    [
+        ("count: -1", "count", "greater than"),
+        ("count: 51", "count", "less than"),
+        ("years: 0", "years", "greater than"),
+        ("max_mb: 1.5", "max_mb", "whole number"),
+        ("evening: 8 pm", "evening", "time of day"),
+        ("days: 5", "days", "no such field"),
+    ],
+)
+def test_wrong_prefetch(tmp_path, settings, field, message):
+    text = GOOD.replace("      link:\n", f"      prefetch:\n        {settings}\n      link:\n")
+    ((line, place, told),) = refusals(tmp_path, text)
+    assert (line, place) == (15, f"organizations[0].proxy.prefetch.{field}")
+    assert message in told
+
+
+def test_a_wrong_rate_down_the_line(tmp_path):
+    ((_line, place, _told),) = refusals(tmp_path, GOOD.replace("mbit_s: 2", "mbit_s: 2\n        down_mbit_s: 0", 1))
+    assert place == "organizations[0].proxy.link.down_mbit_s"

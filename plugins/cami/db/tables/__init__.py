@@ -18,32 +18,67 @@ from cami.db.tables.errands import errand
 from cami.db.tables.people import account, session
 from cami.db.tables.quarantine import quarantined_object
 from cami.db.tables.receiving import received_instance, study, study_claim, upload
+from cami.db.tables.retrieval import (
+    announced_study,
+    awaited_study,
+    fetch,
+    kept_study,
+    known_study,
+    raised_study,
+    schedule,
+)
+from cami.db.tables.routing import (
+    forwarding,
+    forwarding_destination,
+    routed_study,
+    routing_version,
+    share_notice,
+    study_share,
+)
 from cami.db.tables.sending import change_cursor, delivery_item, delivery_study, eviction, reconciliation, study_read
+from cami.db.tables.study_index import indexed_gram, indexed_name, indexed_series, indexed_study
 
 __all__ = [
     "account",
+    "announced_study",
+    "awaited_study",
     "change_cursor",
     "commitment_request",
     "delivery_item",
     "delivery_study",
     "errand",
     "eviction",
+    "fetch",
     "file_damage",
+    "forwarding",
+    "forwarding_destination",
+    "indexed_gram",
+    "indexed_name",
+    "indexed_series",
+    "indexed_study",
+    "kept_study",
+    "known_study",
     "metadata",
     "proxy_report",
     "quarantine_decision",
     "quarantine_outcome",
     "quarantine_removal",
     "quarantined_object",
+    "raised_study",
     "received_instance",
     "reconciliation",
+    "routed_study",
+    "routing_version",
+    "schedule",
     "scrub_round",
     "sent_content",
     "session",
+    "share_notice",
     "stored_content",
     "study",
     "study_claim",
     "study_completeness",
     "study_read",
+    "study_share",
     "upload",
 ]

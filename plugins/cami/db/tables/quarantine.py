@@ -15,6 +15,6 @@ quarantined_object = Table(
     Column("sop_uid", String(128), nullable=False),
     Column("study_uid", String(128), nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("received_at", UtcDateTime, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False, index=True),
     Column("state", String(16), nullable=False, server_default="open", comment="open, settled, rejected, removed"),
 )

@@ -1,6 +1,6 @@
 """What the centre has received, under which owner, and what of it is still in pieces."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
 from cami.db.tables.base import metadata
 from cami.db.types import UtcDateTime
@@ -27,8 +27,12 @@ study = Table(
     Column("labelled", Boolean, nullable=False, comment="the label and the metadata are on the study in Orthanc"),
     Column("first_stored_at", UtcDateTime),
     Column("last_stored_at", UtcDateTime),
-    Column("expected", Integer, comment="instances in the proxy's last manifest"),
+    Column("expected", Integer, comment="instances by the proxy's last manifest, before it as announced"),
     Column("confirmed_at", UtcDateTime, comment="when the last manifest agreed"),
+    Column(
+        "stored_bytes", BigInteger, nullable=False, server_default="0", comment="of its stored objects, as delivered"
+    ),
+    Column("lag_seconds", Float, comment="from the device to the centre, the slowest image, by the proxy's clock"),
     Index("ix_study_owner_claimed_at", "owner", "claimed_at"),
     Index("ix_study_claimed_at", "claimed_at"),
 )

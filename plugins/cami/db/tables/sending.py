@@ -34,6 +34,7 @@ delivery_item = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Column("stored_at", UtcDateTime, comment="when the centre answered that it has stored it"),
     Column("confirmed_at", UtcDateTime, comment="when the manifest of the study agreed"),
+    Column("lag_seconds", Float, comment="from received_at to stored_at"),
     Column("lane", Integer, nullable=False, server_default="2", comment="0 and 1 go before all others"),
     Column("turn", Float, nullable=False, server_default="0", comment="order within the lane (cami.delivery.order)"),
     Index("ix_delivery_item_state_lane_turn", "state", "lane", "turn"),
@@ -50,6 +51,7 @@ delivery_study = Table(
     Column("leading_bytes", BigInteger, nullable=False, comment="arrived so far, by cami.delivery.order.Part"),
     Column("main_bytes", BigInteger, nullable=False),
     Column("thin_bytes", BigInteger, nullable=False),
+    Index("ix_delivery_study_began_at", "began_at", "study_id"),
 )
 
 #: When a study was last opened here (`cami.delivery.readings`); a study without a row never was.

@@ -1,0 +1,54 @@
+// Keeps the page's element #live up to date: asks for the same page again and takes over what has changed. Everything
+// is written by the server, so nothing here knows words or numbers. Without this script the page is as it was opened.
+"use strict";
+(() => {
+  const live = document.getElementById("live");
+  const EVERY = Number(live.dataset.every);
+  const IDLE = 20 * 60 * 1000; // a page that nobody looks at must not keep its session alive
+  let lastInput = Date.now();
+  for (const name of ["pointermove", "keydown", "scroll"]) {
+    addEventListener(name, () => { lastInput = Date.now(); }, { passive: true });
+  }
+
+  document.documentElement.classList.add("live");
+  live.addEventListener("change", ({ target }) => target.closest(".inline")?.classList.add("changed"));
+
+  // What somebody is using, or has changed and not sent yet, stays as it is.
+  const busy = (part) => part.querySelector(".changed") !== null
+    || part.contains(document.activeElement) && document.activeElement.matches("select, input, button");
+
+  // Parts have ids; those that are nested in a part are updated one by one, others as a whole.
+  const update = (old, fresh) => {
+    if (old.isEqualNode(fresh) || busy(old) && !fresh.querySelector("[data-part]")) return;
+    const parts = [...fresh.children];
+    if (!parts.some((part) => part.hasAttribute("data-part"))) { old.replaceWith(fresh); return; }
+    const known = new Map([...old.children].map((part) => [part.id, part]));
+    let place = old.firstElementChild;
+    for (const part of parts) {
+      const before = part.id ? known.get(part.id) : undefined;
+      known.delete(part.id);
+      if (before === undefined) { old.insertBefore(part, place); continue; }
+      if (before === place) place = place.nextElementSibling;
+      else old.insertBefore(before, place);
+      update(before, part);
+    }
+    for (const gone of known.values()) if (!busy(gone)) gone.remove();
+  };
+
+  const look = async () => {
+    if (document.hidden || Date.now() - lastInput > IDLE) return;
+    try {
+      const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin" });
+      if (answer.redirected) { location.reload(); return; }
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
+      if (fresh === null) return;
+      update(live, document.adoptNode(fresh));
+      document.documentElement.classList.remove("stale");
+    } catch {
+      document.documentElement.classList.add("stale");
+    }
+  };
+
+  const repeat = async () => { await look(); setTimeout(repeat, EVERY); };
+  setTimeout(repeat, EVERY);
+})();
