@@ -26,6 +26,11 @@ from tests.relay import Relay
 
 SEED = 20261123
 MB = 1_000_000
+#: A link of few streams that sends large objects in small pieces. What a break costs is at most what is on its way: a
+#: piece for each stream. The head of a request for each piece is one per cent more.
+STREAMS, PIECE_KIB = 4, 64
+IN_PIECES = f"mbit_s: 2\n        streams: {STREAMS}\n        piece_kib: {PIECE_KIB}"
+ON_THE_WAY = STREAMS * PIECE_KIB * 1024
 
 
 def grey(path, frames, rng, modality="OT", side=512):
@@ -127,7 +132,7 @@ def line(tmp_path_factory):
 @pytest.mark.timeout(400)
 def test_a_large_object_passes_a_line_that_breaks_and_only_its_rest_is_sent_again(line, tmp_path):
     mo = "42002"
-    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 16", cut_every=3 * MB)
+    region, relay = line(mo, IN_PIECES, cut_every=3 * MB)
     grey(tmp_path / "large" / "1.dcm", 60, random.Random(SEED))
     size = (tmp_path / "large" / "1.dcm").stat().st_size
     assert size > 30 * MB
@@ -135,7 +140,7 @@ def test_a_large_object_passes_a_line_that_breaks_and_only_its_rest_is_sent_agai
     region.settle(mo, 1, 200)
     print(f"{size} bytes, {relay.cuts} cuts, {relay.carried} bytes on the line: {relay.carried / size:.4f}")
     assert relay.cuts >= 8
-    assert relay.carried < 1.05 * size
+    assert relay.carried < 1.02 * size + relay.cuts * ON_THE_WAY
     assert same_pixels(region, mo) == 1
     assert list(central_folder(region).rglob("*.part")) == []
     (study,) = region.studies()
@@ -145,21 +150,22 @@ def test_a_large_object_passes_a_line_that_breaks_and_only_its_rest_is_sent_agai
 @pytest.mark.timeout(400)
 def test_both_ends_are_killed_in_the_middle_and_the_object_goes_on(line, tmp_path):
     mo = "42002"
-    region, relay = line(mo, "mbit_s: 2\n        piece_kib: 16", rate=4 * MB)
+    region, relay = line(mo, IN_PIECES, rate=4 * MB)
     grey(tmp_path / "large" / "1.dcm", 60, random.Random(SEED))
     size = (tmp_path / "large" / "1.dcm").stat().st_size
     region.send(tmp_path / "large", mo)
-    at = 0.0
+    at, kills = 0.0, 0
     for victims in (["central"], [f"proxy-{mo}"], ["central", f"proxy-{mo}"]):
         at += 0.2
         wait_until(f"{at:.0%} of the object sent", lambda share=at: relay.carried > share * size, 120)
         for name in victims:
             region.server("kill", name)
+            kills += 1
         for name in victims:
             region.server("start", name)
     region.settle(mo, 1, 200)
     print(f"{size} bytes, {relay.carried} on the line: {relay.carried / size:.4f}")
-    assert relay.carried < 1.05 * size
+    assert relay.carried < 1.02 * size + kills * ON_THE_WAY
     assert same_pixels(region, mo) == 1
     assert list(central_folder(region).rglob("*.part")) == []
 

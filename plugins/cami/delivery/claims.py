@@ -6,8 +6,9 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from cami.archive import ObjectIdentity
 from cami.clock import Clock
-from cami.db.tables import file_damage, received_instance, study, study_claim, study_completeness
+from cami.db.tables import received_instance, study, study_claim, study_completeness
 from cami.delivery.contents import claim_content
+from cami.delivery.damage import known_damaged
 from cami.delivery.ownership import Decision, KnownInstance, decide
 
 
@@ -77,18 +78,13 @@ def _expect(connection: Connection, study_id: str, study_total: int) -> None:
 
 
 def _namesakes(connection: Connection, sop_uid: str) -> Sequence[KnownInstance]:
-    broken = (
-        select(file_damage.c.instance_id)
-        .where(file_damage.c.instance_id == received_instance.c.instance_id, file_damage.c.repaired_at.is_(None))
-        .exists()
-    )
     rows = connection.execute(
         select(
             received_instance.c.instance_id,
             received_instance.c.sha256,
             received_instance.c.stored_at,
             study.c.owner,
-            broken.label("damaged"),
+            known_damaged.label("damaged"),
         )
         .join(study)
         .where(received_instance.c.sop_uid == sop_uid)

@@ -17,7 +17,7 @@ from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import received_instance, stored_content
 from cami.delivery.content import NO_PIXELS, Content, Unreadable, content
-from cami.delivery.damage import Damage
+from cami.delivery.damage import Damage, known_damaged
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Contents:
         query = (
             select(stored_content.c.instance_id, stored_content.c.series_id)
             .join_from(stored_content, received_instance)
-            .where(stored_content.c.read_at.is_(None), received_instance.c.stored_at.is_not(None))
+            .where(stored_content.c.read_at.is_(None), received_instance.c.stored_at.is_not(None), ~known_damaged)
             .limit(BATCH)
         )
         with self._reader.connect() as connection:
@@ -86,7 +86,7 @@ class Contents:
     def of(self, instance_id: str) -> Stored:
         """Return what a stored object holds, read now if it has not been yet."""
         known = self.recorded(instance_id)
-        return self._read(instance_id) if known.dataset is None else known
+        return self.read(instance_id) if known.dataset is None else known
 
     def recorded(self, instance_id: str) -> Stored:
         """Return what was read of a stored object at some time, whatever lies on the disk now."""
@@ -127,12 +127,16 @@ class Contents:
         if not series_id:  # stored by an earlier release
             identity = self._archive.identify(instance_id)
             values["series_id"] = "" if identity is None else identity.series_id
-        if self._damage.look(instance_id):
-            held = self._read(instance_id)
+        if not self._damage.look(instance_id):
+            if self._damage.is_open(instance_id):  # read when it is whole again
+                values["read_at"] = None
+        else:
+            held = self.read(instance_id)
             values |= {"dataset": held.dataset, "native": held.native, "encapsulated": held.encapsulated}
         return values
 
-    def _read(self, instance_id: str) -> Stored:
+    def read(self, instance_id: str) -> Stored:
+        """Read what lies on the disk now."""
         file = self._archive.open_stored(instance_id)
         if file is None:
             return Stored()

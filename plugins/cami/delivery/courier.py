@@ -20,7 +20,7 @@ from cami.delivery.content import pixel_digest
 from cami.delivery.line import Line, rest
 from cami.delivery.link import CentralLink, ManifestAnswer
 from cami.delivery.meter import Meter
-from cami.delivery.order import ALL, URGENT, Priority
+from cami.delivery.order import ALL, LAST, URGENT, Priority, Rank
 from cami.delivery.queue import DeliveryQueue, Item
 from cami.delivery.reasons import Cause
 from cami.delivery.right_of_way import Passage, RightOfWay, StoodBackError
@@ -108,16 +108,19 @@ class Courier:
         if not self._line.may_be_tried():
             return False
         self._pick_up()
-        item = self._take(classes)
+        allowed = self._allowed(classes)
+        head = self._queue.head(allowed, list(self._led)) if allowed else None
+        if self._help(allowed, head or LAST):
+            return True
+        item = self._take(allowed) if head else None
         if item is None:
-            if self._help(classes):
-                return True
             self._line.not_tried()
             return False
         try:
             with self._way.passage(
                 item.study_id,
                 urgent=item.urgent,
+                rank=item.rank,
                 on_progress=self._line.works,
                 on_written=partial(self._follow, item),
             ) as passage:
@@ -134,7 +137,7 @@ class Courier:
     def reclassified(self, study_id: str, priority: Priority) -> None:
         """Act on another class of a study at once: what is urgent gets the line to itself, also what is on its way."""
         if priority in URGENT:
-            self._way.hasten(study_id)
+            self._way.hasten(study_id, priority)
         self._on_work()
 
     def _pick_up(self) -> None:
@@ -147,17 +150,14 @@ class Courier:
                 self._dropped.append(item)
                 raise
 
-    def _take(self, classes: Collection[Priority]) -> Item | None:
+    def _allowed(self, classes: Collection[Priority]) -> frozenset[Priority]:
+        """Return what may go now: by the hour, and while something urgent is on its way nothing else."""
+        allowed = frozenset(classes) & frozenset(self._now_open())
+        return allowed if self._way.free else allowed & URGENT
+
+    def _take(self, allowed: Collection[Priority]) -> Item | None:
         """Take what may go now. The first object of a study goes alone: of that study nothing else is taken."""
-        allowed = set(classes) & set(self._now_open())
-        if not self._way.free:
-            allowed &= URGENT
-        if not allowed:
-            return None
         with self._taking:
-            # Asked without the lock on the database that taking needs: most senders ask in vain most of the time.
-            if not self._queue.waits(allowed):
-                return None
             item = self._queue.take(allowed, list(self._led))
             if item is not None and item.first:
                 self._led.add(item.study_id)
@@ -172,11 +172,10 @@ class Courier:
                 self._led.remove(item.study_id)
             self._on_work()
 
-    def _help(self, classes: Collection[Priority]) -> bool:
-        """Carry a part of a large object of another sender."""
-        wanted = set(classes) if self._way.free else set(classes) & URGENT
+    def _help(self, allowed: frozenset[Priority], before: Rank) -> bool:
+        """Carry a piece of a large object of another sender that stands before what would be taken."""
         try:
-            return bool(wanted) and self._link.help(urgent_only=wanted <= URGENT)
+            return bool(allowed) and self._link.help(urgent_only=allowed <= URGENT, before=before)
         except StoodBackError:
             return True
         except (Transient, Denied, Permanent) as error:

@@ -21,6 +21,13 @@ log = logging.getLogger(__name__)
 
 _open = file_damage.c.repaired_at.is_(None)
 
+#: In a query of ``received_instance``: whether its file is known to be damaged or gone.
+known_damaged = (
+    select(file_damage.c.instance_id)
+    .where(file_damage.c.instance_id == received_instance.c.instance_id, _open)
+    .exists()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Record:
@@ -40,7 +47,7 @@ class Damage:
         self.replacing = threading.Lock()
 
     def look(self, instance_id: str) -> bool:
-        """Read a file from the disk again, note what was found, and return whether it is whole."""
+        """Read a file from the disk again, note damage, and return whether it is the one that was delivered."""
         record = self._record(instance_id)
         if record is None:
             return False
@@ -55,6 +62,10 @@ class Damage:
             found = self._archive.reread(instance_id)
             if record is None or (found is not None and found.sha256 == record.sha256):
                 return record is not None
+            if found is not None and found.intact:
+                # The disk is innocent: this is what Orthanc was given. Manifests tell that other bytes were delivered.
+                log.error("the file of instance %s is whole, but not the one on record", instance_id)
+                return False
             self._note(instance_id, record.study_id, "missing" if found is None else "damaged")
         return False
 

@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from cami.delivery.answers import Receipt, receipt, understood
+from cami.delivery.order import LAST, Rank
 from cami.delivery.pace import Pace
 from cami.delivery.queue import Manifest
 from cami.delivery.right_of_way import Passage
@@ -19,6 +20,8 @@ from cami.delivery.tus_sender import TusSender
 from cami.errors import Invalid, NotFound, Transient
 
 ROOT = "/cami/wire/v1"
+#: Pieces above which an object goes in parts: joining them takes a request more.
+PART_ABOVE = 1.5
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)")
 
 
@@ -66,7 +69,7 @@ class CentralLink:
         *,
         gzip: bool = True,
     ) -> None:
-        """Make a link that sends what is larger than `piece` in parts of that size; with `gzip` where that pays."""
+        """Make a link that sends what is well larger than `piece` in parts; with `gzip` where that pays."""
         self._base = central_url + ROOT
         self._tokens = tokens
         self._transport = transport or Transport(Pace())
@@ -89,14 +92,14 @@ class CentralLink:
         cami.delivery.right_of_way.StoodBackError
             It was broken off for what is urgent.
         """
-        if len(dicom) > self._piece:
+        if len(dicom) > PART_ABOVE * self._piece:
             return self._tus.send(dicom, sha256, passage, begun=begun)
         headers = {"Content-Type": "application/dicom", "X-Cami-Sha256": sha256, **passage.headers}
         return receipt(self._request("POST", "/instances", headers, dicom, passage, on_written=passage.written))
 
-    def help(self, *, urgent_only: bool) -> bool:
-        """Carry a part of a large object that another sender sends; return False when there is none."""
-        return self._tus.help(urgent_only=urgent_only)
+    def help(self, *, urgent_only: bool, before: Rank = LAST) -> bool:
+        """Carry a piece of a large object of another sender that goes `before` something; return False if none does."""
+        return self._tus.help(urgent_only=urgent_only, before=before)
 
     def confirm(self, manifest: Manifest) -> ManifestAnswer:
         """Compare what should be at the centre with what is."""

@@ -87,6 +87,16 @@ def part_of(modality: str, image_type: str, slice_thickness: str) -> Part:
     return Part.THIN if modality in ("CT", "MR", "PT") and 0 < thickness < THIN_BELOW else Part.MAIN
 
 
+#: Where something stands among all that is sent: strictly by class as long as that is urgent, then by turn.
+Rank = tuple[int, float]
+LAST: Rank = (Priority.PLANNED, float("inf"))
+
+
+def rank(priority: int, turn: float) -> Rank:
+    """Return the rank of an instance: the least goes first."""
+    return min(priority, Priority.PLANNED), turn
+
+
 def offset(part: Part, bytes_before: int) -> float:
     """Return by how many seconds an instance's turn comes after its study's beginning.
 

@@ -1,7 +1,8 @@
 """Large objects on their way in parts, so that idle senders help: one connection alone leaves a lossy line half empty.
 
 A TCP connection over 60 ms that loses one packet in a hundred carries some 2.4 Mbit/s at best and less after each loss.
-So the sender that has taken a large object offers its parts; senders that find nothing else to do carry some of them.
+So the sender that has taken a large object offers its parts, and senders that are free carry them before they take what
+comes later: large objects arrive one after the other, and not all of them at the end.
 """
 
 import threading
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cami.delivery.answers import Receipt
+from cami.delivery.order import Rank
 from cami.delivery.right_of_way import Passage
 
 #: Parts of one object. They are named in one header when it is put together (``Upload-Concat``).
@@ -29,8 +31,8 @@ class Part:
 
 
 def cut(length: int, piece: int) -> list[Part]:
-    """Cut an object into parts of at least one piece, always in the same way."""
-    size = max(piece, -(-length // MOST_PARTS))
+    """Cut an object into equal parts of about one piece, or into the most that there may be; always in the same way."""
+    size = -(-length // min(-(-length // piece), MOST_PARTS))
     return [Part(start, min(size, length - start)) for start in range(0, length, size)]
 
 
@@ -135,11 +137,13 @@ class PartBoard:
             with self._lock:
                 self._shipments.remove(shipment)
 
-    def take(self, *, urgent_only: bool) -> tuple[Shipment, Part] | None:
-        """Take a part of what is most urgent, then of what has most left; None when there is nothing to help with."""
+    def take(self, *, urgent_only: bool, before: Rank) -> tuple[Shipment, Part] | None:
+        """Take a part of the first object, if that goes `before` something; None when there is nothing to help with."""
         with self._lock:
             wanting = [it for it in self._shipments if it.waiting and (it.passage.urgent or not urgent_only)]
-        for shipment in sorted(wanting, key=lambda it: (not it.passage.urgent, -it.waiting)):
+        for shipment in sorted(wanting, key=lambda it: it.passage.rank):
+            if shipment.passage.rank > before:
+                return None
             part = shipment.take()
             if part is not None:
                 return shipment, part

@@ -13,7 +13,7 @@ from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study
 from cami.delivery.line import LONGEST_REST
-from cami.delivery.order import ALL, PATIENCE, URGENT, Priority
+from cami.delivery.order import ALL, PATIENCE, URGENT, Priority, Rank, rank
 from cami.delivery.reasons import Cause
 from cami.delivery.sent import Sent, note_sent, note_verified, pixels_of, sent_of_study, series_of
 from cami.delivery.states import Command, State, after, states_before
@@ -48,6 +48,12 @@ class Item:
     size: int = 0
     """Bytes of the file as it is stored here."""
     received_at: datetime | None = None
+    turn: float = 0.0
+
+    @property
+    def rank(self) -> Rank:
+        """Where it stands among all that is sent."""
+        return rank(self.priority, self.turn)
 
     @property
     def urgent(self) -> bool:
@@ -198,12 +204,8 @@ class DeliveryQueue:
         passed_over
             Studies (Orthanc ids) of which nothing is to be taken.
         """
-        urgent = [priority for priority in classes if priority in URGENT]
         with self._engine.begin() as connection:
-            row = self._next(connection, urgent, passed_over) if urgent else None
-            if row is None:
-                heads = [self._next(connection, [it], passed_over) for it in classes if it not in URGENT]
-                row = min((head for head in heads if head is not None), key=lambda head: float(head.turn), default=None)
+            row = self._head(connection, classes, passed_over)
             if row is None:
                 return None
             first = not connection.scalar(
@@ -220,7 +222,24 @@ class DeliveryQueue:
             first=first,
             size=row.size,
             received_at=row.received_at,
+            turn=row.turn,
         )
+
+    def head(self, classes: Collection[Priority], passed_over: Collection[str] = ()) -> Rank | None:
+        """Return where that stands which `take` would take now, without the lock on the database that taking needs."""
+        with self._reader.connect() as connection:
+            row = self._head(connection, classes, passed_over)
+        return None if row is None else rank(row.lane, row.turn)
+
+    def _head(
+        self, connection: Connection, classes: Collection[Priority], passed_over: Collection[str]
+    ) -> Row[*tuple[Any, ...]] | None:
+        if urgent := [priority for priority in classes if priority in URGENT]:
+            row = self._next(connection, urgent, passed_over)
+            if row is not None:
+                return row
+        heads = [self._next(connection, [it], passed_over) for it in classes if it not in URGENT]
+        return min((head for head in heads if head is not None), key=lambda head: float(head.turn), default=None)
 
     def _next(
         self, connection: Connection, lanes: Collection[Priority], passed_over: Collection[str]
@@ -249,21 +268,6 @@ class DeliveryQueue:
         if passed_over:
             query = query.where(delivery_item.c.study_id.not_in(passed_over))
         return connection.execute(query).first()
-
-    def waits(self, classes: Collection[Priority]) -> bool:
-        """Say whether anything of `classes` waits for a sender."""
-        with self._reader.connect() as connection:
-            return bool(
-                connection.scalar(
-                    select(
-                        exists().where(
-                            delivery_item.c.state == State.QUEUED,
-                            delivery_item.c.lane.in_([*classes]),
-                            (delivery_item.c.not_before.is_(None)) | (delivery_item.c.not_before <= self._clock.now()),
-                        )
-                    )
-                )
-            )
 
     def stand_back(self, item: Item) -> None:
         """Return an instance to the queue that was broken off for what is urgent: no failure, and it keeps its turn."""

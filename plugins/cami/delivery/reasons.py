@@ -19,6 +19,8 @@ class Cause(StrEnum):
     """The centre answers that it cannot take images now: no room, or it is starting."""
     STOOD_BACK = "stood-back"
     """A large image let an urgent one go first, and goes on after it."""
+    NIGHT = "night"
+    """Its class goes at night only (`link.night` of the registry): nothing is wrong."""
     ASKED = "asked"
     """Somebody had it put back into the queue."""
     ARCHIVE = "archive"

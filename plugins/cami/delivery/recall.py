@@ -4,7 +4,8 @@ from sqlalchemy import Engine, select
 
 from cami.archive import Archive
 from cami.db import reading
-from cami.db.tables import file_damage, quarantined_object, received_instance, study
+from cami.db.tables import quarantined_object, received_instance, study
+from cami.delivery.damage import known_damaged
 from cami.delivery.receiver import Reception
 
 
@@ -21,11 +22,6 @@ class Recall:
         Another МО's objects are unknown to it. What has left the archive since, or is damaged
         there, has to be sent again.
         """
-        whole = (
-            ~select(file_damage.c.instance_id)
-            .where(file_damage.c.instance_id == received_instance.c.instance_id, file_damage.c.repaired_at.is_(None))
-            .exists()
-        )
         with self._reader.connect() as connection:
             stored = list(
                 connection.scalars(
@@ -35,7 +31,7 @@ class Recall:
                         received_instance.c.sha256 == sha256,
                         received_instance.c.stored_at.is_not(None),
                         study.c.owner == mo,
-                        whole,
+                        ~known_damaged,
                     )
                 )
             )

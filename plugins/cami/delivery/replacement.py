@@ -9,7 +9,7 @@ answered, sends the object again, and it goes on from there.
 
 import logging
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Connection, Engine, select, update
 
 from cami.archive import Archive, Marks, ObjectIdentity
 from cami.db import reading
@@ -59,21 +59,30 @@ class Replacement:
         OSError
             The quarantine cannot be written; nothing was deleted.
         """
+        this = identity.instance_id
         with self._damage.replacing:
-            recorded = self._recorded(identity.instance_id)
-            if sha256 != recorded and not self._same(dicom, identity.instance_id):
-                return None
-            if not self._whole(identity.instance_id, recorded):
-                self._begin(identity, sha256, len(dicom))
-                self._set_aside(mo, identity)
-                self._archive.delete_instance(identity.instance_id)
-                self._filing.store(dicom, identity)
-                if not self._whole(identity.instance_id, sha256):
-                    raise Transient("the disk does not give back what was just stored")
-                recorded = sha256
-            self._end(mo, identity)
-        log.warning("the file of instance %s is whole again", identity.instance_id)
-        return recorded
+            there = self._archive.reread(this)
+            if there is not None and there.intact:
+                if sha256 != there.sha256 and not self._contents.describe(dicom).same(self._contents.read(this)):
+                    return None
+                stands = there.sha256
+            else:
+                if sha256 != self._recorded(this) and not self._same(dicom, this):
+                    return None
+                self._replace(mo, dicom, sha256, identity)
+                stands = sha256
+            self._end(mo, identity, stands)
+        log.warning("the file of instance %s is whole again", this)
+        return stands
+
+    def _replace(self, mo: str, dicom: bytes, sha256: str, identity: ObjectIdentity) -> None:
+        self._begin(identity, sha256, len(dicom))
+        self._set_aside(mo, identity)
+        self._archive.delete_instance(identity.instance_id)
+        self._filing.store(dicom, identity)
+        found = self._archive.reread(identity.instance_id)
+        if found is None or found.sha256 != sha256:
+            raise Transient("the disk does not give back what was just stored")
 
     def _recorded(self, instance_id: str) -> str:
         with self._reader.connect() as connection:
@@ -88,22 +97,13 @@ class Replacement:
         """Compare with what was read of the file when it was whole."""
         return self._contents.describe(dicom).same(self._contents.recorded(instance_id))
 
-    def _whole(self, instance_id: str, sha256: str) -> bool:
-        found = self._archive.reread(instance_id)
-        return found is not None and found.sha256 == sha256
-
     def _begin(self, identity: ObjectIdentity, sha256: str, size: int) -> None:
         marks = self._archive.marks(identity.study_id)
         this = identity.instance_id
         with self._engine.begin() as connection:
             self._damage.begin(connection, this, marks)
             # From now on these bytes are those on record: should a crash come after storing them, they are known.
-            connection.execute(
-                update(received_instance)
-                .where(received_instance.c.instance_id == this)
-                .values(sha256=sha256, size=size)
-            )
-            connection.execute(update(stored_content).where(stored_content.c.instance_id == this).values(read_at=None))
+            self._record(connection, this, sha256=sha256, size=size)
         self._filing.unlabel(identity.study_id)
 
     def _set_aside(self, mo: str, identity: ObjectIdentity) -> None:
@@ -118,8 +118,19 @@ class Replacement:
                 return
         self._damage.keep_as(identity.instance_id, self._quarantine.keep(damaged, identity, source=mo, reason=DAMAGED))
 
-    def _end(self, mo: str, identity: ObjectIdentity) -> None:
+    def _end(self, mo: str, identity: ObjectIdentity, stands: str) -> None:
         self._filing.label(identity.study_id, mo)
         self._archive.put_marks(identity.study_id, self._damage.marks(identity.instance_id) or Marks())
         with self._engine.begin() as connection:
+            self._record(connection, identity.instance_id, sha256=stands)
             self._damage.close(connection, identity.instance_id)
+
+    @staticmethod
+    def _record(connection: Connection, instance_id: str, **values: str | int) -> None:
+        """Write down which bytes stand there; what they hold is read anew."""
+        connection.execute(
+            update(received_instance).where(received_instance.c.instance_id == instance_id).values(**values)
+        )
+        connection.execute(
+            update(stored_content).where(stored_content.c.instance_id == instance_id).values(read_at=None)
+        )

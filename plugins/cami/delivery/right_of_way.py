@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from cami.delivery.meter import Load
+from cami.delivery.order import LAST, Priority, Rank, rank
 
 #: Seconds that a request may stand still for what is urgent. Then it is broken off and its object keeps its turn: the
 #: centre ends a request that is silent for longer than its ``HttpRequestTimeout`` of 60 s (orthanc-config/base.json).
@@ -28,11 +29,13 @@ class Passage:
         self,
         *,
         urgent: bool,
+        rank: Rank = LAST,
         on_progress: Callable[[], None] = lambda: None,
         on_written: Callable[[], None] = lambda: None,
     ) -> None:
         """Make a passage that nothing stops; `progressed` and `written` tell what comes of it."""
         self.urgent = urgent
+        self.rank = rank
         self.progressed = on_progress
         """To be called when the centre has acknowledged a piece."""
         self.written = on_written
@@ -50,8 +53,10 @@ class Passage:
 class _Guarded(Passage):
     """A passage that stands back for what is urgent."""
 
-    def __init__(self, way: "RightOfWay", study_id: str, *, urgent: bool, **told: Callable[[], None]) -> None:
-        super().__init__(urgent=urgent, **told)
+    def __init__(
+        self, way: "RightOfWay", study_id: str, *, urgent: bool, rank: Rank, **told: Callable[[], None]
+    ) -> None:
+        super().__init__(urgent=urgent, rank=rank, **told)
         self.study_id = study_id
         self._way = way
 
@@ -75,7 +80,9 @@ class RightOfWay:
         return self._urgent == 0
 
     @contextmanager
-    def passage(self, study_id: str, *, urgent: bool, **told: Callable[[], None]) -> Iterator[Passage]:
+    def passage(
+        self, study_id: str, *, urgent: bool, rank: Rank = LAST, **told: Callable[[], None]
+    ) -> Iterator[Passage]:
         """Note that an object of a study is on its way; while one that is `urgent` is, the others stand still.
 
         Parameters
@@ -83,7 +90,7 @@ class RightOfWay:
         told
             `on_progress`, `on_written` of the `Passage`.
         """
-        passage = _Guarded(self, study_id, urgent=urgent, **told)
+        passage = _Guarded(self, study_id, urgent=urgent, rank=rank, **told)
         with self._change:
             self._passages.add(passage)
             self._urgent += urgent
@@ -95,12 +102,13 @@ class RightOfWay:
                 self._urgent -= passage.urgent
                 self._change.notify_all()
 
-    def hasten(self, study_id: str) -> None:
+    def hasten(self, study_id: str, priority: Priority) -> None:
         """Make urgent what is on its way of a study: its class was changed meanwhile."""
         with self._change:
             for passage in self._passages:
                 if passage.study_id == study_id and not passage.urgent:
                     passage.urgent = True
+                    passage.rank = rank(priority, passage.rank[1])
                     self._urgent += 1
             self._change.notify_all()
 

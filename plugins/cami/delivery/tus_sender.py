@@ -9,6 +9,7 @@ import requests
 
 from cami.delivery import answers
 from cami.delivery.answers import Receipt
+from cami.delivery.order import Rank
 from cami.delivery.parts import Part, PartBoard, Shipment
 from cami.delivery.right_of_way import Passage
 from cami.delivery.transport import LineBroken
@@ -60,25 +61,25 @@ class TusSender:
                         raise
                     moved = shipment.moved
 
-    def help(self, *, urgent_only: bool) -> bool:
-        """Carry one part of another sender's object; return False when nobody needs help."""
-        taken = self._board.take(urgent_only=urgent_only)
+    def help(self, *, urgent_only: bool, before: Rank) -> bool:
+        """Carry a piece of an object of another sender that goes `before` something; return False if there is none."""
+        taken = self._board.take(urgent_only=urgent_only, before=before)
         if taken is None:
             return False
-        self._carry(*taken)
+        self._carry(*taken, one_piece=True)
         return True
 
-    def _carry(self, shipment: Shipment, part: Part) -> None:
+    def _carry(self, shipment: Shipment, part: Part, *, one_piece: bool = False) -> None:
         try:
-            if not part.offset:
-                self._create(shipment, part)
-            while shipment.receipt is None and part.offset != part.length:
+            carried = not part.offset and self._create(shipment, part)
+            while shipment.receipt is None and part.offset != part.length and not (one_piece and carried):
                 self._append(shipment, part)
+                carried = True
         finally:
             shipment.put_down(part)
 
-    def _create(self, shipment: Shipment, part: Part) -> None:
-        """Announce a part, with its first piece if the centre has nothing of it, and learn how far it has come."""
+    def _create(self, shipment: Shipment, part: Part) -> bool:
+        """Announce a part and learn how far it has come; return whether its first piece went along, as of a new one."""
         fresh, part.offset = part.offset == 0, None
         piece = shipment.dicom[part.start : part.start + min(self._piece, part.length)] if fresh else b""
         metadata = {"sha256": shipment.sha256, "start": str(part.start), "size": str(len(shipment.dicom))}
@@ -95,6 +96,7 @@ class TusSender:
             shipment.moved_to(part, there)
         else:
             shipment.settle(answers.receipt(response))
+        return fresh
 
     def _append(self, shipment: Shipment, part: Part) -> None:
         offset, part.offset = part.offset or 0, None  # until the centre has answered, nobody knows

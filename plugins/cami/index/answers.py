@@ -14,7 +14,7 @@ from sqlalchemy import Row
 from cami.archive import Level
 from cami.index.criteria import Beyond
 from cami.index.source import Kept
-from cami.index.tags import COMPUTED, MODALITIES_IN_STUDY, PATIENT_GROUP, SERIES_INSTANCES, STUDY_INSTANCES, core_tag
+from cami.index.tags import COMPUTED, MODALITIES_IN_STUDY, SERIES_INSTANCES, STUDY_INSTANCES, core_tag
 from cami.index.tags import STUDY_SERIES as STUDY_SERIES_COUNT
 
 _PARTS = frozenset({"MainDicomTags", "RequestedTags"})
@@ -53,7 +53,7 @@ class Content:
         dicomweb = parts is None and bool(rest.get("Full")) and requested is not None
         if not (dicomweb or (parts is not None and _PARTS.issuperset(parts))):
             raise Beyond
-        held = kept.study | kept.series if level == "series" else kept.study
+        held = kept.study | kept.patient | (kept.series if level == "series" else frozenset())
         if requested is not None and not (held | COMPUTED.keys() | {_AVAILABILITY}).issuperset(requested):
             raise Beyond
         form: Literal["full", "short", "human"] = (
@@ -69,13 +69,8 @@ def study_answer(row: Row[Any], content: Content, kept: Kept) -> dict[str, Any]:
     if content.lists:
         answer |= {"Labels": [], "LastUpdate": row.last_update, "ParentPatient": row.patient_key}
     if content.main:
-        own = {tag: value for tag, value in tags.items() if tag in kept.study and not _nothing(value)}
-        answer["MainDicomTags"] = _formed(
-            {tag: value for tag, value in own.items() if not tag.startswith(PATIENT_GROUP)}, content.form
-        )
-        answer["PatientMainDicomTags"] = _formed(
-            {tag: value for tag, value in own.items() if tag.startswith(PATIENT_GROUP)}, content.form
-        )
+        answer["MainDicomTags"] = _formed(_main(tags, kept.study), content.form)
+        answer["PatientMainDicomTags"] = _formed(_main(tags, kept.patient), content.form)
     if content.requested:
         answer["RequestedTags"] = _formed(_pick(tags | _study_counts(row), content.requested), content.form)
     return answer
@@ -88,8 +83,7 @@ def series_answer(row: Row[Any], content: Content, kept: Kept) -> dict[str, Any]
     if content.lists:
         answer |= {"Labels": [], "LastUpdate": row.series_last_update, "ParentStudy": row.study_id}
     if content.main:
-        own = {tag: value for tag, value in tags.items() if tag in kept.series and not _nothing(value)}
-        answer["MainDicomTags"] = _formed(own, content.form)
+        answer["MainDicomTags"] = _formed(_main(tags, kept.series), content.form)
     if content.requested:
         counted = {SERIES_INSTANCES: _computed(SERIES_INSTANCES, str(row.series_instances))}
         answer["RequestedTags"] = _formed(_pick(json.loads(row.tags) | tags | counted, content.requested), content.form)
@@ -109,8 +103,9 @@ def _pick(tags: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
     return {tag: tags[tag] for tag in sorted(set(wanted)) if tag in tags}
 
 
-def _nothing(value: Mapping[str, Any]) -> bool:
-    return value.get("Type") == "Null"
+def _main(tags: Mapping[str, Any], level: frozenset[str]) -> dict[str, Any]:
+    """Return the main tags of a level; the core leaves out those that have no value."""
+    return {tag: value for tag, value in tags.items() if tag in level and value.get("Type") != "Null"}
 
 
 def _formed(tags: Mapping[str, Any], form: str) -> dict[str, Any]:

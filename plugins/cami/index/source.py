@@ -23,13 +23,15 @@ class Kept:
     """The tags that rows hold: the core's own main tags, which it answers without opening a file."""
 
     study: frozenset[str]
-    """Of a study and its patient, as ``gggg,eeee``."""
+    """Of a study, as ``gggg,eeee``; a configuration can put tags of the patient here."""
+    patient: frozenset[str]
+    """Of its patient: the core keeps them with the study too."""
     series: frozenset[str]
 
     @property
     def reader(self) -> str:
         """Name of the cursor of an index that is made like this."""
-        text = f"{_EDITION}:{sorted(self.study)}:{sorted(self.series)}"
+        text = f"{_EDITION}:{sorted(self.study)}:{sorted(self.patient)}:{sorted(self.series)}"
         return "index-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -37,7 +39,7 @@ def kept_tags(archive: Archive) -> Kept:
     """Return the main tags of an Orthanc, which differ by its version and configuration."""
     main = archive.get("/system")["MainDicomTags"]
     study, patient, series = (frozenset(main[level].split(";")) for level in ("Study", "Patient", "Series"))
-    return Kept(study | patient, series)
+    return Kept(study, patient, series)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class StudyRow:
 
 def read_study(archive: Archive, kept: Kept, study_id: str) -> StudyRow | None:
     """Read a study from Orthanc; None if it is not there (any more)."""
-    found = _ask(archive, "Study", study_id, kept.study)
+    found = _ask(archive, "Study", study_id, kept.study | kept.patient)
     if not found:
         return None
     children = _ask(archive, "Series", study_id, kept.series)

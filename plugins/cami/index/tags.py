@@ -43,9 +43,6 @@ COMPUTED: Mapping[str, str] = {
     SERIES_INSTANCES: "NumberOfSeriesRelatedInstances",
 }
 
-#: Of the core's main tags, those of a patient, which it keeps with the study too.
-PATIENT_GROUP = "0010,"
-
 
 def tag_name(name: str) -> str:
     """Write a tag as eight hexadecimal digits in lower case; a keyword stays."""

@@ -13,6 +13,7 @@ from cami.access import Action, Identity, allowed
 from cami.access.hygiene import forged
 from cami.delivery import Controls
 from cami.delivery.order import Priority
+from cami.delivery.reasons import Cause
 from cami.errors import Invalid
 from cami.portal import delivery_wording, dicom_text, wording
 from cami.portal.entry import Entry
@@ -148,7 +149,7 @@ class DeliveryPage:
         waits = bool(study.queued or study.sending)
         transfer = self._transfer.study(study.study_id) if waits else StudyTransfer(0.0, 0, None)
         words, mark = wording.STATES[state]
-        causes = delivery_wording.CAUSES
+        causes, reason = delivery_wording.CAUSES, transfer.reason(study)
         return Row(
             study_id=study.study_id,
             patient=patient,
@@ -157,7 +158,7 @@ class DeliveryPage:
             received_at=study.first_received_at,
             state=words,
             mark=mark,
-            reason=causes.get(study.reason, delivery_wording.UNKNOWN_CAUSE) if study.reason else "",
+            reason=causes.get(reason, delivery_wording.UNKNOWN_CAUSE) if reason else "",
             arrived=study.stored + study.confirmed + study.evicted,
             instances=study.instances - study.rejected,
             arrived_size=min(study.arrived_size + transfer.over, study.size),
@@ -167,7 +168,7 @@ class DeliveryPage:
             seconds_left=transfer.seconds_left,
             confirmed_at=study.confirmed_at if state == "confirmed" else None,
             priority=study.priority,
-            remedy=_remedy(study, state),
+            remedy="" if reason == Cause.NIGHT else _remedy(study, state),
         )
 
     def _do(self, request: Request, identity: Identity) -> Response:

@@ -17,6 +17,7 @@ CAUSES: Mapping[str, str] = {
     Cause.TOKEN: _("Центр не принял подпись прокси: проверьте ключ и часы сервера."),
     Cause.CENTRE: _("Центр временно не принимает снимки. Передача продолжится сама."),
     Cause.STOOD_BACK: _("Уступило место срочному исследованию."),
+    Cause.NIGHT: _("Ждёт ночного окна."),
     Cause.ASKED: _("Отправляется повторно по запросу."),
     Cause.ARCHIVE: _("Локальный архив не ответил. Передача продолжится сама."),
     Cause.DROPPED: _("База данных прокси не ответила. Передача продолжится сама."),
@@ -34,7 +35,7 @@ CAUSES: Mapping[str, str] = {
 }
 
 #: What goes on by itself, so that nobody needs to do anything.
-PASSING = frozenset({Cause.LINE, Cause.CENTRE, Cause.ASKED, Cause.STOOD_BACK, Cause.RESTART})
+PASSING = frozenset({Cause.LINE, Cause.CENTRE, Cause.NIGHT, Cause.ASKED, Cause.STOOD_BACK, Cause.RESTART})
 
 #: Of a code that this release does not know: the centre may be newer.
 UNKNOWN_CAUSE = _("Центр не принял снимок.")

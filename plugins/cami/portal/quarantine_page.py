@@ -192,6 +192,7 @@ class QuarantinePage:
             compared=compared,
             differences=_differences(compared),
             lines=[_line(attribute) for attribute in compared.header.attributes] if shown.patient else [],
+            others=group.cause in quarantine_wording.OF_ANOTHER_MO,
             refusals=self._desk.refusals(group),
             actions=self._desk.actions(group) if self._desk.may_decide(identity) else (),
             labels={"resend": resend, "link": quarantine_wording.LINK, "reject": quarantine_wording.REJECT},
@@ -243,9 +244,16 @@ def _line(attribute: Attribute, held: str | None = None, stored: str | None = No
         name=quarantine_wording.ATTRIBUTES.get(attribute.tag, ""),
         english=attribute.description,
         depth=min(attribute.depth, 6),
-        held=attribute.value if held is None and stored is None else held,
-        stored=stored,
+        held=_readable(attribute, attribute.value if held is None and stored is None else held),
+        stored=_readable(attribute, stored),
     )
+
+
+def _readable(attribute: Attribute, value: str | None) -> str | None:
+    if value is None:
+        return None
+    writers = {"PN": dicom_text.person_name, "DA": dicom_text.date, "TM": dicom_text.time}
+    return writers.get(attribute.vr, str)(value)
 
 
 def _study(study: FoundStudy, *, patient: bool) -> tuple[str, str]:

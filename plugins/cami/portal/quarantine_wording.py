@@ -63,6 +63,9 @@ _UNKNOWN_CAUSE = (
     _("Сравните снимок с принятым и решите, что с ним делать."),
 )
 
+#: Causes for which what is stored belongs to another МО, and is not shown.
+OF_ANOTHER_MO = frozenset(["other-mo-study", "other-mo-instance"])
+
 #: Names of the actions; of sending again by where it is done.
 RESEND: Mapping[str, tuple[str, str]] = {
     "item": (_("Отправить повторно"), _("Снимок снова встанет в очередь передачи в центр.")),

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between looks at the list when nothing wakes a worker.
 INTERVAL = 2.0
+#: Seconds between looks while others work, or the queue has not noticed yet what has come.
+SOON = 0.3
 #: How often a file may come that is not what the centre has noted.
 TRIES = 3
 #: How long a study is left alone that is just being let go of.
@@ -88,27 +90,42 @@ class Fetcher:
         cami.errors.Transient
             The line is down or the archive cannot store; it goes on later.
         """
+        waits = False
         for study in self._fetches.due():
             if self._no_room(study):
                 continue
-            with self._lock:
-                plan = self._plans.get(study.study_id)
-                if plan is None:
-                    self._plans[study.study_id] = _Plan()
-                image = plan.todo.popleft() if plan is not None and plan.todo else None
-                if plan is not None and image is not None:
-                    plan.busy += 1
-                over = plan is not None and plan.ready and image is None and not plan.busy
+            plan, image = self._take(study)
             if plan is None:
                 self._begin(study)
                 return 0.0
             if image is not None:
                 self._bring(study, plan, image)
                 return 0.0
-            if over:
+            if self._is_over(study, plan):
                 self._end(study, plan)
                 return 0.0
-        return INTERVAL
+            waits = True
+        return SOON if waits else INTERVAL
+
+    def _take(self, study: Fetch) -> tuple[_Plan | None, Evicted | None]:
+        """Take the next image of a study; without a plan the caller has to make it, without an image none is left."""
+        with self._lock:
+            plan = self._plans.get(study.study_id)
+            if plan is None:
+                self._plans[study.study_id] = _Plan()
+                return None, None
+            if not plan.todo:
+                return plan, None
+            plan.busy += 1
+            return plan, plan.todo.popleft()
+
+    def _is_over(self, study: Fetch, plan: _Plan) -> bool:
+        """Say whether nothing is left to do: no image under way, and the queue has noticed those that are here."""
+        with self._lock:
+            if not plan.ready or plan.todo or plan.busy:
+                return False
+        here = set(self._archive.instances_of(study.study_id))
+        return not any(image.instance_id in here for image in self._holdings.evicted(study.study_id))
 
     def _no_room(self, study: Fetch) -> bool:
         """Say whether the volume is too full for it: what somebody waits for may go on until it is full."""

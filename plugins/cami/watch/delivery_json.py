@@ -81,6 +81,7 @@ def _study(study: DeliveryProgress, transfer: Transfer) -> dict[str, Any]:
         state = transfer.study(study.study_id)
         plain |= {"rate": round(state.rate), "seconds_left": _rounded(state.seconds_left)}
         plain["arrived_size"] = min(study.arrived_size + state.over, study.size)
+        plain["reason"] = state.reason(study)
     else:
         plain |= {"rate": 0, "seconds_left": None}
     return plain

@@ -11,6 +11,8 @@ from cami.delivery.disk import DiskWatch
 from cami.delivery.line import Line, Outage
 from cami.delivery.meter import KEPT, Counters, Meter
 from cami.delivery.pace import Timetable
+from cami.delivery.reasons import Cause
+from cami.watch.progress import DeliveryProgress
 from cami.watch.waiting import Queue, QueueWatch
 
 #: Seconds over which the rate is taken that times are reckoned from: steadier than that of the moment.
@@ -27,6 +29,12 @@ class StudyTransfer:
     """Bytes of its images, as stored here, that are over of what is being sent just now."""
     seconds_left: float | None
     """Until all of it that waits is at the centre; None: nobody can say."""
+    held: bool = False
+    """Whether it waits for the night, as its class does (F-05): nothing is wrong with it."""
+
+    def reason(self, study: DeliveryProgress) -> str:
+        """Return the code of what keeps a study, its class's hours included; empty when nothing does."""
+        return Cause.NIGHT if self.held and not (study.quarantined or study.lost) else study.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +71,12 @@ class Transfer:
         """Return how the whole of it stands."""
         queue = self._queue.queue()
         over = sum(self._meter.under_way().values())
+        held = sum(study.size for study in queue.studies.values() if study.priority in self._timetable.held())
         limit = self._timetable.limit()
         return Status(
             queue=queue,
             rate=self._meter.rate(),
-            seconds_left=self._seconds(queue.size - over),
+            seconds_left=self._seconds(queue.size - held - over),
             outage=self._line.outage,
             limit=limit,
             limit_until=None if limit is None else self._timetable.changes_at(),
@@ -77,9 +86,12 @@ class Transfer:
     def study(self, study_id: str) -> StudyTransfer:
         """Return how one study stands."""
         under_way = self._meter.under_way()
-        ahead = self._queue.queue().ahead(study_id)
+        queue, held = self._queue.queue(), self._timetable.held()
+        own = queue.studies.get(study_id)
+        waits = own is not None and own.priority in held and study_id not in under_way
+        ahead = 0 if waits else queue.ahead(study_id, held)
         left = self._seconds(ahead - sum(under_way.values())) if ahead else None
-        return StudyTransfer(self._meter.rate_of(study_id), under_way.get(study_id, 0), left)
+        return StudyTransfer(self._meter.rate_of(study_id), under_way.get(study_id, 0), left, waits)
 
     def _seconds(self, size: int) -> float | None:
         """Return how long `size` bytes of images take at the present rate."""

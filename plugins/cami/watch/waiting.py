@@ -6,7 +6,7 @@ everybody, and a new one is made only when counting has not taken more than a sm
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -98,12 +98,16 @@ class Queue:
             )
         return found
 
-    def ahead(self, study_id: str) -> int:
-        """Return the bytes that go before the end of a study, its own included; 0 if nothing of it waits."""
+    def ahead(self, study_id: str, held: Collection[int] = ()) -> int:
+        """Return the bytes that go before the end of a study, its own included; 0 if nothing of it waits.
+
+        What is of a class that is `held` does not go now.
+        """
         own = self.studies.get(study_id)
         if own is None:
             return 0
-        return int(sum(study.size * study.share_before(own.lane, own.last_turn) for study in self.studies.values()))
+        moving = (study for study in self.studies.values() if study is own or study.priority not in held)
+        return int(sum(study.size * study.share_before(own.lane, own.last_turn) for study in moving))
 
 
 def count_queue(engine: Engine) -> Queue:

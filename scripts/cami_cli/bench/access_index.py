@@ -46,7 +46,7 @@ class Timing:
 
 
 class _Fresh:
-    kept = Kept(frozenset(_REQUESTED) | {"0008,1030"}, frozenset())
+    kept = Kept(frozenset(_REQUESTED) | {"0008,1030"}, frozenset(), frozenset())
     state = "fresh"
 
 

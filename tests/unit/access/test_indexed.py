@@ -19,7 +19,7 @@ UID = "0020,000d"
 class Standing:
     """An index that is fresh as long as the test says."""
 
-    kept = Kept(frozenset({"0010,0010", "0010,0020", UID}), frozenset({"0008,0060", "0020,000e"}))
+    kept = Kept(frozenset({UID}), frozenset({"0010,0010", "0010,0020"}), frozenset({"0008,0060", "0020,000e"}))
     state = "fresh"
 
 

@@ -172,7 +172,7 @@ class Line:
             raise Transient("line cut")
         return Receipt(reception.outcome, reception.reason, reception.sha256)
 
-    def help(self, *, urgent_only):
+    def help(self, *, urgent_only, before):
         return False
 
     def confirm(self, manifest):

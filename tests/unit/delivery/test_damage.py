@@ -140,6 +140,38 @@ def test_what_is_whole_is_never_replaced(region, proxy, stored):
     assert region.quarantine.count() == 0
 
 
+def test_a_wrong_record_is_no_damage_and_is_put_right(region, proxy, stored):
+    """The database was restored from another day: the file is what Orthanc was given, and stays."""
+    with region.central_db.begin() as connection:
+        connection.execute(received_instance.update().values(sha256="0" * 64))
+    scrub(region)
+    assert rows(region.central_db, file_damage) == []
+    (sha256,) = proxy.queue.manifest(proxy.archive.parse(slice_of()).study_id).instances.values()
+    assert proxy.line.verify({stored: sha256}) == (stored,)
+    region.central.on_delete = lambda instance_id: pytest.fail("deleted")
+    assert region.receiver.receive(MO, slice_of(seed=4)).outcome == "quarantined"
+    assert region.receiver.receive(MO, slice_of()).outcome == "stored"
+    assert rows(region.central_db, received_instance)[0].sha256 == sha256
+    assert proxy.line.verify({stored: sha256}) == ()
+
+
+def test_what_is_damaged_before_it_was_read_is_read_when_it_is_whole(region, proxy):
+    read = region.read_contents
+    region.read_contents = lambda: None
+    proxy.archive.store(slice_of())
+    proxy.work(2)
+    (key,) = region.central.files
+    damage(region, key, "damaged")
+    read()
+    assert counts(region).damaged == 1
+    region.central.damaged.clear()  # the operator has restored it
+    scrub(region)
+    region.read_contents = read
+    proxy.work(20)
+    assert (queue_totals(proxy.engine).confirmed, region.quarantine.count()) == (1, 0)
+    assert counts(region).pixels_verified == 1
+
+
 def test_a_round_sees_that_a_file_is_whole_again(region, stored):
     damage(region, stored, "damaged")
     scrub(region)

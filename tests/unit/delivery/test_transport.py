@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from cami.delivery.order import Priority
 from cami.delivery.pace import Pace
 from cami.delivery.right_of_way import Passage, RightOfWay, StoodBackError
 from cami.delivery.transport import EARLY, Transport
@@ -196,6 +197,6 @@ def test_a_body_that_has_stood_still_for_too_long_is_broken_off():
         with pytest.raises(StoodBackError):
             Transport(Pace()).request("POST", url, {}, bytes(1000), passage)
         # What has become urgent itself waits no longer.
-        way.hasten("study-2")
+        way.hasten("study-2", Priority.EMERGENCY)
         Transport(Pace()).request("POST", url, {}, b"", passage)
     assert len(received) == 1

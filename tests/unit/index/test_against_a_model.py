@@ -17,7 +17,7 @@ from cami.index.source import Kept, study_row
 from tests.unit.index.archive import PATIENT, SERIES, STUDY
 
 OWNERS = ["42001", "42002", ""]
-KEPT = Kept(frozenset(STUDY) | frozenset(PATIENT), frozenset(SERIES))
+KEPT = Kept(frozenset(STUDY), frozenset(PATIENT), frozenset(SERIES))
 DATES = ["20260101", "20260102", "20260131", "20250630", "", "2026"]
 WORDS = [
     "Иванов",

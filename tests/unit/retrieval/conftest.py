@@ -243,8 +243,8 @@ class Hospital(ProxySide):
                     break
             except Transient:
                 self.region.clock.pass_(seconds=1)
-        while self.feed.advance():
-            pass
+            while self.feed.advance():
+                pass
 
     def evict(self, study_id):
         """Let go of a study as retention does."""

@@ -47,6 +47,19 @@ def test_what_was_let_go_of_comes_back_as_it_was(country, hospital):
     assert (standing.fetch.asked_by, standing.fetch.cause) == ("radiologist.42001", "asked")
 
 
+def test_it_ends_when_the_queue_has_noticed(country, hospital):
+    """Else people would be told that it has come, beside a count that says it has not."""
+    (one,) = delivered(hospital, "1.1", count=1)
+    hospital.returns.request(person(), study_id=one)
+    pauses = [hospital.fetcher.step() for _ in range(4)]
+    assert pauses[:2] == [0, 0]
+    assert all(0 < pause < 1 for pause in pauses[2:])
+    assert ended(hospital, one) == (False, "")
+    hospital.feed.advance()
+    assert hospital.fetcher.step() == 0
+    assert ended(hospital, one) == (True, "")
+
+
 def test_what_is_here_is_not_fetched(country, hospital):
     one = fill(hospital)
     hospital.arrive()

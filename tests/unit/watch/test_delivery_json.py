@@ -116,3 +116,22 @@ def test_a_line_that_is_down_is_told_with_its_cause(proxy):
     line = ask(proxy)["line"]
     assert (line["state"], line["reason"], line["retries"]) == ("down", "centre", 1)
     assert line["since"] == "2026-01-01T00:01:00.000Z"
+
+
+def test_what_waits_for_the_night_says_so_and_is_in_nobody_s_way(proxy):
+    fill(proxy, 2)  # at seven in the morning, there
+    (today, old) = (study.study_id for study in delivery_page(proxy.engine, Selection()).studies)
+    proxy.queue.set_priority(old, Priority.BACKFILL)
+
+    def reasons():
+        return {study["study_id"]: study["reason"] for study in ask(proxy)["studies"]}
+
+    assert reasons() == {today: "", old: "night"}
+    queue = transfer_of(proxy).queue()
+    assert queue.ahead(today, {Priority.BACKFILL}) == queue.studies[today].size
+    assert transfer_of(proxy).study(old).seconds_left is None
+    proxy.region.clock.pass_(hours=14)
+    assert reasons() == {today: "", old: ""}
+    proxy.region.clock.pass_(hours=12)
+    proxy.queue.set_priority(old, Priority.PLANNED)
+    assert reasons() == {today: "", old: ""}
