@@ -359,7 +359,7 @@ class DeliveryQueue:
             found = connection.scalar(
                 select(func.count()).where(
                     delivery_item.c.study_id == study_id,
-                    delivery_item.c.state.not_in([State.QUARANTINED, State.LOST]),
+                    delivery_item.c.state.not_in([State.QUARANTINED, State.REJECTED, State.LOST]),
                 )
             )
         return found or 0

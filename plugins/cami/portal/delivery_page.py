@@ -30,6 +30,8 @@ from cami.web import Endpoint, Request, Response, redirect
 
 #: Rows of one page.
 PAGE_ROWS = 50
+#: Bytes a second below which a study counts as standing still; it would be written as 0 Мбит/с.
+_SLOWEST = 6250
 #: States in which a study moves, or will by itself.
 _ON_ITS_WAY = ("queued", "sending")
 
@@ -158,11 +160,11 @@ class DeliveryPage:
             mark=mark,
             reason=causes.get(reason, delivery_wording.UNKNOWN_CAUSE) if reason else "",
             arrived=study.stored + study.confirmed + study.evicted,
-            instances=study.instances,
+            instances=study.instances - study.rejected,
             arrived_size=min(study.arrived_size + transfer.over, study.size),
             size=study.size,
             moving=moves,
-            rate=transfer.rate,
+            rate=transfer.rate if transfer.rate >= _SLOWEST else 0.0,
             seconds_left=transfer.seconds_left,
             confirmed_at=study.confirmed_at if state == "confirmed" else None,
             priority=study.priority,

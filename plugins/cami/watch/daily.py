@@ -118,7 +118,7 @@ def _of_proxy(begin: datetime, end: datetime) -> Any:
 
     return (
         select(
-            func.count().label("instances"),
+            number(*(state for state in State if state is not State.REJECTED)).label("instances"),
             number(State.STORED, State.CONFIRMED, State.EVICTED).label("arrived"),
             number(State.CONFIRMED, State.EVICTED).label("confirmed"),
             number(State.QUARANTINED, State.LOST).label("failed"),
