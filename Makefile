@@ -33,7 +33,7 @@ test-unit: dev ## The logic, in milliseconds, without Orthanc
 
 .PHONY: test-integration
 test-integration: dev runtime ## Against real Orthancs; SUITE=trixie for Debian 13's
-	@$(PYTEST) tests/integration --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(PYTEST) tests/integration $(ARGS)
 
 # In a mount namespace: small volumes that tests fill up are gone with them. Without root, root in a namespace will do.
 .PHONY: test-faults
