@@ -135,6 +135,12 @@ def row_of(text, patient):
     return rows[0] if rows else ""
 
 
+def announced(text, patient, count):
+    """Return the row of a patient once it says that so many images are at the МО, else empty."""
+    row = row_of(text, patient)
+    return row if f"снимков в МО: {count}" in row else ""
+
+
 def here(region, datasets):
     """Return the files that the proxy of `MO` has of a study, by SOP Instance UID."""
     session, url = region.session("radiologist", MO), region.proxy(MO)["url"]
@@ -156,10 +162,10 @@ def test_what_somebody_waits_for_passes_all_others(region):
     crowd, wanted = study("RET-CROWD", 50), study("RET-WANTED", 4)
     store(region, crowd)
     store(region, wanted)
-    row = wait_until("announced", lambda: row_of(page(region, region.central), "RET-WANTED"), 20)
+    # A study is announced when its first image is there, and again as more of it come.
+    row = wait_until("announced", lambda: announced(page(region, region.central), "RET-WANTED", 4), 20)
     assert "В МО, ещё не передано" in row
     assert "Запросить из МО" in row
-    assert "снимков в МО: 4" in row
     assert row_of(page(region, region.central, mo=OTHER), "RET-WANTED") == ""
     url = region.central + "/cami/api/retrieval"
     name = {"study_uid": wanted[0].StudyInstanceUID}
