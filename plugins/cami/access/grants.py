@@ -2,8 +2,8 @@
 
 A grant is from one owner for one study, to everybody of an МО who may see images there, or to one person. It holds from
 the moment it is given until its time is over or somebody ends it; both are decided when somebody asks
-(`in_force`), so a grant ends on time whatever runs or does not. Rows are never removed: they are the record of who
-could see what (приказ ФСТЭК № 21, РСБ.3). Labels in Orthanc only mirror them.
+(`cami.access.granted`), so a grant ends on time whatever runs or does not. Rows are never removed: they are the record
+of who could see what (приказ ФСТЭК № 21, РСБ.3). Labels in Orthanc only mirror them.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -12,8 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
+from cami.access.granted import in_force
 from cami.clock import Clock
 from cami.db.tables import study_grant
 from cami.errors import Invalid
@@ -63,24 +64,6 @@ class PatientStudies(Protocol):
     def studies_of(self, connection: Connection, patient: str) -> Iterable[tuple[str, str]]:
         """Yield Study Instance UID and owner."""
         ...
-
-
-def grant_label(number: int) -> str:
-    """Return the label that mirrors a grant on a study."""
-    return f"grant-{number}"
-
-
-def in_force(at: datetime) -> ColumnElement[bool]:
-    """Return the condition on `study_grant` that a grant holds at a moment."""
-    return and_(study_grant.c.ended_at.is_(None), or_(study_grant.c.until.is_(None), study_grant.c.until > at))
-
-
-def given_to(mo: str, login: str) -> ColumnElement[bool]:
-    """Return the condition on `study_grant` that somebody of an МО (or of none) is meant."""
-    anybody = and_(study_grant.c.mo == mo, study_grant.c.login == "") if mo else false()
-    if not login:
-        return anybody
-    return or_(anybody, and_(study_grant.c.login == login, study_grant.c.mo.in_(["", mo])))
 
 
 class GrantBook:
@@ -187,11 +170,6 @@ class GrantBook:
         if count:
             self.changed()
         return count
-
-
-def granted_studies(mo: str, login: str, at: datetime) -> Select[tuple[str, str]]:
-    """Return a query for owner and Study Instance UID of what somebody of an МО (or of none) is granted."""
-    return select(study_grant.c.owner, study_grant.c.study_uid).where(given_to(mo, login), in_force(at))
 
 
 def _same(grant: NewGrant) -> Iterable[ColumnElement[bool]]:

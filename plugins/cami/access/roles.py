@@ -59,5 +59,7 @@ class Action(StrEnum):
     """Make rules of where the МО's images go, and try, send again or call off what they want."""
     ROUTING_READ = "routing:read"
     """See the rules and how far their destinations are; no image, no patient."""
+    STUDIES_OWN = "studies:own"
+    """Have all studies of the own МО visible, without a grant."""
     STUDIES_READ = "studies:read"
     """See images and what is written in them, of the studies that are visible."""
