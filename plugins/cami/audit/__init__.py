@@ -1,7 +1,8 @@
 """The journal: who did what with whose data, from where, and how it ended. Only ever added to, chained by hashes.
 
 приказ МЗ 947н pp. 19-21, приказ ФСТЭК № 21 РСБ.1-7 and DICOM PS3.15 A.5 ask for it; `docs/architecture.md`, *Audit*,
-says what is recorded where and what its chain proves. It holds keys and UIDs of ours, never a patient's name. Public names:
+says what is recorded where and what its chain proves. It holds keys and UIDs of ours, never a patient's name. Public
+names:
 
 * `AuditEvent`, `Kind`, `Outcome`: what is recorded; `AuditTrail`: records it, alone (`record`) or within a change
   (`record_in`);
