@@ -12,13 +12,13 @@ from typing import Protocol
 from sqlalchemy import ColumnElement, Engine, case, literal, select, true, tuple_
 
 from cami.access.granted import Received, given_to, in_force
-from cami.access.identity import Identity
 from cami.access.policy import allowed
-from cami.access.roles import Action
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import study, study_grant
 from cami.index import Scope
+from cami.people.identity import Identity
+from cami.people.roles import Action
 from cami.settings import Role as ServerRole
 
 _CHUNK = 500
