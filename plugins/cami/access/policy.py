@@ -17,15 +17,25 @@ _AT_PROXY: frozenset[ServerRole] = frozenset({"proxy"})
 TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.AUDITOR: {},
     Role.CLINICIAN: {
+        Action.GRANTS_EMERGENCY: _AT_CENTRE,
+        Action.GRANTS_GIVE: _AT_CENTRE,
+        Action.GRANTS_READ: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
-    Role.CONSULTANT: {Action.RETRIEVAL_REQUEST: _EVERYWHERE, Action.STUDIES_READ: _AT_CENTRE},
+    Role.CONSULTANT: {
+        Action.GRANTS_READ: _AT_CENTRE,
+        Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+        Action.STUDIES_READ: _AT_CENTRE,
+    },
     Role.DISPATCHER: {Action.RETRIEVAL_REQUEST: _EVERYWHERE},
     Role.MIS: {},
     Role.MO_ADMIN: {
+        Action.GRANTS_GIVE: _AT_CENTRE,
+        Action.GRANTS_READ: _AT_CENTRE,
+        Action.GRANTS_REVIEW: _AT_CENTRE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.DELIVERY_RECONCILE: _AT_PROXY,
@@ -48,6 +58,9 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
     },
     Role.RADIOLOGIST: {
+        Action.GRANTS_EMERGENCY: _AT_CENTRE,
+        Action.GRANTS_GIVE: _AT_CENTRE,
+        Action.GRANTS_READ: _AT_CENTRE,
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,

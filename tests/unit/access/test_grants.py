@@ -1,5 +1,6 @@
 """Grants are given once, end by hand and on time, and leave a record."""
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,7 +9,9 @@ from sqlalchemy import select
 
 from cami.access import Cause, GrantBook, NewGrant
 from cami.access.granted import Received
-from cami.db.tables import study_grant
+from cami.access.grants import Actor
+from cami.audit import AuditTrail
+from cami.db.tables import audit_record, study_grant
 from cami.errors import Invalid
 
 
@@ -105,6 +108,22 @@ def test_a_longer_grant_takes_the_place_of_the_old_one(give, engine, clock):
         rows = {row.number: row for row in connection.execute(select(study_grant))}
     assert rows[old].ended_why == "replaced"
     assert rows[new].ended_at is None
+
+
+def test_each_giving_and_ending_is_in_the_journal(engine, clock):
+    book = GrantBook(clock, AuditTrail(engine, clock, "central"))
+    with engine.begin() as connection:
+        number = book.give(connection, consultation(reason="вопрос"), Actor("radiologist", "42001", "10.0.0.1"))
+        book.give(connection, consultation(cause=Cause.BREAK_GLASS, reference="", reason="кома", by="rad2"))
+        book.revoke(connection, [number], by="adm1", why="ошибка")
+    with engine.connect() as connection:
+        contents = [
+            json.loads(row.content) for row in connection.execute(select(audit_record).order_by(audit_record.c.seq))
+        ]
+    assert [content["kind"] for content in contents] == ["grant", "break-glass", "revoke"]
+    assert contents[0]["actor"] == "rad1"
+    assert contents[0]["source"] == "10.0.0.1"
+    assert contents[2]["subject"] == f"grant-{number}"
 
 
 def test_nothing_is_given_if_the_transaction_fails(engine, book, seen):
