@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from cami.access import GrantBook
 from cami.archive import Level
 from cami.delivery import (
     WIRE_ROOT,
@@ -25,6 +26,7 @@ from cami.delivery import (
 from cami.delivery.tokens import read_public_keys
 from cami.edge import ingest, sdk
 from cami.edge.background import Worker
+from cami.edge.central_sharing import open_sharing
 from cami.edge.desk import open_desk
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, errand_endpoints, open_errands
@@ -84,6 +86,7 @@ class CentralServer(Server):
         self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
         self.bell = Bell(lambda: open_errands(engine), int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
+        self.grants = GrantBook(self.clock, self.audit)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
         self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
@@ -127,7 +130,8 @@ class CentralServer(Server):
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
-        return gathered(self._receiving(), self._sending_errands(), self._retrieving(), self._indexing())
+        parts = (self._receiving(), self._sending_errands(), self._retrieving(), self._indexing())
+        return gathered(*parts, open_sharing(self, self.grants))
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""

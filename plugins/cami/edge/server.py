@@ -34,6 +34,7 @@ from cami.quarantine import QuarantineDesk
 from cami.region import Disk, load_region
 from cami.routing import RoutingService
 from cami.settings import Settings
+from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer, watch_endpoints
 from cami.watch.figures import Source, of_disk
 from cami.web import Endpoint
@@ -76,6 +77,9 @@ class Server(ABC):
         """Made by the services of the role."""
         self.transfer: Transfer | None = None
         """How delivery stands; at a proxy only."""
+        self.sharing: SharingDesk | None = None
+        """Grants that people give; at the centre only."""
+        self.emergency: EmergencyDesk | None = None
         self.controls: Controls | None = None
         """What people may do with the queue; at a proxy only."""
 
@@ -122,6 +126,8 @@ class Server(ABC):
             transfer=self.transfer,
             controls=self.controls,
             routing=self.routing,
+            sharing=self.sharing,
+            emergency=self.emergency,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
@@ -130,7 +136,9 @@ class Server(ABC):
 
     def _register_recorded(self, gate: Gate, endpoints: list[Endpoint]) -> None:
         """Put the journal between Orthanc and all that decides and answers."""
-        subjects = ArchiveSubjects(self.archive, study_owners(self.settings.role, self.settings.mo, self.engine))
+        subjects = ArchiveSubjects(
+            self.archive, study_owners(self.settings.role, self.settings.mo, self.engine, self.clock)
+        )
         witness = Witness(
             gate,
             authenticator=self.authenticator,

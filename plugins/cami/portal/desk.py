@@ -12,7 +12,9 @@ from cami.portal.bringing import Bringing
 from cami.portal.completeness_page import CompletenessPage
 from cami.portal.completeness_report import report_of
 from cami.portal.delivery_page import DeliveryPage
+from cami.portal.emergency_page import EmergencyPage
 from cami.portal.entry import Entry
+from cami.portal.grants_page import GrantsPage
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import Identifier, StudyFinder
 from cami.portal.quarantine_page import QuarantinePage
@@ -25,6 +27,7 @@ from cami.quarantine import QuarantineDesk
 from cami.region import Region
 from cami.routing import RoutingService
 from cami.settings import Settings
+from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer
 from cami.web import Endpoint, Request, Response, redirect
 
@@ -43,6 +46,8 @@ def portal_endpoints(
     transfer: Transfer | None = None,
     controls: Controls | None = None,
     routing: RoutingService | None = None,
+    sharing: SharingDesk | None = None,
+    emergency: EmergencyDesk | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
@@ -50,7 +55,9 @@ def portal_endpoints(
     of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
     """
     pages = Pages(settings, region)
-    archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), bringing, settings.role)
+    archive = ArchivePage(
+        pages, visibility, RecordedProgress(engine, settings), bringing, settings.role, sharing=sharing
+    )
     desk = Desk(pages, authenticator, archive)
     entry = Entry(pages, authenticator, settings.role)
     zone = ZoneInfo(region.time_zone)
@@ -63,6 +70,10 @@ def portal_endpoints(
         ).endpoints(entry)
     if routing is not None:
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
+    if sharing is not None:
+        reports += GrantsPage(pages, sharing, visibility, region).endpoints(entry)
+    if emergency is not None:
+        reports += EmergencyPage(pages, emergency, visibility).endpoints(entry)
     return [
         *SignInPages(pages, authenticator, sign_in, sessions, cookie_secure=settings.cookie_secure).endpoints(),
         static_files.ENDPOINT,

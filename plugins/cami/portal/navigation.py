@@ -27,6 +27,8 @@ QUARANTINE = "/cami/quarantine"
 DELIVERY = "/cami/delivery"
 COMPLETENESS = "/cami/completeness"
 ROUTING = "/cami/routing"
+GRANTS = "/cami/grants"
+EMERGENCY = "/cami/emergency"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
@@ -35,6 +37,8 @@ PLACES: Sequence[Place] = (
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
     Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
+    Place(GRANTS, _("Доступы"), Action.GRANTS_READ, frozenset({"central"})),
+    Place(EMERGENCY, _("Экстренный доступ"), Action.GRANTS_EMERGENCY, frozenset({"central"})),
 )
 
 
