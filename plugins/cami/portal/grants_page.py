@@ -177,9 +177,7 @@ class GrantsPage:
             day = date.fromisoformat(given.get("until", ""))
         except ValueError:
             raise Invalid("the share must end within a year") from None
-        end = datetime.combine(day + timedelta(days=1), time(), self._zone) if day.year < 9999 else None
-        if end is None:
-            raise Invalid("the share must end within a year")
+        end = datetime.combine(day, time(23, 59, 59), self._zone)
         return Wish(study_uid, given.get("mo", ""), login, given.get("reason", ""), end)
 
     def _rows(self, identity: Identity, grants: Sequence[Grant]) -> list[Row]:
