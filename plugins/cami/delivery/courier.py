@@ -112,6 +112,8 @@ class Courier:
         head = self._queue.head(allowed, list(self._led)) if allowed else None
         if self._help(allowed, head or LAST):
             return True
+        if head:
+            self._probe()
         item = self._take(allowed) if head else None
         if item is None:
             self._line.not_tried()
@@ -133,6 +135,16 @@ class Courier:
         finally:
             self._follow(item)
         return True
+
+    def _probe(self) -> None:
+        """While the line is known to be down, ask before an image is read, compressed and hashed for nothing."""
+        if self._line.outage is None:
+            return
+        try:
+            self._link.probe()
+        except (Transient, Denied) as error:
+            self._line.failed(cause_of(error))
+            raise Transient(str(error)) from error
 
     def reclassified(self, study_id: str, priority: Priority) -> None:
         """Act on another class of a study at once: what is urgent gets the line to itself, also what is on its way."""

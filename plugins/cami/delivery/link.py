@@ -101,6 +101,16 @@ class CentralLink:
         """Carry a piece of a large object of another sender that goes `before` something; return False if none does."""
         return self._tus.help(urgent_only=urgent_only, before=before)
 
+    def probe(self) -> None:
+        """Ask the centre whether it is there and knows this proxy.
+
+        Raises
+        ------
+        cami.errors.Transient, cami.errors.Denied
+            It is not, or it does not.
+        """
+        self._call("GET", "/ping", {}, urgent=True)
+
     def confirm(self, manifest: Manifest) -> ManifestAnswer:
         """Compare what should be at the centre with what is."""
         document: dict[str, Any] = {"study_id": manifest.study_id, "instances": dict(manifest.instances)}

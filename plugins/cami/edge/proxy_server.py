@@ -1,6 +1,6 @@
 """A PACS Proxy: it takes images from the devices of its МО, keeps them and sends them to the centre."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -37,7 +37,7 @@ from cami.delivery import (
 )
 from cami.delivery.answers import cause_of
 from cami.delivery.fitting import fit
-from cami.delivery.order import ALL, URGENT
+from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import Item
 from cami.delivery.transport import Certificates, Transport
 from cami.edge import commitment, disk, ingest, metrics
@@ -60,8 +60,12 @@ from cami.watch.figures import Source, of_proxy
 FEED_INTERVAL = 2.0
 #: Seconds that arrivals are gathered before they are read: one by one, reading costs more than storing them.
 FEED_GATHERS = 0.25
-#: Seconds between looks at the queue when nothing wakes a sender: what waits out a failed try must not wait longer.
+#: The same while a device sends without a pause.
+FEED_GATHERS_MOST = 1.0
+#: Seconds between looks at the queue when nothing wakes the first sender: what waits out a failed try waits no longer.
 SEND_INTERVAL = 0.5
+#: The same for the other senders, which the first one wakes when it has found something.
+FOLLOW_INTERVAL = 5.0
 #: Seconds between two looks for studies whose manifest is due.
 CONFIRM_INTERVAL = 1.0
 #: Seconds between two measurements of the queue.
@@ -193,7 +197,8 @@ class ProxyServer(Server):
             self.accounts.replace_directory(Directory.parse(document))
             return DIRECTORY_INTERVAL
 
-        return [], [Worker("feed", read_changes, gather=FEED_GATHERS), Worker("directory", fetch_people)]
+        feed = Worker("feed", read_changes, gather=FEED_GATHERS, gather_most=FEED_GATHERS_MOST)
+        return [], [feed, Worker("directory", fetch_people)]
 
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""
@@ -216,12 +221,6 @@ class ProxyServer(Server):
         )
         self.queue.tell_reclassified(courier.reclassified)
 
-        def send() -> float:
-            return 0.0 if courier.send_next(ALL - URGENT) else SEND_INTERVAL
-
-        def send_urgent() -> float:
-            return 0.0 if courier.send_next(URGENT) else SEND_INTERVAL
-
         def confirm() -> float:
             courier.confirm_due()
             return CONFIRM_INTERVAL
@@ -233,12 +232,31 @@ class ProxyServer(Server):
 
         # What is urgent has senders of its own: the others stand still in the middle of what they are sending.
         for number in range(1, self.fit.streams + 1):
-            self.senders += [Worker(f"sender-{number}", send), Worker(f"urgent-sender-{number}", send_urgent)]
+            interval = SEND_INTERVAL if number == 1 else FOLLOW_INTERVAL
+            self.senders += [
+                Worker(f"sender-{number}", self._sender(courier, ALL - URGENT, interval)),
+                Worker(f"urgent-sender-{number}", self._sender(courier, URGENT, interval)),
+            ]
         return control_endpoints(self.authenticator, self.controls), [
             *self.senders,
             Worker("confirm", confirm),
             Worker("metrics", measure),
         ]
+
+    def _sender(self, courier: Courier, classes: Collection[Priority], interval: float) -> Callable[[], float]:
+        """Return the step of a sender; when it has found work after a rest, the others are woken: there may be more."""
+        idle = True
+
+        def send() -> float:
+            nonlocal idle
+            rested, idle = idle, True  # a try that fails leaves it so
+            sent = courier.send_next(classes)
+            if sent and rested:
+                self.wake_senders()
+            idle = not sent
+            return 0.0 if sent else interval
+
+        return send
 
     def _keeping(self) -> Services:
         """Let go of what the centre holds when room is asked for."""

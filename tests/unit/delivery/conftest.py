@@ -172,6 +172,9 @@ class Line:
             raise Transient("line cut")
         return Receipt(reception.outcome, reception.reason, reception.sha256)
 
+    def probe(self):
+        self._fault()
+
     def help(self, *, urgent_only, before):
         return False
 
