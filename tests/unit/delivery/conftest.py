@@ -163,6 +163,7 @@ class Line:
     mo: str
     faults: list = field(default_factory=list)
     calls: int = 0
+    needs_help = False
 
     def send(self, dicom, sha256, passage, *, begun=False):
         fault = self._fault()
