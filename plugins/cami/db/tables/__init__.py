@@ -15,7 +15,16 @@ from cami.db.tables.completeness import (
 )
 from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
 from cami.db.tables.errands import errand
-from cami.db.tables.people import account, session
+from cami.db.tables.people import (
+    account,
+    account_place,
+    accounts_copy,
+    former_password,
+    program_password,
+    provider_visit,
+    recovery_code,
+    session,
+)
 from cami.db.tables.quarantine import quarantined_object
 from cami.db.tables.receiving import received_instance, study, study_claim, upload
 from cami.db.tables.retrieval import (
@@ -40,6 +49,8 @@ from cami.db.tables.study_index import indexed_gram, indexed_name, indexed_serie
 
 __all__ = [
     "account",
+    "account_place",
+    "accounts_copy",
     "announced_study",
     "awaited_study",
     "change_cursor",
@@ -50,6 +61,7 @@ __all__ = [
     "eviction",
     "fetch",
     "file_damage",
+    "former_password",
     "forwarding",
     "forwarding_destination",
     "indexed_gram",
@@ -59,6 +71,8 @@ __all__ = [
     "kept_study",
     "known_study",
     "metadata",
+    "program_password",
+    "provider_visit",
     "proxy_report",
     "quarantine_decision",
     "quarantine_outcome",
@@ -67,6 +81,7 @@ __all__ = [
     "raised_study",
     "received_instance",
     "reconciliation",
+    "recovery_code",
     "routed_study",
     "routing_version",
     "schedule",
