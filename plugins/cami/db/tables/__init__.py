@@ -3,6 +3,14 @@
 Migrations in ``cami/db/migrations`` make them; a test checks that both agree.
 """
 
+from cami.db.tables.audit import (
+    audit_anchor,
+    audit_archive,
+    audit_cursor,
+    audit_head,
+    audit_record,
+    audit_study,
+)
 from cami.db.tables.base import metadata
 from cami.db.tables.commitment import commitment_request
 from cami.db.tables.completeness import (
@@ -52,6 +60,12 @@ __all__ = [
     "account_place",
     "accounts_copy",
     "announced_study",
+    "audit_anchor",
+    "audit_archive",
+    "audit_cursor",
+    "audit_head",
+    "audit_record",
+    "audit_study",
     "awaited_study",
     "change_cursor",
     "commitment_request",
