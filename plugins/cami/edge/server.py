@@ -25,6 +25,7 @@ from cami.audit import AuditTrail
 from cami.clock import SystemClock
 from cami.delivery import Controls, DiskWatch, Quarantine, Readings
 from cami.delivery.disk import measure_volume
+from cami.delivery.journal import KeptApart
 from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
@@ -66,7 +67,7 @@ class Server(ABC):
         self.signing = SignInRecord(self.audit, self.clock)
         self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor, self.signing)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
-        self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
+        self.quarantine = Quarantine(settings.quarantine, engine, self.clock, KeptApart(self.audit))
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.routing: RoutingService | None = None
