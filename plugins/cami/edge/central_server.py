@@ -22,6 +22,7 @@ from cami.delivery import (
     for_proxies,
     wire_endpoints,
 )
+from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import read_public_keys
 from cami.edge import ingest, sdk
 from cami.edge.background import Worker
@@ -82,6 +83,7 @@ class CentralServer(Server):
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
         self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
+        self.deliveries = CentralJournal(self.audit)
         self.bell = Bell(lambda: open_errands(engine), int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.announcements = Announcements(engine, self.clock)
@@ -143,7 +145,9 @@ class CentralServer(Server):
         shares = Shares(self.engine, self.clock, [organization.code for organization in self.region.with_proxy])
         endpoints = wire_endpoints(
             receiver=receiver,
-            manifests=Manifests(self.archive, self.engine, receiver.contents, receiver.damage, self.clock),
+            manifests=Manifests(
+                self.archive, self.engine, receiver.contents, receiver.damage, self.clock, journal=self.deliveries
+            ),
             reports=ProxyReports(self.engine, self.clock),
             tokens=self.tokens,
             accounts=self.accounts,
@@ -176,6 +180,7 @@ class CentralServer(Server):
             self.clock,
             require_room=self.disk.require_room,
             on_stored=contents.wake,
+            journal=self.deliveries,
         )
         scrub = Scrub(self.engine, receiver.damage, self.clock, self.region.centre.reread_mb_s * 1_000_000)
 

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from cami.access import Directory
+from cami.access.witness import WINDOW
+from cami.audit.recent import Recent
 from cami.delivery import (
     CentralLink,
     CentralReadingsFollower,
@@ -37,12 +39,14 @@ from cami.delivery import (
 )
 from cami.delivery.answers import cause_of
 from cami.delivery.fitting import fit
+from cami.delivery.journal import DeviceJournal
 from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import Item
 from cami.delivery.transport import Certificates, Transport
 from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
+from cami.edge.origins import origin_of
 from cami.edge.proxy_retrieval import ProxyRetrieval
 from cami.edge.proxy_routing import ProxyRouting
 from cami.edge.server import Server, Services, gathered
@@ -91,6 +95,7 @@ class ProxyServer(Server):
         self.fit = fit(self.line)
         self.timetable = Timetable(self.line, self.region.time_zone, self.clock)
         self.queue = DeliveryQueue(engine, self.clock)
+        self.queue.tell_arrivals(DeviceJournal(self.audit, settings.mo, origin_of, Recent(self.clock, WINDOW)))
         self.holdings = Holdings(engine, self.clock, [studies_waiting(), studies_unread()])
         self.coercing = Coercing(self.archive, self.region.organization(settings.mo), self.own_proxy())
         self.meter = Meter()
