@@ -6,12 +6,14 @@ answers instead of those of Orthanc's routes that would mix several МО. Domain
 import. Public names:
 
 * `allowed`: the policy;
+* `GrantBook`, `NewGrant`, `Cause`: who else than its owner may see a study;
 * `Gate`: may this HTTP request go on; `Visibility`: scoped searches; `overrides`: our answers to Orthanc's routes;
 * `Witness`, `Recorder`: what the gate decides and what our handlers answer, in the journal;
 * those of `cami.people` (`Identity`, `Role`, `Action`, `Accounts`, `Authenticator`, …), handed on.
 """
 
 from cami.access.gate import Gate
+from cami.access.grants import Cause, GrantBook, NewGrant
 from cami.access.overrides import overrides
 from cami.access.owners import owner_label, study_owners
 from cami.access.policy import allowed
@@ -50,10 +52,13 @@ __all__ = [
     "Action",
     "ArchiveSubjects",
     "Authenticator",
+    "Cause",
     "Directory",
     "Gate",
+    "GrantBook",
     "Identity",
     "MonitorToken",
+    "NewGrant",
     "Passwords",
     "Reason",
     "Recorder",
