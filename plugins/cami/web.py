@@ -26,6 +26,10 @@ class Request:
     body: bytes = b""
     groups: tuple[str, ...] = ()
     """What the groups of the endpoint's pattern matched."""
+    source: str = ""
+    """Network address of the client: of the connection, or what the trusted gateway says; empty if unknown."""
+    certificate: str = ""
+    """SHA-256 of the client's TLS certificate, in hex, as the trusted gateway has checked it; empty without one."""
 
     def cookie(self, name: str) -> str | None:
         """Return the value of the first cookie called `name`, or None."""
@@ -43,7 +47,10 @@ class Request:
         ValueError
             The body is not UTF-8 JSON.
         """
-        return json.loads(self.body.decode("utf-8"))
+        try:
+            return json.loads(self.body.decode("utf-8"))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 @dataclass(slots=True)
@@ -68,6 +75,10 @@ class Endpoint:
     """Regular expression that the whole path must match."""
     handler: Handler
     """Answers every method of that path; it checks by itself who asks."""
+    methods: tuple[str, ...] = ()
+    """Those that it answers, for the description of the interface; the handler refuses the others."""
+    summary: str = ""
+    """In a few words, for the description of the interface."""
 
 
 def answer_json(value: Any, status: int = 200) -> Response:

@@ -15,12 +15,15 @@ from cami.access.accounts import Accounts, Reason, Refusal
 from cami.access.authenticator import Authenticator
 from cami.access.directory import AccountRecord, Directory
 from cami.access.gate import Gate
+from cami.access.gateway import Gateway, Origin, cleaned
 from cami.access.identity import Identity
+from cami.access.jobs import OwnJobs
+from cami.access.limits import Limits
 from cami.access.monitor import MonitorToken
 from cami.access.overrides import overrides
 from cami.access.owners import owner_label
 from cami.access.passwords import Passwords, hash_password
-from cami.access.policy import allowed
+from cami.access.policy import allowed, may_store
 from cami.access.roles import Action, Role
 from cami.access.sessions import ABSOLUTE_LIMIT, COOKIE, IDLE_LIMIT, Sessions
 from cami.access.signin import SignedIn, SignIn
@@ -36,8 +39,12 @@ __all__ = [
     "Authenticator",
     "Directory",
     "Gate",
+    "Gateway",
     "Identity",
+    "Limits",
     "MonitorToken",
+    "Origin",
+    "OwnJobs",
     "Passwords",
     "Reason",
     "Refusal",
@@ -47,7 +54,9 @@ __all__ = [
     "SignedIn",
     "Visibility",
     "allowed",
+    "cleaned",
     "hash_password",
+    "may_store",
     "overrides",
     "owner_label",
 ]

@@ -15,6 +15,7 @@ from cami.delivery.disk import DiskState, DiskWatch
 from cami.delivery.event_report import EventReports, Listener
 from cami.delivery.feed import ChangeFeed
 from cami.delivery.holdings import Holdings
+from cami.delivery.intake import CentralKeeper, Keeper, ProxyKeeper, intake
 from cami.delivery.line import Line
 from cami.delivery.link import CentralLink
 from cami.delivery.lossless import Lossless
@@ -39,6 +40,7 @@ from cami.delivery.wire import for_proxies, wire_endpoints
 
 __all__ = [
     "WIRE_ROOT",
+    "CentralKeeper",
     "CentralLink",
     "ChangeFeed",
     "Coercing",
@@ -51,6 +53,7 @@ __all__ = [
     "DiskWatch",
     "EventReports",
     "Holdings",
+    "Keeper",
     "Line",
     "Listener",
     "Lossless",
@@ -58,6 +61,7 @@ __all__ = [
     "Meter",
     "Night",
     "Pace",
+    "ProxyKeeper",
     "ProxyReports",
     "Quarantine",
     "Readings",
@@ -76,5 +80,6 @@ __all__ = [
     "completeness_endpoints",
     "control_endpoints",
     "for_proxies",
+    "intake",
     "wire_endpoints",
 ]

@@ -2,10 +2,12 @@
 
 import functools
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote_plus
 
+from cami.access import Gateway, Origin, cleaned
 from cami.edge import sdk
 from cami.edge.guard import guarded
 from cami.edge.handler_threads import HandlerThreads
@@ -19,7 +21,9 @@ _REPLACED = {409: 400, 410: 404, 429: 503}
 class GateLike(Protocol):
     """The decision on a request, as `cami.access.Gate` makes it."""
 
-    def allows(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
+    def allows(
+        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], source: str = ""
+    ) -> bool:
         """Return whether the request may go on."""
         ...
 
@@ -43,19 +47,32 @@ def end_threads() -> None:
     _THREADS.end()
 
 
-def register_gate(gate: GateLike, on_allowed: Callable[[str, str, Mapping[str, str]], None]) -> None:
+def register_gate(gate: GateLike, gateway: Gateway, on_allowed: Callable[[str, str, Mapping[str, str]], None]) -> None:
     """Put `gate` before every request from outside. A gate that fails refuses; `on_allowed` hears of the others."""
 
     @guarded("http_gate", verdict=False)
     def decide(uri: str, method: int, **request: Any) -> bool:
         # Orthanc passes ip, headers and, for GET only, get by name.
-        verb, headers = _METHODS.get(method, ""), request.get("headers", {})
-        allowed = gate.allows(verb, uri, decode(request.get("get", {})), headers)
+        verb, told = _METHODS.get(method, ""), request.get("headers", {})
+        origin = gateway.origin(request.get("ip", ""), told)
+        headers = cleaned(told)
+        _note_origin(origin)
+        allowed = gate.allows(verb, uri, decode(request.get("get", {})), headers, origin.address)
         if allowed:
             on_allowed(verb, uri, headers)
         return allowed
 
     sdk.on_http_request(decide)
+
+
+#: Where the request comes from that each of Orthanc's threads handles. One request's filter and handler, and the calls
+#: that the DICOMweb plugin makes for it, run in one thread (reference/orthanc.md §1.2); thread locals do not survive.
+_ORIGINS: dict[int, Origin] = {}
+_NOWHERE = Origin()
+
+
+def _note_origin(origin: Origin) -> None:
+    _ORIGINS[threading.get_ident()] = origin
 
 
 def decode(arguments: Mapping[str, str]) -> Mapping[str, str]:
@@ -77,13 +94,16 @@ def _adapt(endpoint: Endpoint) -> Callable[..., None]:
         return endpoint.handler(request)
 
     def callback(output: sdk.RestOutput, uri: str, **request: Any) -> None:
+        origin = _ORIGINS.get(threading.get_ident(), _NOWHERE)
         asked = Request(
             method=request["method"],
             path=uri,
-            headers=request.get("headers", {}),
+            headers=cleaned(request.get("headers", {})),
             query=decode(request.get("get", {})),
             body=request.get("body", b""),
             groups=tuple(request.get("groups", ())),
+            source=origin.address,
+            certificate=origin.certificate,
         )
         _send(output, _THREADS.call(lambda: answer(asked)))
 

@@ -6,9 +6,21 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from cami.access import Accounts, Authenticator, Gate, MonitorToken, Sessions, SignIn, Visibility, overrides
+from cami.access import (
+    Accounts,
+    Authenticator,
+    Gate,
+    Gateway,
+    Limits,
+    MonitorToken,
+    OwnJobs,
+    Sessions,
+    SignIn,
+    Visibility,
+    overrides,
+)
 from cami.clock import SystemClock
-from cami.delivery import Controls, DiskWatch, Quarantine, Readings
+from cami.delivery import Controls, DiskWatch, Keeper, Quarantine, Readings, intake
 from cami.delivery.disk import measure_volume
 from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
@@ -19,7 +31,7 @@ from cami.quarantine import QuarantineDesk
 from cami.region import Disk, load_region
 from cami.routing import RoutingService
 from cami.settings import Settings
-from cami.watch import Transfer, watch_endpoints
+from cami.watch import Transfer, description, watch_endpoints
 from cami.watch.figures import Source, of_disk
 from cami.web import Endpoint
 
@@ -78,6 +90,10 @@ class Server(ABC):
         """Make what this role adds, and register its DICOM hooks."""
 
     @abstractmethod
+    def keeper(self) -> Keeper:
+        """Return what stores objects that people send; called after `services`."""
+
+    @abstractmethod
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that are not here."""
 
@@ -106,9 +122,21 @@ class Server(ABC):
             controls=self.controls,
             routing=self.routing,
         )
-        endpoints += overrides(self.authenticator, self.visibility, self.archive)
-        gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
-        http.register_gate(gate, self.let_in)
+        jobs = OwnJobs(self.engine, self.archive, self.visibility.sight, self.clock)
+        store = intake(self.authenticator, self.archive, self.keeper(), settings.role)
+        endpoints += overrides(self.authenticator, self.visibility, self.archive, jobs=jobs, store=store)
+        endpoints.insert(0, description(endpoints, self.authenticator, settings.role))
+        limits = Limits(settings.requests_per_second)
+        gate = Gate(
+            settings.role,
+            settings.mo,
+            self.authenticator,
+            self.archive,
+            self.engine,
+            limits=limits,
+            clock=self.clock,
+        )
+        http.register_gate(gate, Gateway(settings.secrets / "gateway.token"), self.let_in)
         http.register(endpoints)
         return workers
 

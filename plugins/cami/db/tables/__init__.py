@@ -37,6 +37,7 @@ from cami.db.tables.routing import (
 )
 from cami.db.tables.sending import change_cursor, delivery_item, delivery_study, eviction, reconciliation, study_read
 from cami.db.tables.study_index import indexed_gram, indexed_name, indexed_series, indexed_study
+from cami.db.tables.writing import own_job, removal
 
 __all__ = [
     "account",
@@ -59,6 +60,7 @@ __all__ = [
     "kept_study",
     "known_study",
     "metadata",
+    "own_job",
     "proxy_report",
     "quarantine_decision",
     "quarantine_outcome",
@@ -67,6 +69,7 @@ __all__ = [
     "raised_study",
     "received_instance",
     "reconciliation",
+    "removal",
     "routed_study",
     "routing_version",
     "schedule",
