@@ -10,7 +10,9 @@ from sqlalchemy import Engine
 
 from cami.archive import Level
 from cami.delivery import (
+    WIRE_ROOT,
     CentralKeeper,
+    CentralReadings,
     Keeper,
     Manifests,
     ProxyReports,
@@ -19,6 +21,7 @@ from cami.delivery import (
     Scrub,
     TokenVerifier,
     Uploads,
+    for_proxies,
     wire_endpoints,
 )
 from cami.delivery.tokens import read_public_keys
@@ -47,6 +50,7 @@ from cami.routing import Shares, share_handlers
 from cami.settings import Settings
 from cami.watch import completeness_api, index_endpoints
 from cami.watch.figures import Source, of_centre
+from cami.web import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +158,8 @@ class CentralServer(Server):
             recall=recall,
             others=share_handlers(shares),
         )
+        told = CentralReadings(self.engine)
+        endpoints.append(Endpoint(f"{WIRE_ROOT}/readings", for_proxies(self.tokens, {"GET": told.answer})))
         endpoints += completeness_api(self.region, self.authenticator, self.engine, self.clock)
         return gathered((endpoints, [*keeping, Worker("uploads", tidy_uploads)]), self._desk(receiver))
 
