@@ -26,10 +26,6 @@ class Request:
     body: bytes = b""
     groups: tuple[str, ...] = ()
     """What the groups of the endpoint's pattern matched."""
-    source: str = ""
-    """Network address of the client: of the connection, or what the trusted gateway says; empty if unknown."""
-    certificate: str = ""
-    """SHA-256 of the client's TLS certificate, in hex, as the trusted gateway has checked it; empty without one."""
 
     def cookie(self, name: str) -> str | None:
         """Return the value of the first cookie called `name`, or None."""
@@ -62,6 +58,29 @@ class Response:
     content_type: str = "text/plain; charset=utf-8"
     headers: list[tuple[str, str]] = field(default_factory=list)
     """Further headers, ``Set-Cookie`` any number of times."""
+    studies: tuple[str, ...] = ()
+    """For the journal: Study Instance UIDs of what is shown or was changed, where the request does not name them."""
+    refused: bool = False
+    """For the journal: the caller may not have it, though the status is 200, as pages' always is."""
+
+
+#: Where a request came from, as `cami.edge` has seen it: it puts this header on every request, over what the client
+#: may have sent under that name.
+SOURCE_HEADER = "x-cami-source"
+
+
+def source_of(headers: Mapping[str, str]) -> str:
+    """Return the network address that a request came from, or nothing if it is not known."""
+    return headers.get(SOURCE_HEADER, "")
+
+
+#: The SHA-256 of the client's TLS certificate, in hex, that the trusted gateway has checked; put there likewise.
+CERTIFICATE_HEADER = "x-cami-certificate"
+
+
+def certificate_of(headers: Mapping[str, str]) -> str:
+    """Return the fingerprint of the client's certificate, or nothing if it has shown none."""
+    return headers.get(CERTIFICATE_HEADER, "")
 
 
 Handler = Callable[[Request], Response]

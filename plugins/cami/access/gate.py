@@ -5,20 +5,21 @@ from collections.abc import Mapping
 
 from sqlalchemy import Engine
 
-from cami.access.authenticator import Authenticator
 from cami.access.hygiene import acceptable_body, acceptable_headers, clean_path, forged
-from cami.access.identity import Identity
 from cami.access.jobs import OwnJobs
 from cami.access.limits import Limits
 from cami.access.owners import study_owners
 from cami.access.policy import allowed, may_store
-from cami.access.roles import Action
 from cami.access.route_table import Rule
 from cami.access.routes import Match, match
 from cami.access.sight import Sight
 from cami.archive import Archive
 from cami.clock import Clock, SystemClock
+from cami.people.authenticator import Authenticator
+from cami.people.identity import Identity
+from cami.people.roles import Action
 from cami.settings import Role as ServerRole
+from cami.web import source_of
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +58,7 @@ class Gate:
         self._jobs = OwnJobs(engine, archive, self._sight, clock or SystemClock())
         self._limits = limits or Limits()
 
-    def allows(
-        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], source: str = ""
-    ) -> bool:
+    def allows(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
         """Say whether the request may go on.
 
         Parameters
@@ -72,19 +71,15 @@ class Gate:
             Arguments of a GET.
         headers
             Names in lower case.
-        source
-            Network address of the client.
         """
         try:
-            return self._allows(method, path, query, headers, source)
+            return self._allows(method, path, query, headers)
         except Exception as error:  # noqa: BLE001 - a failing lock stays shut
             # Neither the path nor the error's text is logged: they may hold identifiers.
             log.error("the gate refused a %s because it failed: %s", method, type(error).__name__)  # noqa: TRY400
             return False
 
-    def _allows(
-        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], source: str
-    ) -> bool:
+    def _allows(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
         clean = clean_path(path)
         if clean is None or not acceptable_headers(headers) or forged(method, headers):
             return False
@@ -92,8 +87,8 @@ class Gate:
         if found.rule is Rule.NOBODY or not acceptable_body(method, headers, found.body):
             return False
         if found.rule in (Rule.PUBLIC, Rule.SELF):
-            return self._may_try(method, clean, source)
-        identity = self._identify(headers, source)
+            return self._may_try(method, clean, source_of(headers))
+        identity = self._identify(headers, source_of(headers))
         return identity is not None and self._may(identity, method, found)
 
     def _may_try(self, method: str, path: str, source: str) -> bool:

@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cami.access.identity import Identity
 from cami.access.jobs import OwnJobs
 from cami.access.owners import Reach
 from cami.access.visibility import Visibility
 from cami.archive import Archive, Level
 from cami.errors import Invalid, NotFound
+from cami.people.identity import Identity
 from cami.web import Endpoint, Handler, Request, Response, answer_json, answer_text
 
 ARCHIVES = "/cami/api/archives"

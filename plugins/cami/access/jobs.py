@@ -9,13 +9,13 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, insert, select
 
-from cami.access.identity import Identity
 from cami.access.sight import Sight
 from cami.archive import Archive, Level
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import own_job
 from cami.errors import NotFound
+from cami.people.identity import Identity
 
 #: Of a job's description, what its starter is shown.
 _SHOWN = ("CompletionTime", "CreationTime", "EstimatedTimeOfArrival", "ID", "Progress", "State", "Timestamp", "Type")

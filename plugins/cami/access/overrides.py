@@ -11,8 +11,6 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from cami.access.authenticator import Authenticator
-from cami.access.identity import Identity
 from cami.access.job_overrides import job_overrides
 from cami.access.jobs import OwnJobs
 from cami.access.listing import formats, paging
@@ -22,6 +20,8 @@ from cami.access.redaction import redact, redact_metadata
 from cami.access.visibility import Visibility
 from cami.archive import Archive, Level
 from cami.errors import Invalid, NotFound, Transient
+from cami.people.authenticator import Authenticator
+from cami.people.identity import Identity
 from cami.web import Endpoint, Handler, Request, Response, answer_json, answer_text
 
 log = logging.getLogger(__name__)

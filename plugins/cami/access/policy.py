@@ -5,8 +5,8 @@ The table says what a role may do *at all*; whose studies it may do it with is `
 
 from collections.abc import Mapping
 
-from cami.access.identity import Identity
-from cami.access.roles import Action, Role
+from cami.people.identity import Identity
+from cami.people.roles import Action, Role
 from cami.settings import Role as ServerRole
 
 _EVERYWHERE: frozenset[ServerRole] = frozenset({"central", "proxy"})

@@ -2,16 +2,21 @@
 
 import functools
 import json
-import threading
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote_plus
 
-from cami.access import Gateway, Origin, cleaned
+from cami.access import Gateway
+from cami.audit.caller import Caller, caller, note_caller
 from cami.edge import sdk
 from cami.edge.guard import guarded
 from cami.edge.handler_threads import HandlerThreads
-from cami.web import Endpoint, Request, Response, answer_text
+from cami.edge.sources import Sources
+from cami.errors import Transient
+from cami.web import SOURCE_HEADER, Endpoint, Request, Response, answer_text
+
+log = logging.getLogger(__name__)
 
 _METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
 #: Statuses that Orthanc cannot send (it answers nothing at all), and what is said instead.
@@ -32,7 +37,13 @@ class GateLike(Protocol):
 #: reference to a REST callback itself.
 _KEPT: list[Callable[..., None]] = []
 
+_SOURCES = Sources()
 _THREADS: HandlerThreads[Response] = HandlerThreads()
+
+
+def trust(gateway: Gateway) -> None:
+    """Believe what this gateway says of a client."""
+    _SOURCES.gateway = gateway
 
 
 def register(endpoints: Iterable[Endpoint]) -> None:
@@ -47,32 +58,28 @@ def end_threads() -> None:
     _THREADS.end()
 
 
-def register_gate(gate: GateLike, gateway: Gateway, on_allowed: Callable[[str, str, Mapping[str, str]], None]) -> None:
-    """Put `gate` before every request from outside. A gate that fails refuses; `on_allowed` hears of the others."""
+def register_gate(gate: GateLike, on_allowed: Callable[[str, str, Mapping[str, str]], None]) -> None:
+    """Put `gate` before every request from outside. A gate that fails refuses; `on_allowed` hears of the others.
+
+    While the journal cannot be written the answer is 500 instead of 403: a filter can say yes, no, and nothing.
+    """
 
     @guarded("http_gate", verdict=False)
-    def decide(uri: str, method: int, **request: Any) -> bool:
+    def decide(uri: str, method: int, **request: Any) -> bool | None:
         # Orthanc passes ip, headers and, for GET only, get by name.
-        verb, told = _METHODS.get(method, ""), request.get("headers", {})
-        origin = gateway.origin(request.get("ip", ""), told)
-        headers = cleaned(told)
-        _note_origin(origin)
-        allowed = gate.allows(verb, uri, decode(request.get("get", {})), headers, origin.address)
+        verb, headers = _METHODS.get(method, ""), _SOURCES.seen(request.get("ip", ""), request.get("headers", {}))
+        source = headers.get(SOURCE_HEADER, "")
+        note_caller(Caller(source, verb, uri))
+        try:
+            allowed = gate.allows(verb, uri, decode(request.get("get", {})), headers, source)
+        except Transient as error:
+            log.error("%s; a %s is refused", error, verb)  # noqa: TRY400 - our own words
+            return None
         if allowed:
             on_allowed(verb, uri, headers)
         return allowed
 
     sdk.on_http_request(decide)
-
-
-#: Where the request comes from that each of Orthanc's threads handles. One request's filter and handler, and the calls
-#: that the DICOMweb plugin makes for it, run in one thread (reference/orthanc.md §1.2); thread locals do not survive.
-_ORIGINS: dict[int, Origin] = {}
-_NOWHERE = Origin()
-
-
-def _note_origin(origin: Origin) -> None:
-    _ORIGINS[threading.get_ident()] = origin
 
 
 def decode(arguments: Mapping[str, str]) -> Mapping[str, str]:
@@ -94,18 +101,21 @@ def _adapt(endpoint: Endpoint) -> Callable[..., None]:
         return endpoint.handler(request)
 
     def callback(output: sdk.RestOutput, uri: str, **request: Any) -> None:
-        origin = _ORIGINS.get(threading.get_ident(), _NOWHERE)
         asked = Request(
             method=request["method"],
             path=uri,
-            headers=cleaned(request.get("headers", {})),
+            headers=_SOURCES.marked(request.get("headers", {})),
             query=decode(request.get("get", {})),
             body=request.get("body", b""),
             groups=tuple(request.get("groups", ())),
-            source=origin.address,
-            certificate=origin.certificate,
         )
-        _send(output, _THREADS.call(lambda: answer(asked)))
+        sender = caller()
+
+        def work() -> Response:
+            note_caller(sender)
+            return answer(asked)
+
+        _send(output, _THREADS.call(work))
 
     return callback
 

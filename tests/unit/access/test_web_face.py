@@ -78,6 +78,10 @@ def test_handlers_never_see_what_a_client_claims():
     assert cleaned(plain) is plain
 
 
+def at(address, headers=None):
+    return {**(headers or {"host": "cami"}), "x-cami-source": address}
+
+
 class Time:
     now = 0.0
 
@@ -106,32 +110,34 @@ def limited(authenticator, archive, engine):
     return make
 
 
-def test_wrong_passwords_stop_being_tried_for_their_address_only(limited, accounts, monkeypatch):
+def test_wrong_passwords_stop_being_tried_for_their_address_only(limited, accounts, clock, monkeypatch):
     gate, tried = limited(), []
-    monkeypatch.setattr(accounts, "verify", lambda login, password: tried.append(login))
+    check = accounts.check
+    monkeypatch.setattr(accounts, "check", lambda *given: tried.append(given[0]) or check(*given))
     for _ in range(100):
-        assert not gate.allows("GET", "/system", {}, basic("rad1", "wrong"), "10.0.0.1")
+        assert not gate.allows("GET", "/system", {}, at("10.0.0.1", basic("rad1", "wrong")))
     assert len(tried) == 60
     monkeypatch.undo()
-    assert not gate.allows("GET", "/system", {}, basic("rad1"), "10.0.0.1")
-    assert gate.allows("GET", "/system", {}, basic("rad1"), "10.0.0.2")
-    assert gate.allows("GET", "/system", {}, basic("rad1"), "10.0.0.1")  # remembered as right: nothing is hashed
+    clock.pass_(minutes=10)  # the lock of the account is another one
+    assert not gate.allows("GET", "/system", {}, at("10.0.0.1", basic("rad1")))
+    assert gate.allows("GET", "/system", {}, at("10.0.0.2", basic("rad1")))
+    assert gate.allows("GET", "/system", {}, at("10.0.0.1", basic("rad1")))  # remembered as right: nothing is hashed
 
 
 def test_sign_in_forms_are_limited_by_address(limited):
     gate = limited()
-    sent = [gate.allows("POST", "/cami/login", {}, {"host": "cami"}, "10.0.0.1") for _ in range(130)]
+    sent = [gate.allows("POST", "/cami/login", {}, at("10.0.0.1")) for _ in range(130)]
     assert sent == [True] * 120 + [False] * 10
-    assert gate.allows("POST", "/cami/login", {}, {"host": "cami"}, "10.0.0.2")
-    assert gate.allows("GET", "/cami/login", {}, {"host": "cami"}, "10.0.0.1")
+    assert gate.allows("POST", "/cami/login", {}, at("10.0.0.2"))
+    assert gate.allows("GET", "/cami/login", {}, at("10.0.0.1"))
 
 
 def test_requests_are_limited_by_account_and_by_address(limited):
     gate = limited(1)
     who = basic("rad1")
-    assert [gate.allows("GET", "/system", {}, who, f"10.0.0.{n}") for n in range(12)] == [True] * 10 + [False] * 2
-    assert gate.allows("GET", "/system", {}, basic("clin1"), "10.0.0.1")
-    health = [gate.allows("GET", "/cami/health", {}, {"host": "cami"}, "10.0.9.9") for _ in range(12)]
+    assert [gate.allows("GET", "/system", {}, at(f"10.0.0.{n}", who)) for n in range(12)] == [True] * 10 + [False] * 2
+    assert gate.allows("GET", "/system", {}, at("10.0.0.1", basic("clin1")))
+    health = [gate.allows("GET", "/cami/health", {}, at("10.0.9.9")) for _ in range(12)]
     assert health == [True] * 10 + [False] * 2
 
 
