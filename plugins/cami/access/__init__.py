@@ -6,6 +6,7 @@ answers instead of those of Orthanc's routes that would mix several МО. Domain
 import. Public names:
 
 * `allowed`: the policy;
+* `GrantBook`, `NewGrant`, `Cause`: who else than its owner may see a study;
 * `Gate`: may this HTTP request go on; `Visibility`: scoped searches; `overrides`: our answers to Orthanc's routes;
 * `Witness`, `Recorder`: what the gate decides and what our handlers answer, in the journal;
 * those of `cami.people` (`Identity`, `Role`, `Action`, `Accounts`, `Authenticator`, …), handed on.
@@ -13,6 +14,7 @@ import. Public names:
 
 from cami.access.gate import Gate
 from cami.access.gateway import Gateway, Origin, cleaned
+from cami.access.grants import Cause, GrantBook, NewGrant
 from cami.access.jobs import OwnJobs
 from cami.access.limits import Limits
 from cami.access.overrides import overrides
@@ -53,12 +55,15 @@ __all__ = [
     "Action",
     "ArchiveSubjects",
     "Authenticator",
+    "Cause",
     "Directory",
     "Gate",
     "Gateway",
+    "GrantBook",
     "Identity",
     "Limits",
     "MonitorToken",
+    "NewGrant",
     "Origin",
     "OwnJobs",
     "Passwords",

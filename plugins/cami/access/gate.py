@@ -54,7 +54,7 @@ class Gate:
     ) -> None:
         self._role = role
         self._authenticator = authenticator
-        self._sight = Sight(study_owners(role, mo, engine), archive)
+        self._sight = Sight(study_owners(role, mo, engine, clock or SystemClock()), archive)
         self._jobs = OwnJobs(engine, archive, self._sight, clock or SystemClock())
         self._limits = limits or Limits()
 

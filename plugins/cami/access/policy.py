@@ -14,18 +14,30 @@ _AT_CENTRE: frozenset[ServerRole] = frozenset({"central"})
 _AT_PROXY: frozenset[ServerRole] = frozenset({"proxy"})
 
 #: The whole policy. МО administrators, operators, dispatchers, auditors and the MIS see no images: none of them treats
-#: the patient (152-ФЗ art. 10, 323-ФЗ art. 13). Consultants get theirs by grants, and there is no grant yet.
+#: the patient (152-ФЗ art. 10, 323-ФЗ art. 13). Consultants read by grants alone.
 TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.AUDITOR: {},
     Role.CLINICIAN: {
+        Action.GRANTS_EMERGENCY: _AT_CENTRE,
+        Action.GRANTS_GIVE: _AT_CENTRE,
+        Action.GRANTS_READ: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+        Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
-    Role.CONSULTANT: {Action.DOCUMENTS_STORE: _AT_CENTRE, Action.RETRIEVAL_REQUEST: _EVERYWHERE},
+    Role.CONSULTANT: {
+        Action.DOCUMENTS_STORE: _AT_CENTRE,
+        Action.GRANTS_READ: _AT_CENTRE,
+        Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+        Action.STUDIES_READ: _AT_CENTRE,
+    },
     Role.DISPATCHER: {Action.RETRIEVAL_REQUEST: _EVERYWHERE},
     Role.MIS: {},
     Role.MO_ADMIN: {
+        Action.GRANTS_GIVE: _AT_CENTRE,
+        Action.GRANTS_READ: _AT_CENTRE,
+        Action.GRANTS_REVIEW: _AT_CENTRE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.DELIVERY_RECONCILE: _AT_PROXY,
@@ -50,11 +62,15 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
     },
     Role.RADIOLOGIST: {
+        Action.GRANTS_EMERGENCY: _AT_CENTRE,
+        Action.GRANTS_GIVE: _AT_CENTRE,
+        Action.GRANTS_READ: _AT_CENTRE,
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.DOCUMENTS_STORE: _EVERYWHERE,
         Action.REMOVAL_MARK: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+        Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
         Action.STUDIES_STORE: _EVERYWHERE,
     },
@@ -67,6 +83,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.REMOVAL_CONFIRM: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
+        Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
     Role.TECHNOLOGIST: {
@@ -81,6 +98,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_SCHEDULE: _AT_PROXY,
         Action.DELIVERY_RESEND: _AT_PROXY,
         Action.ROUTING_READ: _AT_PROXY,
+        Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
         Action.STUDIES_STORE: _EVERYWHERE,
     },
