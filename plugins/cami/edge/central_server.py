@@ -11,7 +11,9 @@ from sqlalchemy import Engine
 from cami.archive import Level
 from cami.delivery import (
     WIRE_ROOT,
+    CentralKeeper,
     CentralReadings,
+    Keeper,
     Manifests,
     ProxyReports,
     Recall,
@@ -106,6 +108,10 @@ class CentralServer(Server):
         if level in _LEVELS:
             self.follower.note_deleted(_LEVELS[level], resource)
 
+    def keeper(self) -> Keeper:
+        """Return what stores objects that people send."""
+        return CentralKeeper(self.receiver, self.visibility)
+
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that are at their МО."""
         return BringingToCentre(
@@ -134,7 +140,8 @@ class CentralServer(Server):
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
         ingest.refuse_at_centre()
-        receiver, keeping = self._storing()
+        self.receiver, keeping = self._storing()
+        receiver = self.receiver
         uploads = Uploads(self.settings.uploads, self.engine, self.clock)
         recall = Recall(self.archive, self.engine)
 

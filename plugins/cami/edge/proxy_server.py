@@ -21,12 +21,14 @@ from cami.delivery import (
     DeliveryQueue,
     EventReports,
     Holdings,
+    Keeper,
     Line,
     Listener,
     Lossless,
     Meter,
     Night,
     Pace,
+    ProxyKeeper,
     Reconciliation,
     Repeats,
     Reporting,
@@ -146,6 +148,10 @@ class ProxyServer(Server):
             self._desk(),
             self.routes.services(),
         )
+
+    def keeper(self) -> Keeper:
+        """Return what stores objects that people send."""
+        return ProxyKeeper(self.settings.mo, self.archive, self.disk.require_room)
 
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that have left this proxy."""

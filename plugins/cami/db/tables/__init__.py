@@ -55,6 +55,7 @@ from cami.db.tables.routing import (
 )
 from cami.db.tables.sending import change_cursor, delivery_item, delivery_study, eviction, reconciliation, study_read
 from cami.db.tables.study_index import indexed_gram, indexed_name, indexed_series, indexed_study
+from cami.db.tables.writing import own_job, removal
 
 __all__ = [
     "account",
@@ -86,6 +87,7 @@ __all__ = [
     "kept_study",
     "known_study",
     "metadata",
+    "own_job",
     "program_password",
     "provider_visit",
     "proxy_report",
@@ -97,6 +99,7 @@ __all__ = [
     "received_instance",
     "reconciliation",
     "recovery_code",
+    "removal",
     "routed_study",
     "routing_version",
     "schedule",
