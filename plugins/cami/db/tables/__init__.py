@@ -3,6 +3,14 @@
 Migrations in ``cami/db/migrations`` make them; a test checks that both agree.
 """
 
+from cami.db.tables.audit import (
+    audit_anchor,
+    audit_archive,
+    audit_cursor,
+    audit_head,
+    audit_record,
+    audit_study,
+)
 from cami.db.tables.base import metadata
 from cami.db.tables.commitment import commitment_request
 from cami.db.tables.completeness import (
@@ -41,6 +49,12 @@ from cami.db.tables.study_index import indexed_gram, indexed_name, indexed_serie
 __all__ = [
     "account",
     "announced_study",
+    "audit_anchor",
+    "audit_archive",
+    "audit_cursor",
+    "audit_head",
+    "audit_record",
+    "audit_study",
     "awaited_study",
     "change_cursor",
     "commitment_request",

@@ -5,7 +5,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Integer, String, Table, Text
 from cami.db.tables.base import metadata
 from cami.db.types import UtcDateTime
 
-#: People and machines that may sign in (`cami.access.accounts`).
+#: People and machines that may sign in (`cami.people.accounts`).
 account = Table(
     "account",
     metadata,
@@ -20,7 +20,7 @@ account = Table(
     Column("changed_at", UtcDateTime, nullable=False),
 )
 
-#: Signed-in browsers (`cami.access.sessions`).
+#: Signed-in browsers (`cami.people.sessions`).
 session = Table(
     "session",
     metadata,
