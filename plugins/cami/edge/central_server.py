@@ -20,7 +20,7 @@ from cami.delivery import (
     wire_endpoints,
 )
 from cami.delivery.tokens import read_public_keys
-from cami.edge import ingest, sdk
+from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
 from cami.edge.server import Server, Services, gathered
@@ -128,6 +128,7 @@ class CentralServer(Server):
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
         ingest.refuse_at_centre()
+        query_retrieve.at_centre(self, self.region.centre.aet)
         receiver, keeping = self._storing()
         uploads = Uploads(self.settings.uploads, self.engine, self.clock)
         recall = Recall(self.archive, self.engine)

@@ -14,7 +14,7 @@ from cami.query_retrieve.moving import Move, Moves, Sender, Unreachable
 from cami.query_retrieve.nodes import Caller, Nodes, Target
 from cami.query_retrieve.ports import AwayInstance, AwayStudy, Elsewhere, Finder
 from cami.query_retrieve.retrieval_request import RetrieveRequest
-from cami.query_retrieve.sending import StoreSender
+from cami.query_retrieve.sending import StationCertificates, StoreSender
 
 __all__ = [
     "Answers",
@@ -29,6 +29,7 @@ __all__ = [
     "Nodes",
     "RetrieveRequest",
     "Sender",
+    "StationCertificates",
     "StoreSender",
     "Target",
     "Unreachable",

@@ -28,6 +28,13 @@ MOST_INSTANCES = 20_000
 _PATIENCE = 3
 
 
+#: Seconds that an image which is brought may keep the caller waiting: no answer goes out meanwhile.
+_ON_ITS_WAY = 60.0
+
+Wait = Callable[[str, float], bool]
+"""Waits until an image is here, for so many seconds at most; False if it has not come."""
+
+
 class Unreachable(Transient):
     """The target does not answer, or does not let us in."""
 
@@ -63,15 +70,13 @@ class Planned:
 class Move:
     """One retrieve. For one thread."""
 
-    def __init__(
-        self, caller: Caller, target: Target, images: Sequence[Planned], sender: Sender, wait: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, caller: Caller, target: Target, images: Sequence[Planned], sender: Sender, wait: Wait) -> None:
         """Make it.
 
         Parameters
         ----------
         wait
-            Waits until an image that is away is here; False if it does not come.
+            Waits for an image that is away. After one that did not come the others are only looked for.
         """
         self.caller = caller
         self.target = target
@@ -84,6 +89,7 @@ class Move:
         self._wait = wait
         self._in_hand = False
         self._troubles = 0
+        self._patience = _ON_ITS_WAY
 
     def begin(self) -> None:
         """Send the first image that can be sent.
@@ -124,10 +130,16 @@ class Move:
         if self._troubles >= _PATIENCE:
             return False
         try:
-            return (image.here or self._wait(image.instance_id)) and self._sender.send(image.instance_id)
+            return self._is_here(image) and self._sender.send(image.instance_id)
         except Unreachable:
             self._troubles += 1
             return False
+
+    def _is_here(self, image: Planned) -> bool:
+        if image.here or self._wait(image.instance_id, self._patience):
+            return True
+        self._patience = 0.0
+        return False
 
 
 class Moves:
@@ -138,7 +150,7 @@ class Moves:
         finder: Finder,
         make_sender: Callable[[Caller, Target, int], Sender],
         elsewhere: Elsewhere | None = None,
-        wait: Callable[[str], bool] = lambda _: False,
+        wait: Wait = lambda _instance_id, _seconds: False,
     ) -> None:
         """Make it.
 
@@ -200,9 +212,9 @@ class Moves:
             "RequestedTags": ["PatientID", "StudyInstanceUID"],
         }
         tags = [answer.get("RequestedTags", {}) for answer in self._finder.find(caller.identity, asked)]
-        uids = [
-            str(tag.get("0020,000d", "")) for tag in tags if str(tag.get("0010,0020", "")).strip() == request.patient_id
-        ]
+        # Exactly this number: the archive finds it in any case.
+        own = [tag for tag in tags if str(tag.get("0010,0020", "")).strip() == request.patient_id]
+        uids = dict.fromkeys(str(tag.get("0020,000d", "")) for tag in own)
         images: list[Planned] = []
         for uid in filter(None, uids):
             images += self._images(caller, {"StudyInstanceUID": uid, "PatientID": request.patient_id})

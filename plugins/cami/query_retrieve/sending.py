@@ -2,12 +2,12 @@
 
 import logging
 import ssl
-from collections.abc import Callable
+from pathlib import Path
 
 from cami.archive import Archive
 from cami.dimse import Caller as Association
 from cami.dimse import NoAssociation, NotAccepted, Peer
-from cami.errors import Permanent, Transient
+from cami.errors import Misconfigured, Permanent, Transient
 from cami.query_retrieve.moving import Unreachable
 from cami.query_retrieve.nodes import Caller, Target
 from cami.routing.objects import Header, read_header
@@ -18,8 +18,30 @@ log = logging.getLogger(__name__)
 _ARRIVED = frozenset({0x0000, 0x0001, 0x0111})
 _WARNINGS = range(0xB000, 0xC000)
 
-Certificates = Callable[[str], ssl.SSLContext]
-"""The TLS settings for a target of an МО, by its code."""
+
+class StationCertificates:
+    """TLS with workstations of an МО: what they must show, and what we show.
+
+    In the folder: ``MO.ca.pem``, the certificates that workstations of an МО may show; ``centre.pem``, ours and its key.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, mo: str) -> ssl.SSLContext:
+        """Return the settings for an МО.
+
+        Raises
+        ------
+        cami.errors.Misconfigured
+            A file is missing, or is no certificate.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self._folder / f"{mo}.ca.pem")
+            context.load_cert_chain(self._folder / "centre.pem")
+        except (OSError, ssl.SSLError) as error:
+            raise Misconfigured(f"no usable certificates of МО {mo} in {self._folder}") from error
+        return context
 
 
 class StoreSender:
@@ -33,10 +55,10 @@ class StoreSender:
         target: Target,
         *,
         message: int,
-        certificates: Certificates | None = None,
+        certificates: StationCertificates | None = None,
     ) -> None:
         """Make it; `message` is the Message ID of the C-MOVE request."""
-        tls = certificates(caller.mo) if target.tls and certificates is not None else None
+        tls = certificates.of(caller.mo) if target.tls and certificates is not None else None
         self._archive = archive
         self._target = target
         self._association = Association(
