@@ -17,6 +17,7 @@ from cami.edge.background import Worker
 from cami.index import StudyIndex
 from cami.portal import Bringing, portal_endpoints
 from cami.quarantine import QuarantineDesk
+from cami.query_retrieve.strangers import Strangers
 from cami.region import Disk, load_region
 from cami.routing import RoutingService
 from cami.settings import Settings
@@ -51,6 +52,7 @@ class Server(ABC):
         monitor = MonitorToken(settings.secrets / "metrics.token")
         self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
+        self.strangers = Strangers(engine, self.clock)
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())

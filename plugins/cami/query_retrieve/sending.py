@@ -22,7 +22,7 @@ _WARNINGS = range(0xB000, 0xC000)
 class StationCertificates:
     """TLS with workstations of an МО: what they must show, and what we show.
 
-    In the folder: ``MO.ca.pem``, the certificates that workstations of an МО may show; ``centre.pem``, ours and its key.
+    In the folder: ``MO.ca.pem``, the certificates that workstations of an МО may show; ``centre.pem``, ours with key.
     """
 
     def __init__(self, folder: Path) -> None:

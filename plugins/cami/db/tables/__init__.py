@@ -22,6 +22,7 @@ from cami.db.tables.completeness import (
     study_completeness,
 )
 from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
+from cami.db.tables.dicom import refused_caller
 from cami.db.tables.errands import errand
 from cami.db.tables.people import account, session
 from cami.db.tables.quarantine import quarantined_object
@@ -81,6 +82,7 @@ __all__ = [
     "raised_study",
     "received_instance",
     "reconciliation",
+    "refused_caller",
     "routed_study",
     "routing_version",
     "schedule",
