@@ -26,7 +26,7 @@ from cami.delivery import (
 )
 from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import read_public_keys
-from cami.edge import ingest, sdk
+from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
 from cami.edge.server import Server, Services, gathered
@@ -142,6 +142,7 @@ class CentralServer(Server):
         ingest.refuse_at_centre()
         self.receiver, keeping = self._storing()
         receiver = self.receiver
+        query_retrieve.at_centre(self, self.region.centre.aet)
         uploads = Uploads(self.settings.uploads, self.engine, self.clock)
         recall = Recall(self.archive, self.engine)
 

@@ -45,7 +45,7 @@ from cami.delivery.journal import DeviceJournal
 from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import Item
 from cami.delivery.transport import Certificates, Transport
-from cami.edge import commitment, disk, ingest, metrics
+from cami.edge import commitment, disk, ingest, metrics, query_retrieve
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
 from cami.edge.origins import origin_of
@@ -185,11 +185,12 @@ class ProxyServer(Server):
         disk.refuse_when_full(self.disk)
         own = self.own_proxy()
         judging = Commitment(self.archive, self.holdings, own.commitment)
-        devices = self.region.organization(self.settings.mo).devices
-        listeners = {each.aet: Listener(each.aet, each.address, each.port) for each in devices if each.port is not None}
+        nodes = self.region.organization(self.settings.mo).nodes("proxy")
+        listeners = {each.aet: Listener(each.aet, each.address, each.port) for each in nodes if each.port is not None}
         sender = EventReports(own.aet, listeners)
         reports = CommitmentReports(self.archive, self.engine, self.clock, judging.judge, sender)
         commitment.answer_commitments(judging, reports)
+        query_retrieve.at_proxy(self, self.retrieval, own.aet)
         return [], [Worker("commitment", reports.step)]
 
     def _reading(self) -> Services:

@@ -35,6 +35,7 @@ from cami.edge.background import Worker
 from cami.index import StudyIndex
 from cami.portal import Bringing, portal_endpoints
 from cami.quarantine import QuarantineDesk
+from cami.query_retrieve.strangers import Strangers
 from cami.region import Disk, load_region
 from cami.routing import RoutingService
 from cami.settings import Settings
@@ -71,6 +72,7 @@ class Server(ABC):
         self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor, self.signing)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock, KeptApart(self.audit))
+        self.strangers = Strangers(engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.routing: RoutingService | None = None

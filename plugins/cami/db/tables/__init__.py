@@ -22,6 +22,7 @@ from cami.db.tables.completeness import (
     study_completeness,
 )
 from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
+from cami.db.tables.dicom import refused_caller
 from cami.db.tables.errands import errand
 from cami.db.tables.grants import study_grant
 from cami.db.tables.people import (
@@ -99,6 +100,7 @@ __all__ = [
     "received_instance",
     "reconciliation",
     "recovery_code",
+    "refused_caller",
     "removal",
     "routed_study",
     "routing_version",
