@@ -15,6 +15,8 @@ from cami.db.tables.completeness import (
 )
 from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
 from cami.db.tables.errands import errand
+from cami.db.tables.events import event, event_cursor
+from cami.db.tables.orders import imaging_order, patient, patient_identifier, patient_merge
 from cami.db.tables.people import account, session
 from cami.db.tables.quarantine import quarantined_object
 from cami.db.tables.receiving import received_instance, study, study_claim, upload
@@ -47,11 +49,14 @@ __all__ = [
     "delivery_item",
     "delivery_study",
     "errand",
+    "event",
+    "event_cursor",
     "eviction",
     "fetch",
     "file_damage",
     "forwarding",
     "forwarding_destination",
+    "imaging_order",
     "indexed_gram",
     "indexed_name",
     "indexed_series",
@@ -59,6 +64,9 @@ __all__ = [
     "kept_study",
     "known_study",
     "metadata",
+    "patient",
+    "patient_identifier",
+    "patient_merge",
     "proxy_report",
     "quarantine_decision",
     "quarantine_outcome",
