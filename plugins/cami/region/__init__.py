@@ -7,9 +7,6 @@ same registry. Passwords and keys are never in it.
 
 from cami.region.load import load_region
 from cami.region.model import (
-    MO_ROLES,
-    REGION_ROLES,
-    ROLES,
     Account,
     Centre,
     CharacterSets,
@@ -29,7 +26,19 @@ from cami.region.model import (
     RateWindow,
     Region,
     Retention,
+)
+from cami.region.people import (
+    MO_ROLES,
+    REGION_ROLES,
+    ROLES,
+    Lock,
+    PasswordRules,
+    People,
+    Provider,
+    ProviderRole,
     Role,
+    SecondFactor,
+    SessionRules,
 )
 
 __all__ = [
@@ -47,14 +56,21 @@ __all__ = [
     "DicomWebServer",
     "Disk",
     "Link",
+    "Lock",
     "Night",
     "NightWindow",
     "Organization",
+    "PasswordRules",
+    "People",
     "Prefetch",
+    "Provider",
+    "ProviderRole",
     "Proxy",
     "RateWindow",
     "Region",
     "Retention",
     "Role",
+    "SecondFactor",
+    "SessionRules",
     "load_region",
 ]

@@ -3,6 +3,14 @@
 Migrations in ``cami/db/migrations`` make them; a test checks that both agree.
 """
 
+from cami.db.tables.audit import (
+    audit_anchor,
+    audit_archive,
+    audit_cursor,
+    audit_head,
+    audit_record,
+    audit_study,
+)
 from cami.db.tables.base import metadata
 from cami.db.tables.commitment import commitment_request
 from cami.db.tables.completeness import (
@@ -17,7 +25,16 @@ from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, qu
 from cami.db.tables.errands import errand
 from cami.db.tables.events import event, event_cursor
 from cami.db.tables.orders import imaging_order, patient, patient_identifier, patient_merge
-from cami.db.tables.people import account, session
+from cami.db.tables.people import (
+    account,
+    account_place,
+    accounts_copy,
+    former_password,
+    program_password,
+    provider_visit,
+    recovery_code,
+    session,
+)
 from cami.db.tables.quarantine import quarantined_object
 from cami.db.tables.receiving import received_instance, study, study_claim, upload
 from cami.db.tables.retrieval import (
@@ -42,7 +59,15 @@ from cami.db.tables.study_index import indexed_gram, indexed_name, indexed_serie
 
 __all__ = [
     "account",
+    "account_place",
+    "accounts_copy",
     "announced_study",
+    "audit_anchor",
+    "audit_archive",
+    "audit_cursor",
+    "audit_head",
+    "audit_record",
+    "audit_study",
     "awaited_study",
     "change_cursor",
     "commitment_request",
@@ -54,6 +79,7 @@ __all__ = [
     "eviction",
     "fetch",
     "file_damage",
+    "former_password",
     "forwarding",
     "forwarding_destination",
     "imaging_order",
@@ -67,6 +93,8 @@ __all__ = [
     "patient",
     "patient_identifier",
     "patient_merge",
+    "program_password",
+    "provider_visit",
     "proxy_report",
     "quarantine_decision",
     "quarantine_outcome",
@@ -75,6 +103,7 @@ __all__ = [
     "raised_study",
     "received_instance",
     "reconciliation",
+    "recovery_code",
     "routed_study",
     "routing_version",
     "schedule",
