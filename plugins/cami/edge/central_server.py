@@ -23,9 +23,11 @@ from cami.delivery.tokens import read_public_keys
 from cami.edge import ingest, sdk
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
+from cami.edge.mis import open_mis
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, errand_endpoints, open_errands
 from cami.errors import Misconfigured
+from cami.events import EventLog
 from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
 from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
@@ -80,6 +82,7 @@ class CentralServer(Server):
         self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
         self.bell = Bell(lambda: open_errands(engine), int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
+        self.events = EventLog(engine, self.clock)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
         self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
@@ -123,7 +126,13 @@ class CentralServer(Server):
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
-        return gathered(self._receiving(), self._sending_errands(), self._retrieving(), self._indexing())
+        return gathered(
+            self._receiving(),
+            self._sending_errands(),
+            self._retrieving(),
+            self._indexing(),
+            open_mis(self, self.events),
+        )
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""

@@ -24,6 +24,17 @@ from cami.db.tables.completeness import (
 from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
 from cami.db.tables.errands import errand
 from cami.db.tables.events import event, event_cursor
+from cami.db.tables.mis import (
+    mis_answer,
+    mis_former_resource,
+    mis_launch,
+    mis_message,
+    mis_resource,
+    mis_resource_identifier,
+    mis_study,
+    mis_subscription,
+    mis_token,
+)
 from cami.db.tables.orders import imaging_order, patient, patient_identifier, patient_merge
 from cami.db.tables.people import (
     account,
@@ -90,6 +101,15 @@ __all__ = [
     "kept_study",
     "known_study",
     "metadata",
+    "mis_answer",
+    "mis_former_resource",
+    "mis_launch",
+    "mis_message",
+    "mis_resource",
+    "mis_resource_identifier",
+    "mis_study",
+    "mis_subscription",
+    "mis_token",
     "patient",
     "patient_identifier",
     "patient_merge",
