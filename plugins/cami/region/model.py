@@ -173,6 +173,15 @@ class Prefetch(_Entry):
     """When the evening before a visit begins, in the time zone of the region."""
 
 
+class Worklist(_Entry):
+    """The modality worklist of a proxy."""
+
+    keep_days: Annotated[int, Field(ge=1, le=366)] = 14
+    """How long after its day an entry is listed that nobody came for; by its number it is found longer."""
+    quiet_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+    """How long no image may have come for a study to count as complete."""
+
+
 _NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})
 
 
@@ -265,6 +274,7 @@ class Proxy(_Entry):
     coercion: Coercion = Coercion()
     quarantine: Quarantine = Quarantine()
     prefetch: Prefetch = Prefetch()
+    worklist: Worklist = Worklist()
     destinations: tuple[Destination, ...] = ()
 
     @model_validator(mode="after")
@@ -298,6 +308,8 @@ class Device(_Entry):
     port: TcpPort | None = None
     """Where it listens, if it does."""
     character_set: CharacterSets = CharacterSets()
+    transliterate: bool = False
+    """Whether it gets its worklist in Latin letters, because its console shows no Cyrillic."""
     coercion: DeviceCoercion = DeviceCoercion()
 
 
