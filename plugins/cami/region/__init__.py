@@ -12,11 +12,8 @@ from cami.region.model import (
     ROLES,
     Account,
     Centre,
-    CharacterSets,
     Coercion,
     Destination,
-    Device,
-    DeviceCoercion,
     DicomNode,
     DicomWebServer,
     Disk,
@@ -31,6 +28,7 @@ from cami.region.model import (
     Retention,
     Role,
 )
+from cami.region.nodes import CentreAccess, CharacterSets, Device, DeviceCoercion, Node, Place, Service, Workstation
 
 __all__ = [
     "MO_ROLES",
@@ -38,6 +36,7 @@ __all__ = [
     "ROLES",
     "Account",
     "Centre",
+    "CentreAccess",
     "CharacterSets",
     "Coercion",
     "Destination",
@@ -49,12 +48,16 @@ __all__ = [
     "Link",
     "Night",
     "NightWindow",
+    "Node",
     "Organization",
+    "Place",
     "Prefetch",
     "Proxy",
     "RateWindow",
     "Region",
     "Retention",
     "Role",
+    "Service",
+    "Workstation",
     "load_region",
 ]
