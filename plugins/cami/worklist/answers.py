@@ -159,7 +159,7 @@ class _Writer:
 
     def _value(self, vr: str, text: str) -> bytes:
         # Backslashes part values, and control characters break the data set (PS3.5 §6.1.3).
-        plain = "".join(" " if letter == "\\" or ord(letter) < 32 else letter for letter in text)
+        plain = "".join(" " if letter == "\\" or ord(letter) < 32 else letter for letter in text).strip()
         written = in_latin(plain) if self._latin else plain
         value = written[: _LENGTHS.get(vr, len(written))].encode("utf-8")
         return value + (b"\0" if vr == "UI" else b" ") * (len(value) % 2)

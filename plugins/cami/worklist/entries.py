@@ -154,6 +154,11 @@ class Entries:
             row = connection.execute(select(worklist_entry).where(_row.number == number)).first()
         return None if row is None else listed(row)
 
+    def has_accession(self, accession: str) -> bool:
+        """Say whether an accession number is taken here."""
+        with self._reader.connect() as connection:
+            return connection.scalar(select(_row.number).where(_row.accession == accession).limit(1)) is not None
+
     def withdraw(self, number: str) -> bool:
         """Take an entry that was written by hand here, and that the centre does not know, off the worklist."""
         with self._engine.begin() as connection:
@@ -238,6 +243,7 @@ class Entries:
             "name": name,
             "latin": latin(name)[:1000],
             "state": entry.state.value,
+            "linked": "".join(f"\\{uid}" for uid in entry.studies) + ("\\" if entry.studies else ""),
             "content": json.dumps(entry.to_json(), ensure_ascii=False, separators=(",", ":")),
             "changed_at": self._clock.now(),
         }

@@ -107,7 +107,8 @@ class Entry:
         """
         if not isinstance(document, Mapping):
             raise Invalid("an entry of the worklist must be an object")
-        known = {field.name: document[field.name] for field in fields(cls) if field.name in document}
+        known: dict[str, Any] = {"patient_id": "", "patient_name": ""}  # left out where they are empty
+        known |= {field.name: document[field.name] for field in fields(cls) if field.name in document}
         try:
             scheduled = known.pop("scheduled_at", None)
             studies = tuple(str(uid)[:128] for uid in known.pop("studies", ()))

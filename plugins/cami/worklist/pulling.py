@@ -8,9 +8,6 @@ from cami.errors import Denied, Invalid, NotFound, Transient
 from cami.worklist.entries import Entries, Page
 from cami.worklist.entry import Entry
 
-#: Seconds after which a centre is asked again that knows no worklist.
-NO_WORKLIST = 300.0
-
 
 class Pulling:
     """Reads the feed page by page."""
@@ -51,7 +48,7 @@ class Pulling:
             self._expected(fresh)
         return page.more
 
-    def knows_worklists(self) -> bool:
+    def read_all(self) -> bool:
         """Read all pages there are; say whether the centre's release knows worklists at all."""
         try:
             while self.step():

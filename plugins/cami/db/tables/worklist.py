@@ -60,6 +60,7 @@ worklist_entry = Table(
     Column("seen_started_at", UtcDateTime),
     Column("seen_ended_at", UtcDateTime),
     Column("study_id", String(64), comment="Orthanc id of the study that has come for it"),
+    Column("linked", _key(1000), nullable=False, server_default="", comment="UIDs of studies that a person has linked"),
     Column("content", Text, nullable=False, comment="JSON: cami.worklist.entry"),
     Column("manual", Boolean, nullable=False),
     Column("made_by", String(64), nullable=False, server_default="", comment="login, of a manual one"),
@@ -71,6 +72,7 @@ worklist_entry = Table(
     Index("ix_worklist_entry_day", "day", "clock"),
     Index("ix_worklist_entry_manual", "manual", "sent_at"),
     Index("ix_worklist_entry_latin", "latin"),
+    Index("ix_worklist_entry_linked", "linked"),
 )
 
 #: Proxy: how far it has read the feed.

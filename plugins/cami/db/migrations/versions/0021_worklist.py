@@ -90,6 +90,7 @@ def upgrade() -> None:
     sa.Column('seen_started_at', cami.db.types.UtcDateTime(), nullable=True),
     sa.Column('seen_ended_at', cami.db.types.UtcDateTime(), nullable=True),
     sa.Column('study_id', sa.String(length=64), nullable=True, comment='Orthanc id of the study that has come for it'),
+    sa.Column('linked', _key(1000), server_default='', nullable=False, comment='UIDs of studies that a person has linked'),
     sa.Column('content', sa.Text(), nullable=False, comment='JSON: cami.worklist.entry'),
     sa.Column('manual', sa.Boolean(), nullable=False),
     sa.Column('made_by', sa.String(length=64), server_default='', nullable=False, comment='login, of a manual one'),
@@ -103,6 +104,7 @@ def upgrade() -> None:
     op.create_index(op.f('ix_worklist_entry_changed_at'), 'worklist_entry', ['changed_at'], unique=False)
     op.create_index('ix_worklist_entry_day', 'worklist_entry', ['day', 'clock'], unique=False)
     op.create_index('ix_worklist_entry_latin', 'worklist_entry', ['latin'], unique=False)
+    op.create_index('ix_worklist_entry_linked', 'worklist_entry', ['linked'], unique=False)
     op.create_index('ix_worklist_entry_manual', 'worklist_entry', ['manual', 'sent_at'], unique=False)
     op.create_index(op.f('ix_worklist_entry_patient_id'), 'worklist_entry', ['patient_id'], unique=False)
     op.create_index('ix_worklist_entry_station', 'worklist_entry', ['listed', 'station', 'day', 'clock'], unique=False)
@@ -140,6 +142,7 @@ def downgrade() -> None:
     op.drop_index('ix_worklist_entry_station', table_name='worklist_entry')
     op.drop_index(op.f('ix_worklist_entry_patient_id'), table_name='worklist_entry')
     op.drop_index('ix_worklist_entry_manual', table_name='worklist_entry')
+    op.drop_index('ix_worklist_entry_linked', table_name='worklist_entry')
     op.drop_index('ix_worklist_entry_latin', table_name='worklist_entry')
     op.drop_index('ix_worklist_entry_day', table_name='worklist_entry')
     op.drop_index(op.f('ix_worklist_entry_changed_at'), table_name='worklist_entry')
