@@ -172,8 +172,8 @@ class Worklist(Entry):
 
     keep_days: Annotated[int, Field(ge=1, le=366)] = 14
     """How long after its day an entry is listed that nobody came for; by its number it is found longer."""
-    quiet_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
-    """How long no image may have come for a study to count as complete."""
+    quiet_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
+    """How long no image may have come for a study to count as complete; at the centre it is also confirmed by then."""
 
 
 _NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})

@@ -130,9 +130,13 @@ def upgrade() -> None:
     sa.Column('taken_at', cami.db.types.UtcDateTime(), nullable=True),
     sa.PrimaryKeyConstraint('mo', name=op.f('pk_worklist_head'))
     )
+    op.add_column('announced_study', sa.Column('device', sa.String(length=32), server_default='', nullable=False))
+    op.add_column('known_study', sa.Column('device', sa.String(length=32), server_default='', nullable=False))
 
 
 def downgrade() -> None:
+    op.drop_column('known_study', 'device')
+    op.drop_column('announced_study', 'device')
     op.drop_table('worklist_head')
     op.drop_index('ix_worklist_feed_place', table_name='worklist_feed')
     op.drop_index('ix_worklist_feed_order', table_name='worklist_feed')
