@@ -122,7 +122,7 @@ def judge(
         Orders that a person has parted it from: these it is not linked to again without a person.
     """
     compared = {one.number: compare(study, one, holders=holders, latin_name=latin_name) for one in candidates}
-    scored = {number: Scored(number, _score(found), found) for number, found in compared.items()}
+    scored = {number: Scored(number, score(found), found) for number, found in compared.items()}
     said = [one for one in candidates if one.number not in parted and _named(compared[one.number])]
     if said:
         return _by_number(said, scored)
@@ -202,7 +202,8 @@ def _is_ahead(best: Scored, others: Sequence[Scored]) -> bool:
     return all(best.score - each.score >= AHEAD for each in others if each.number != best.number)
 
 
-def _score(found: Collection[Finding]) -> int:
+def score(found: Collection[Finding]) -> int:
+    """Return how likely an order is meant, 0 to 100."""
     return max(0, min(100, sum(_SCORES.get(each, 0) for each in found)))
 
 
