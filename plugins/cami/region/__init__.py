@@ -9,11 +9,8 @@ from cami.region.load import load_region
 from cami.region.model import (
     Account,
     Centre,
-    CharacterSets,
     Coercion,
     Destination,
-    Device,
-    DeviceCoercion,
     DicomNode,
     DicomWebServer,
     Disk,
@@ -27,6 +24,7 @@ from cami.region.model import (
     Region,
     Retention,
 )
+from cami.region.nodes import CentreAccess, CharacterSets, Device, DeviceCoercion, Node, Place, Service, Workstation
 from cami.region.people import (
     MO_ROLES,
     REGION_ROLES,
@@ -47,6 +45,7 @@ __all__ = [
     "ROLES",
     "Account",
     "Centre",
+    "CentreAccess",
     "CharacterSets",
     "Coercion",
     "Destination",
@@ -59,9 +58,11 @@ __all__ = [
     "Lock",
     "Night",
     "NightWindow",
+    "Node",
     "Organization",
     "PasswordRules",
     "People",
+    "Place",
     "Prefetch",
     "Provider",
     "ProviderRole",
@@ -71,6 +72,8 @@ __all__ = [
     "Retention",
     "Role",
     "SecondFactor",
+    "Service",
     "SessionRules",
+    "Workstation",
     "load_region",
 ]

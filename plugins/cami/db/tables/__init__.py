@@ -67,8 +67,18 @@ from cami.db.tables.routing import (
 )
 from cami.db.tables.sending import change_cursor, delivery_item, delivery_study, eviction, reconciliation, study_read
 from cami.db.tables.study_index import indexed_gram, indexed_name, indexed_series, indexed_study
+from cami.db.tables.worklist import (
+    accession_stamp,
+    match_decision,
+    study_match,
+    worklist_cursor,
+    worklist_entry,
+    worklist_feed,
+    worklist_head,
+)
 
 __all__ = [
+    "accession_stamp",
     "account",
     "account_place",
     "accounts_copy",
@@ -100,6 +110,7 @@ __all__ = [
     "indexed_study",
     "kept_study",
     "known_study",
+    "match_decision",
     "metadata",
     "mis_answer",
     "mis_former_resource",
@@ -135,7 +146,12 @@ __all__ = [
     "study",
     "study_claim",
     "study_completeness",
+    "study_match",
     "study_read",
     "study_share",
     "upload",
+    "worklist_cursor",
+    "worklist_entry",
+    "worklist_feed",
+    "worklist_head",
 ]
