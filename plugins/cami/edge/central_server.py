@@ -28,11 +28,15 @@ from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import read_public_keys
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
+from cami.edge.central_worklist import CentralWorklist
 from cami.edge.desk import open_desk
+from cami.edge.mis import open_mis
 from cami.edge.server import Server, Services, gathered
-from cami.errands import Bell, ErrandBook, errand_endpoints, open_errands
+from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
+from cami.events import EventLog
 from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
+from cami.orders import Orders, Patients
 from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
 from cami.region import Disk
@@ -86,7 +90,12 @@ class CentralServer(Server):
         super().__init__(settings, engine, storage)
         self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
         self.deliveries = CentralJournal(self.audit)
-        self.bell = Bell(lambda: open_errands(engine), int(settings.http_threads * WAITING_SHARE))
+        self.events = EventLog(engine, self.clock)
+        self.patients = Patients(engine, self.clock, self.events)
+        zone = ZoneInfo(self.region.time_zone)
+        self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
+        self.worklists = CentralWorklist(self)
+        self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
@@ -135,7 +144,14 @@ class CentralServer(Server):
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
-        return gathered(self._receiving(), self._sending_errands(), self._retrieving(), self._indexing())
+        return gathered(
+            self._receiving(),
+            self._sending_errands(),
+            self._retrieving(),
+            self._indexing(),
+            open_mis(self, self.events),
+            self.worklists.services(),
+        )
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
@@ -216,8 +232,14 @@ class CentralServer(Server):
             self.errands.tidy()
             return TIDY_INTERVAL
 
-        endpoints = errand_endpoints(self.tokens, self.errands, self.bell)
+        endpoints = errand_endpoints(self.tokens, self.errands, self.bell, {"worklist": self.worklists.feed.last})
         return endpoints, [Worker("errands", tidy, on_stop=self.bell.close)]
+
+    def _pending(self) -> Mapping[str, Pending]:
+        """Return what waits for each proxy: errands, and what else it is told of."""
+        errands, heads = open_errands(self.engine), self.worklists.feed.heads()
+        none = Pending(0, 0)
+        return {mo: errands.get(mo, none)._replace(news=heads.get(mo, 0)) for mo in errands.keys() | heads.keys()}
 
     def _retrieving(self) -> Services:
         """Know what proxies have, ask for what somebody waits for, and give back to each МО what is its own."""

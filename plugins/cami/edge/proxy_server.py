@@ -51,6 +51,7 @@ from cami.edge.desk import open_desk
 from cami.edge.origins import origin_of
 from cami.edge.proxy_retrieval import ProxyRetrieval
 from cami.edge.proxy_routing import ProxyRouting
+from cami.edge.proxy_worklist import ProxyWorklist
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Handler, Kind, Runner
 from cami.errors import Denied, Misconfigured, Transient
@@ -61,6 +62,7 @@ from cami.routing import studies_unread, studies_waiting
 from cami.settings import Settings
 from cami.watch import QueueWatch, Transfer
 from cami.watch.figures import Source, of_proxy
+from cami.worklist import Numbering
 
 #: Seconds between looks at the change log when nothing wakes the feed.
 FEED_INTERVAL = 2.0
@@ -99,7 +101,9 @@ class ProxyServer(Server):
         self.queue = DeliveryQueue(engine, self.clock)
         self.queue.tell_arrivals(DeviceJournal(self.audit, settings.mo, origin_of, Recent(self.clock, WINDOW)))
         self.holdings = Holdings(engine, self.clock, [studies_waiting(), studies_unread()])
-        self.coercing = Coercing(self.archive, self.region.organization(settings.mo), self.own_proxy())
+        self.coercing = Coercing(
+            self.archive, self.region.organization(settings.mo), self.own_proxy(), Numbering(engine, self.clock)
+        )
         self.meter = Meter()
         self.pace = Pace(self.timetable.limit, urgent_exempt=self.line.urgent_exempt, meter=self.meter)
         self.link = self._make_link()
@@ -126,6 +130,7 @@ class ProxyServer(Server):
             authenticator=self.authenticator,
             wake_senders=self.wake_senders,
         )
+        self.worklist = ProxyWorklist(self)
 
     def disk_rules(self) -> Disk:
         """Return what the registry says of this proxy's volume."""
@@ -144,6 +149,7 @@ class ProxyServer(Server):
             self._keeping(),
             self._comparing(),
             self._retrieving(),
+            self.worklist.services(),
             self._running(),
             self._desk(),
             self.routes.services(),
@@ -326,7 +332,7 @@ class ProxyServer(Server):
 
     def _running(self) -> Services:
         """Run what the centre wants of this proxy; last, when all handlers are known."""
-        runner = Runner(self.link, self.errands, self.clock)
+        runner = Runner(self.link, self.errands, self.clock, {"worklist": self.worklist.pulling})
         return [], [Worker("errands", runner.step)]
 
     def _desk(self) -> Services:

@@ -148,6 +148,15 @@ class Prefetch(Entry):
     """When the evening before a visit begins, in the time zone of the region."""
 
 
+class Worklist(Entry):
+    """The modality worklist of a proxy."""
+
+    keep_days: Annotated[int, Field(ge=1, le=366)] = 14
+    """How long after its day an entry is listed that nobody came for; by its number it is found longer."""
+    quiet_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
+    """How long no image may have come for a study to count as complete; at the centre it is also confirmed by then."""
+
+
 _NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})
 
 
@@ -232,6 +241,7 @@ class Proxy(Entry):
     coercion: Coercion = Coercion()
     quarantine: Quarantine = Quarantine()
     prefetch: Prefetch = Prefetch()
+    worklist: Worklist = Worklist()
     destinations: tuple[Destination, ...] = ()
     copied_accounts_hours: Annotated[int, Field(ge=1, le=8760)] = 72
     """How long the МО's people may sign in here by the last copy of their accounts, while the centre is not heard."""

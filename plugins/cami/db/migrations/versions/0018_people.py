@@ -7,7 +7,7 @@ import cami.db.types
 
 
 revision = '0018'
-down_revision = '0015'
+down_revision = '0016'
 branch_labels = None
 depends_on = None
 
