@@ -15,17 +15,26 @@ _AT_PROXY: frozenset[ServerRole] = frozenset({"proxy"})
 #: The whole policy. МО administrators, operators, dispatchers, auditors and the MIS see no images: none of them treats
 #: the patient (152-ФЗ art. 10, 323-ФЗ art. 13). Consultants get theirs by grants, and there is no grant yet.
 TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
-    Role.AUDITOR: {},
+    Role.AUDITOR: {Action.CONSULTATIONS_STATISTICS: _AT_CENTRE},
     Role.CLINICIAN: {
+        Action.CONSULTATIONS_ASK: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
-    Role.CONSULTANT: {Action.RETRIEVAL_REQUEST: _EVERYWHERE},
-    Role.DISPATCHER: {Action.RETRIEVAL_REQUEST: _EVERYWHERE},
+    Role.CONSULTANT: {
+        Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
+        Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+    },
+    Role.DISPATCHER: {
+        Action.CONSULTATIONS_DISPATCH: _AT_CENTRE,
+        Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
+        Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+    },
     Role.MIS: {},
     Role.MO_ADMIN: {
         Action.COMPLETENESS_READ: _EVERYWHERE,
+        Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.DELIVERY_RECONCILE: _AT_PROXY,
         Action.DELIVERY_RESEND: _AT_PROXY,
@@ -40,6 +49,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.MONITOR: {Action.METRICS_READ: _EVERYWHERE},
     Role.OPERATOR: {
         Action.COMPLETENESS_READ: _EVERYWHERE,
+        Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
         Action.QUARANTINE_DECIDE: _AT_CENTRE,
@@ -47,6 +57,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
     },
     Role.RADIOLOGIST: {
+        Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
+        Action.CONSULTATIONS_ASK: _AT_CENTRE,
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
@@ -55,6 +67,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.REGION_ADMIN: {
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
+        Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.QUARANTINE_DECIDE: _EVERYWHERE,
         Action.QUARANTINE_READ: _EVERYWHERE,

@@ -5,6 +5,7 @@ returns is frozen, so every part of the system (the command line, Orthanc's conf
 same registry. Passwords and keys are never in it.
 """
 
+from cami.region.consultations import ConsultationRoute, Consultations, Deadlines, span_of
 from cami.region.load import load_region
 from cami.region.model import (
     MO_ROLES,
@@ -40,6 +41,9 @@ __all__ = [
     "Centre",
     "CharacterSets",
     "Coercion",
+    "ConsultationRoute",
+    "Consultations",
+    "Deadlines",
     "Destination",
     "Device",
     "DeviceCoercion",
@@ -57,4 +61,5 @@ __all__ = [
     "Retention",
     "Role",
     "load_region",
+    "span_of",
 ]
