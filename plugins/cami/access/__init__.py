@@ -8,6 +8,7 @@ import. Public names:
 * `Role`, `Action`, `allowed`: the policy;
 * `Identity`, `Accounts`, `Directory`, `hash_password`: people; `Sessions`, `SignIn`, `SignedIn`, `Refusal`, `Reason`;
 * `Authenticator`: headers to `Identity`; `MonitorToken`: that of the monitoring system;
+* `GrantBook`, `NewGrant`, `Cause`: who else than its owner may see a study;
 * `Gate`: may this HTTP request go on; `Visibility`: scoped searches; `overrides`: our answers to Orthanc's routes.
 """
 
@@ -15,6 +16,7 @@ from cami.access.accounts import Accounts, Reason, Refusal
 from cami.access.authenticator import Authenticator
 from cami.access.directory import AccountRecord, Directory
 from cami.access.gate import Gate
+from cami.access.grants import Cause, GrantBook, NewGrant
 from cami.access.identity import Identity
 from cami.access.monitor import MonitorToken
 from cami.access.overrides import overrides
@@ -34,10 +36,13 @@ __all__ = [
     "Accounts",
     "Action",
     "Authenticator",
+    "Cause",
     "Directory",
     "Gate",
+    "GrantBook",
     "Identity",
     "MonitorToken",
+    "NewGrant",
     "Passwords",
     "Reason",
     "Refusal",

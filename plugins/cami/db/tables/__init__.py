@@ -31,6 +31,7 @@ from cami.db.tables.consultations import (
 )
 from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
 from cami.db.tables.errands import errand
+from cami.db.tables.grants import study_grant
 from cami.db.tables.people import account, session
 from cami.db.tables.quarantine import quarantined_object
 from cami.db.tables.receiving import received_instance, study, study_claim, upload
@@ -108,6 +109,7 @@ __all__ = [
     "study",
     "study_claim",
     "study_completeness",
+    "study_grant",
     "study_read",
     "study_share",
     "upload",
