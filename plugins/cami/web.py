@@ -5,6 +5,7 @@ names in lower case, and can send an HTML body with status 200 only (other statu
 for people therefore answer 200 or redirect.
 """
 
+import ipaddress
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -55,6 +56,43 @@ class Response:
     content_type: str = "text/plain; charset=utf-8"
     headers: list[tuple[str, str]] = field(default_factory=list)
     """Further headers, ``Set-Cookie`` any number of times."""
+
+
+#: Where a request came from, as `cami.edge` has seen it: it puts this header on every request, over what the client
+#: may have sent under that name.
+SOURCE_HEADER = "x-cami-source"
+
+
+def source_of(headers: Mapping[str, str]) -> str:
+    """Return the network address that a request came from, or nothing if it is not known."""
+    return headers.get(SOURCE_HEADER, "")
+
+
+def address_behind(peer: str, forwarded: str) -> str:
+    """Return whose request it is that `peer` has sent.
+
+    The server listens on the loopback only; who calls from there is the reverse proxy, and the last address of
+    ``X-Forwarded-For`` is the one that it has put there itself: all before it came from the client. Nobody else's
+    header is believed.
+
+    Parameters
+    ----------
+    peer
+        Address of the other end of the connection.
+    forwarded
+        The header ``X-Forwarded-For``.
+    """
+    try:
+        trusted = ipaddress.ip_address(peer).is_loopback
+    except ValueError:
+        return ""
+    last = forwarded.rpartition(",")[2].strip()
+    if not trusted or not last:
+        return peer
+    try:
+        return str(ipaddress.ip_address(last))
+    except ValueError:
+        return peer
 
 
 Handler = Callable[[Request], Response]

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 
 from sqlalchemy import Engine
 
-from cami.access.authenticator import Authenticator
 from cami.access.hygiene import acceptable_headers, clean_path, forged
-from cami.access.identity import Identity
 from cami.access.owners import study_owners
 from cami.access.policy import allowed
-from cami.access.roles import Action
 from cami.access.routes import Match, Rule, match
 from cami.access.sight import Sight
 from cami.archive import Archive
+from cami.people.authenticator import Authenticator
+from cami.people.identity import Identity
+from cami.people.roles import Action
 from cami.settings import Role as ServerRole
 
 log = logging.getLogger(__name__)

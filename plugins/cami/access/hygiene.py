@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from cami.access.authenticator import session_token
+from cami.people.authenticator import session_token
 
 #: Whatever our own pages, OHIF, Orthanc Explorer and DICOMweb ask for is made of these; no ``;``, ``%``, ``\``.
 _PATH = re.compile(r"/|(/[A-Za-z0-9._,~@:+=-]+)+")

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from cami.access.identity import Identity
 from cami.access.owners import StudyOwners
 from cami.access.question import Question
 from cami.archive import Archive
 from cami.index import Asked, Beyond, Hit, Page, StudyIndex
+from cami.people.identity import Identity
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from cami.access.authenticator import Authenticator
-from cami.access.identity import Identity
 from cami.access.listing import formats, paging
 from cami.access.owners import Reach
 from cami.access.patients import Patients
@@ -19,6 +17,8 @@ from cami.access.redaction import redact, redact_metadata
 from cami.access.visibility import Visibility
 from cami.archive import Archive, Level
 from cami.errors import Invalid, NotFound
+from cami.people.authenticator import Authenticator
+from cami.people.identity import Identity
 from cami.web import Endpoint, Handler, Request, Response, answer_json, answer_text
 
 log = logging.getLogger(__name__)

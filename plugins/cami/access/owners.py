@@ -10,12 +10,12 @@ from typing import Protocol
 
 from sqlalchemy import ColumnElement, Engine, select, true
 
-from cami.access.identity import Identity
 from cami.access.policy import allowed
-from cami.access.roles import Action
 from cami.db import reading
 from cami.db.tables import study
 from cami.index import Scope
+from cami.people.identity import Identity
+from cami.people.roles import Action
 from cami.settings import Role as ServerRole
 
 _CHUNK = 500

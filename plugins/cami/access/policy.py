@@ -5,7 +5,7 @@ The table says what a role may do *at all*; whose studies it may do it with is `
 
 from collections.abc import Mapping
 
-from cami.access.roles import Action, Role
+from cami.people.roles import Action, Role
 from cami.settings import Role as ServerRole
 
 _EVERYWHERE: frozenset[ServerRole] = frozenset({"central", "proxy"})

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from cami.access.identity import Identity
 from cami.access.indexed import Indexed
 from cami.access.owners import Reach, study_owners
 from cami.access.question import CORE_LEVELS, Question
@@ -18,6 +17,7 @@ from cami.access.sight import Sight
 from cami.archive import Archive, Level
 from cami.errors import NotFound
 from cami.index import StudyIndex, tag_name
+from cami.people.identity import Identity
 from cami.settings import Role as ServerRole
 
 #: Tags that the core keeps with the study: with them, a question about series is first asked of studies.

@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 from cami.edge import sdk
 from cami.edge.guard import guarded
 from cami.edge.handler_threads import HandlerThreads
+from cami.edge.sources import Sources
 from cami.web import Endpoint, Request, Response, answer_text
 
 _METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
@@ -28,6 +29,7 @@ class GateLike(Protocol):
 #: reference to a REST callback itself.
 _KEPT: list[Callable[..., None]] = []
 
+_SOURCES = Sources()
 _THREADS: HandlerThreads[Response] = HandlerThreads()
 
 
@@ -49,7 +51,7 @@ def register_gate(gate: GateLike, on_allowed: Callable[[str, str, Mapping[str, s
     @guarded("http_gate", verdict=False)
     def decide(uri: str, method: int, **request: Any) -> bool:
         # Orthanc passes ip, headers and, for GET only, get by name.
-        verb, headers = _METHODS.get(method, ""), request.get("headers", {})
+        verb, headers = _METHODS.get(method, ""), _SOURCES.seen(request.get("ip", ""), request.get("headers", {}))
         allowed = gate.allows(verb, uri, decode(request.get("get", {})), headers)
         if allowed:
             on_allowed(verb, uri, headers)
@@ -80,7 +82,7 @@ def _adapt(endpoint: Endpoint) -> Callable[..., None]:
         asked = Request(
             method=request["method"],
             path=uri,
-            headers=request.get("headers", {}),
+            headers=_SOURCES.marked(request.get("headers", {})),
             query=decode(request.get("get", {})),
             body=request.get("body", b""),
             groups=tuple(request.get("groups", ())),

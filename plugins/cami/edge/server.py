@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from cami.access import Accounts, Authenticator, Gate, MonitorToken, Sessions, SignIn, Visibility, overrides
+from cami.audit import AuditTrail
 from cami.clock import SystemClock
 from cami.delivery import Controls, DiskWatch, Quarantine, Readings
 from cami.delivery.disk import measure_volume
@@ -44,6 +45,7 @@ class Server(ABC):
         self.clock = SystemClock()
         self.archive = OrthancArchive(storage)
         self.region = load_region(settings.region)
+        self.audit = AuditTrail(engine, self.clock, f"proxy-{settings.mo}" if settings.mo else "central")
         self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
         self.sessions = Sessions(engine, self.clock)
         monitor = MonitorToken(settings.secrets / "metrics.token")

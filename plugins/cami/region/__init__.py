@@ -8,9 +8,6 @@ same registry. Passwords and keys are never in it.
 from cami.region.consultations import ConsultationRoute, Consultations, Deadlines, span_of
 from cami.region.load import load_region
 from cami.region.model import (
-    MO_ROLES,
-    REGION_ROLES,
-    ROLES,
     Account,
     Centre,
     CharacterSets,
@@ -30,7 +27,19 @@ from cami.region.model import (
     RateWindow,
     Region,
     Retention,
+)
+from cami.region.people import (
+    MO_ROLES,
+    REGION_ROLES,
+    ROLES,
+    Lock,
+    PasswordRules,
+    People,
+    Provider,
+    ProviderRole,
     Role,
+    SecondFactor,
+    SessionRules,
 )
 
 __all__ = [
@@ -51,15 +60,22 @@ __all__ = [
     "DicomWebServer",
     "Disk",
     "Link",
+    "Lock",
     "Night",
     "NightWindow",
     "Organization",
+    "PasswordRules",
+    "People",
     "Prefetch",
+    "Provider",
+    "ProviderRole",
     "Proxy",
     "RateWindow",
     "Region",
     "Retention",
     "Role",
+    "SecondFactor",
+    "SessionRules",
     "load_region",
     "span_of",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from cami.region.marks import Document, Place
-from cami.region.model import MO_ROLES, REGION_ROLES
+from cami.region.people import MO_ROLES, REGION_ROLES
 from cami.region.terms import TIME, long_string
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -20,6 +20,7 @@ def check_consistency(document: Document) -> None:
     _ae_titles(document)
     _logins(document)
     _accounts(document)
+    _provider(document)
     _destinations(document)
     _consultations(document)
     for place, timetable in document.find("organizations", "*", "proxy", "link", "timetable"):
@@ -131,6 +132,13 @@ def _accounts(document: Document) -> None:
             document.report((*place, "mo"), f"remove it: {role} is a role of the whole region")
         elif mo and isinstance(mo, str) and mo not in codes:
             document.report((*place, "mo"), f'there is no МО with code "{mo}": write one of organizations[].code')
+
+
+def _provider(document: Document) -> None:
+    codes = {value for _, value in document.find("organizations", "*", "code")}
+    for place, mo in document.find("people", "provider", "roles", "*", "mo"):
+        if mo and isinstance(mo, str) and mo not in codes:
+            document.report(place, f'there is no МО with code "{mo}": write one of organizations[].code')
 
 
 def _timetable(document: Document, place: Place, timetable: Any) -> None:

@@ -3,6 +3,14 @@
 Migrations in ``cami/db/migrations`` make them; a test checks that both agree.
 """
 
+from cami.db.tables.audit import (
+    audit_anchor,
+    audit_archive,
+    audit_cursor,
+    audit_head,
+    audit_record,
+    audit_study,
+)
 from cami.db.tables.base import metadata
 from cami.db.tables.commitment import commitment_request
 from cami.db.tables.completeness import (
@@ -32,7 +40,16 @@ from cami.db.tables.consultations import (
 from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
 from cami.db.tables.errands import errand
 from cami.db.tables.grants import study_grant
-from cami.db.tables.people import account, session
+from cami.db.tables.people import (
+    account,
+    account_place,
+    accounts_copy,
+    former_password,
+    program_password,
+    provider_visit,
+    recovery_code,
+    session,
+)
 from cami.db.tables.quarantine import quarantined_object
 from cami.db.tables.receiving import received_instance, study, study_claim, upload
 from cami.db.tables.retrieval import (
@@ -57,7 +74,15 @@ from cami.db.tables.study_index import indexed_gram, indexed_name, indexed_serie
 
 __all__ = [
     "account",
+    "account_place",
+    "accounts_copy",
     "announced_study",
+    "audit_anchor",
+    "audit_archive",
+    "audit_cursor",
+    "audit_head",
+    "audit_record",
+    "audit_study",
     "awaited_study",
     "change_cursor",
     "commitment_request",
@@ -81,6 +106,7 @@ __all__ = [
     "eviction",
     "fetch",
     "file_damage",
+    "former_password",
     "forwarding",
     "forwarding_destination",
     "indexed_gram",
@@ -90,6 +116,8 @@ __all__ = [
     "kept_study",
     "known_study",
     "metadata",
+    "program_password",
+    "provider_visit",
     "proxy_report",
     "quarantine_decision",
     "quarantine_outcome",
@@ -98,6 +126,7 @@ __all__ = [
     "raised_study",
     "received_instance",
     "reconciliation",
+    "recovery_code",
     "routed_study",
     "routing_version",
     "schedule",

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from cami.access.roles import Role
 from cami.errors import Invalid
+from cami.people.roles import Role
 
 #: ASCII only: a login that merely looks like another one must not exist.
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from cami.access import Identity, MonitorToken, Role
+from cami.people import Identity, MonitorToken, Role
 
 TOKEN = "aGVsbG8td29ybGQtdGhpcy1pcy1sb25nLWVub3VnaA"
 

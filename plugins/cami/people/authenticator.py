@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cami.access.accounts import Accounts, normal_login
-from cami.access.identity import Identity
-from cami.access.monitor import MonitorToken
-from cami.access.sessions import COOKIE, Sessions
 from cami.clock import Clock
 from cami.errors import Transient
+from cami.people.accounts import Accounts, normal_login
+from cami.people.identity import Identity
+from cami.people.monitor import MonitorToken
+from cami.people.sessions import COOKIE, Sessions
 from cami.web import Request
 
 #: A password that was right is not hashed again for so long (argon2 costs 50 ms and more on purpose).

@@ -2,11 +2,11 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
-from cami.access import AccountRecord, Accounts, Directory, Identity, Passwords, Reason, Refusal, Role, Sessions
-from cami.access.passwords import LONGEST_PASSWORD
 from cami.db.tables import account
 from cami.errors import Invalid
-from tests.unit.access.conftest import CHEAP, PASSWORD
+from cami.people import AccountRecord, Accounts, Directory, Identity, Passwords, Reason, Refusal, Role, Sessions
+from cami.people.passwords import LONGEST_PASSWORD
+from tests.unit.people.conftest import CHEAP, PASSWORD
 
 
 def row(engine, login):

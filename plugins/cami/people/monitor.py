@@ -9,8 +9,8 @@ import logging
 import threading
 from pathlib import Path
 
-from cami.access.identity import Identity
-from cami.access.roles import Role
+from cami.people.identity import Identity
+from cami.people.roles import Role
 
 log = logging.getLogger(__name__)
 

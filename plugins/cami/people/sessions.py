@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, delete, insert, or_, select, update
 
-from cami.access.accounts import normal_login
-from cami.access.identity import Identity
-from cami.access.roles import Role
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import account, session
+from cami.people.accounts import normal_login
+from cami.people.identity import Identity
+from cami.people.roles import Role
 
 #: Name of the cookie that carries the token.
 COOKIE = "cami_session"

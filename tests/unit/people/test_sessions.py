@@ -3,9 +3,9 @@ import hashlib
 import pytest
 from sqlalchemy import select, update
 
-from cami.access import COOKIE, Authenticator, Reason, Refusal, Sessions, SignedIn, SignIn
 from cami.db.tables import account, session
-from tests.unit.access.conftest import PASSWORD, basic
+from cami.people import COOKIE, Authenticator, Reason, Refusal, Sessions, SignedIn, SignIn
+from tests.unit.people.conftest import PASSWORD, basic
 
 
 def cookie(token):
@@ -166,7 +166,7 @@ class TestAuthenticator:
         assert authenticator.identify(basic("rad1")) != before
 
     def test_a_removed_account_is_out_at_once_in_this_process(self, authenticator, accounts, sessions):
-        from cami.access import Directory
+        from cami.people import Directory
 
         token = sessions.open("rad1")
         assert authenticator.identify(basic("rad1"))
@@ -176,7 +176,7 @@ class TestAuthenticator:
         assert authenticator.identify(cookie(token)) is None
 
     def test_memory_is_bounded(self, authenticator, sessions, monkeypatch):
-        monkeypatch.setattr("cami.access.authenticator._REMEMBERED", 3)
+        monkeypatch.setattr("cami.people.authenticator._REMEMBERED", 3)
         tokens = [sessions.open("rad1") for _ in range(6)]
         assert all(authenticator.identify(cookie(token)) for token in tokens + tokens)
         assert len(authenticator._known) == 3

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from cami.access.accounts import Accounts, Reason, Refusal
-from cami.access.identity import Identity
-from cami.access.sessions import Sessions
 from cami.errors import Transient
+from cami.people.accounts import Accounts, Reason, Refusal
+from cami.people.identity import Identity
+from cami.people.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class SignedIn:
     """Somebody was let in."""
 
     token: str
-    """For the cookie `cami.access.sessions.COOKIE`."""
+    """For the cookie `cami.people.sessions.COOKIE`."""
     identity: Identity
 
 

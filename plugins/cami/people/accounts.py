@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import Engine, Row, case, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
-from cami.access.directory import AccountRecord, Directory, is_login
-from cami.access.identity import Identity
-from cami.access.passwords import Passwords
-from cami.access.roles import Role
 from cami.clock import Clock, iso
 from cami.db import reading
 from cami.db.tables import account, session
+from cami.people.directory import AccountRecord, Directory, is_login
+from cami.people.identity import Identity
+from cami.people.passwords import Passwords
+from cami.people.roles import Role
 
 #: So many wrong passwords in a row lock an account (приказ ФСТЭК № 21, УПД.6) …
 FAILURES_TO_LOCK = 10

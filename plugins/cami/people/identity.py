@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cami.access.roles import Role
+from cami.people.roles import Role
 
 
 @dataclass(frozen=True, slots=True)
