@@ -132,8 +132,8 @@ class Workflow:
             _offer(connection, request.number, change.offers)
         after = self._again(connection, request.number)
         set_timers(connection, after.request, due)
-        self._write_down(connection, case, after, change=change, found=found, now=now)
         self.rights(connection, case, after, change.by)
+        self._write_down(connection, case, after, change=change, found=found, now=now)
         return after
 
     def rights(self, connection: Connection, before: Case, after: Case, by: Person) -> None:
@@ -224,6 +224,8 @@ class Workflow:
         for told, target in targets_of(before, after, change.command, approvers):
             if target.login != change.by.login:
                 notify(connection, after, now, told, [target])
+        if request.state is not State.DRAFT:
+            self._tell(connection, after, found.event)
         act = Act(
             number=request.number,
             what=change.command.value,
@@ -236,8 +238,6 @@ class Workflow:
             details={"state": request.state.value},
         )
         self._journal.record_in(connection, act)
-        if request.state is not State.DRAFT:
-            self._tell(connection, after, found.event)
 
     def _tell(self, connection: Connection, case: Case, event: str) -> None:
         request = case.request
