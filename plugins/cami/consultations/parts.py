@@ -5,7 +5,7 @@ the members of a консилиум) do: the patient is no business of the colle
 is asked, not of whom: never the patient's name.
 """
 
-from cami.access import Action, Identity, allowed
+from cami.access import Action, Identity, Role, allowed
 from cami.consultations.request import Case
 from cami.consultations.states import QUEUED, Actor, Command, State, commands
 
@@ -72,3 +72,8 @@ def may(identity: Identity, case: Case, approvers: frozenset[str]) -> list[Comma
 
 def _is_member(identity: Identity, case: Case) -> bool:
     return answers(identity) and any(member.login == identity.login for member in case.members)
+
+
+def loads(identity: Identity) -> bool:
+    """Return whether somebody may load the classifiers of the installation."""
+    return identity.role in (Role.OPERATOR, Role.REGION_ADMIN)

@@ -140,7 +140,8 @@ class Case:
 
 def consultation_of(row: Row[Any]) -> Consultation:
     """Return the request of a row of the table."""
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    mapping = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    values: dict[str, Any] = {name: mapping[name] for name in Consultation.__dataclass_fields__}
     values["state"], values["kind"] = State(values["state"]), Kind(values["kind"])
     values["urgency"] = Urgency(values["urgency"])
     return Consultation(**values)
