@@ -227,7 +227,23 @@ class Archive(Protocol):
         ...
 
     def put_label(self, study_id: str, label: str) -> None:
-        """Put a label on a study."""
+        """Put a label on a study.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            There is no such study.
+        """
+        ...
+
+    def drop_label(self, study_id: str, label: str) -> None:
+        """Take a label off a study; one that is not there is fine.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            There is no such study.
+        """
         ...
 
     def put_metadata(self, study_id: str, name: str, value: str) -> None:

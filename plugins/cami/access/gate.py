@@ -11,6 +11,7 @@ from cami.access.policy import allowed
 from cami.access.routes import Match, Rule, match
 from cami.access.sight import Sight
 from cami.archive import Archive
+from cami.clock import Clock, SystemClock
 from cami.people.authenticator import Authenticator
 from cami.people.identity import Identity
 from cami.people.roles import Action
@@ -26,11 +27,18 @@ class Gate:
     """
 
     def __init__(
-        self, role: ServerRole, mo: str, authenticator: Authenticator, archive: Archive, engine: Engine
+        self,
+        role: ServerRole,
+        mo: str,
+        authenticator: Authenticator,
+        archive: Archive,
+        engine: Engine,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         self._role = role
         self._authenticator = authenticator
-        self._sight = Sight(study_owners(role, mo, engine), archive)
+        self._sight = Sight(study_owners(role, mo, engine, clock or SystemClock()), archive)
 
     def allows(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
         """Say whether the request may go on.

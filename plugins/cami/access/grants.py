@@ -2,19 +2,21 @@
 
 A grant is from one owner for one study, to everybody of an МО who may see images there, or to one person. It holds from
 the moment it is given until its time is over or somebody ends it; both are decided when somebody asks
-(`in_force`), so a grant ends on time whatever runs or does not. Rows are never removed: they are the record of who
-could see what (приказ ФСТЭК № 21, РСБ.3). Labels in Orthanc only mirror them.
+(`cami.access.granted`), so a grant ends on time whatever runs or does not. Rows are never removed: they are the record
+of who could see what (приказ ФСТЭК № 21, РСБ.3). Labels in Orthanc only mirror them.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from cami.clock import Clock
+from cami.access.granted import in_force
+from cami.audit import AuditEvent, Kind
+from cami.clock import Clock, iso
 from cami.db.tables import study_grant
 from cami.errors import Invalid
 
@@ -57,6 +59,24 @@ class NewGrant:
     """Aware; None: until it is ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """What the journal is told of somebody who gives or ends a grant, besides the login."""
+
+    role: str = ""
+    mo: str = ""
+    source: str = ""
+    """Network address."""
+
+
+class Trail(Protocol):
+    """The journal; `cami.audit.AuditTrail` is one."""
+
+    def record_in(self, connection: Connection, event: AuditEvent) -> None:
+        """Write an event in the caller's transaction."""
+        ...
+
+
 class PatientStudies(Protocol):
     """Knows the studies of a patient, whoever has them; patients are numbered by who implements this."""
 
@@ -65,22 +85,11 @@ class PatientStudies(Protocol):
         ...
 
 
-def grant_label(number: int) -> str:
-    """Return the label that mirrors a grant on a study."""
-    return f"grant-{number}"
-
-
-def in_force(at: datetime) -> ColumnElement[bool]:
-    """Return the condition on `study_grant` that a grant holds at a moment."""
-    return and_(study_grant.c.ended_at.is_(None), or_(study_grant.c.until.is_(None), study_grant.c.until > at))
-
-
-def given_to(mo: str, login: str) -> ColumnElement[bool]:
-    """Return the condition on `study_grant` that somebody of an МО (or of none) is meant."""
-    anybody = and_(study_grant.c.mo == mo, study_grant.c.login == "") if mo else false()
-    if not login:
-        return anybody
-    return or_(anybody, and_(study_grant.c.login == login, study_grant.c.mo.in_(["", mo])))
+#: Nothing more is known: the system, a machine.
+NOBODY = Actor()
+#: Why grants end by themselves.
+EXPIRED = "expired"
+REPLACED = "replaced"
 
 
 class GrantBook:
@@ -88,15 +97,18 @@ class GrantBook:
 
     Parameters
     ----------
+    trail
+        The journal that each giving and ending is written to, in the same transaction.
     changed
         Called when something was given or ended, perhaps a moment before it is committed: to bring labels in line.
     """
 
-    def __init__(self, clock: Clock, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, clock: Clock, trail: Trail | None = None, *, changed: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
+        self._trail = trail
         self.changed = changed
 
-    def give(self, connection: Connection, grant: NewGrant) -> int:
+    def give(self, connection: Connection, grant: NewGrant, actor: Actor = NOBODY) -> int:
         """Give a grant in the caller's transaction; return its number.
 
         The same grant given again while it is open is the one that is there: who gives after a crash gives once. With
@@ -113,15 +125,17 @@ class GrantBook:
         if known is not None:
             if (known.reason, known.given_by, known.until) == (grant.reason, grant.by, grant.until):
                 return int(known.number)
-            self.revoke(connection, [known.number], by=grant.by, why="replaced")
+            self.revoke(connection, [known.number], by=grant.by, why=REPLACED, actor=actor)
         values = {name: value for name, value in asdict(grant).items() if name != "by"}
         made = insert(study_grant).values(**values, given_by=grant.by, given_at=now, labelled=False)
-        number = connection.execute(made.returning(study_grant.c.number)).scalar_one()
+        number = int(connection.execute(made.returning(study_grant.c.number)).scalar_one())
+        kind = Kind.BREAK_GLASS if grant.cause is Cause.BREAK_GLASS else Kind.GRANT
+        self._record(connection, _event(kind, grant.by, actor, number, asdict(grant)))
         self.changed()
-        return int(number)
+        return number
 
     def give_patient(
-        self, connection: Connection, patients: PatientStudies, patient: str, grant: "NewGrant"
+        self, connection: Connection, patients: PatientStudies, patient: str, grant: NewGrant
     ) -> list[int]:
         """Give an МО the studies that other МО have of a patient: the care relation of an order.
 
@@ -155,7 +169,9 @@ class GrantBook:
             if owner != grant.mo or grant.login
         ]
 
-    def end(self, connection: Connection, *, cause: Cause, reference: str, by: str, why: str) -> int:
+    def end(
+        self, connection: Connection, *, cause: Cause, reference: str, by: str, why: str, actor: Actor = NOBODY
+    ) -> int:
         """End all grants of a consultation, an order, a rule; return how many.
 
         Raises
@@ -165,33 +181,45 @@ class GrantBook:
         """
         if not reference:
             raise Invalid("which grants are to end?")
-        return self._end(connection, study_grant.c.cause == cause, study_grant.c.reference == reference, by=by, why=why)
+        meant = (study_grant.c.cause == cause, study_grant.c.reference == reference)
+        return self._end(connection, *meant, by=by, why=why, actor=actor)
 
-    def revoke(self, connection: Connection, numbers: Collection[int], *, by: str, why: str) -> int:
+    def revoke(
+        self, connection: Connection, numbers: Collection[int], *, by: str, why: str, actor: Actor = NOBODY
+    ) -> int:
         """End grants by their numbers; return how many of them were open."""
         ordered = sorted(set(numbers))
-        return sum(
-            self._end(connection, study_grant.c.number.in_(ordered[start : start + _CHUNK]), by=by, why=why)
-            for start in range(0, len(ordered), _CHUNK)
-        )
+        parts = (ordered[start : start + _CHUNK] for start in range(0, len(ordered), _CHUNK))
+        return sum(self._end(connection, study_grant.c.number.in_(part), by=by, why=why, actor=actor) for part in parts)
 
     def expire(self, connection: Connection) -> int:
         """Write down which grants have come to their end; return how many. They hold no more either way."""
-        now = self._clock.now()
-        over = study_grant.c.until <= now
-        return self._end(connection, over, by="system", why="expired")
+        return self._end(connection, study_grant.c.until <= self._clock.now(), by="system", why=EXPIRED, actor=NOBODY)
 
-    def _end(self, connection: Connection, *conditions: ColumnElement[bool], by: str, why: str) -> int:
-        ended = update(study_grant).where(study_grant.c.ended_at.is_(None), *conditions)
-        count = connection.execute(ended.values(ended_at=self._clock.now(), ended_by=by, ended_why=why)).rowcount
-        if count:
-            self.changed()
-        return count
+    def _end(self, connection: Connection, *conditions: ColumnElement[bool], by: str, why: str, actor: Actor) -> int:
+        open_ones = (study_grant.c.ended_at.is_(None), *conditions)
+        ending = connection.execute(select(study_grant).where(*open_ones).order_by(study_grant.c.number)).all()
+        if not ending:
+            return 0
+        values = {"ended_at": self._clock.now(), "ended_by": by, "ended_why": why}
+        connection.execute(update(study_grant).where(*open_ones).values(values))
+        for row in ending:
+            told = row._asdict() | {"reason": why}
+            self._record(connection, _event(Kind.REVOKE, by, actor, row.number, told))
+        self.changed()
+        return len(ending)
+
+    def _record(self, connection: Connection, event: AuditEvent) -> None:
+        if self._trail is not None:
+            self._trail.record_in(connection, event)
 
 
-def granted_studies(mo: str, login: str, at: datetime) -> Select[tuple[str, str]]:
-    """Return a query for owner and Study Instance UID of what somebody of an МО (or of none) is granted."""
-    return select(study_grant.c.owner, study_grant.c.study_uid).where(given_to(mo, login), in_force(at))
+def _event(kind: Kind, by: str, actor: Actor, number: int, grant: Mapping[str, Any]) -> AuditEvent:
+    details = {name: str(grant[name]) for name in ("cause", "reference", "mo", "login") if grant[name]}
+    if grant["until"]:
+        details["until"] = iso(grant["until"])
+    about = {"studies": (grant["study_uid"],), "owner": grant["owner"], "subject": f"grant-{number}"}
+    return AuditEvent(kind, by, **asdict(actor), **about, reason=grant["reason"], details=details)
 
 
 def _same(grant: NewGrant) -> Iterable[ColumnElement[bool]]:

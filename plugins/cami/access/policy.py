@@ -13,18 +13,24 @@ _AT_CENTRE: frozenset[ServerRole] = frozenset({"central"})
 _AT_PROXY: frozenset[ServerRole] = frozenset({"proxy"})
 
 #: The whole policy. МО administrators, operators, dispatchers, auditors and the MIS see no images: none of them treats
-#: the patient (152-ФЗ art. 10, 323-ФЗ art. 13). Consultants get theirs by grants, and there is no grant yet.
+#: the patient (152-ФЗ art. 10, 323-ФЗ art. 13). Consultants read by grants alone.
 TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.AUDITOR: {Action.CONSULTATIONS_STATISTICS: _AT_CENTRE},
     Role.CLINICIAN: {
         Action.CONSULTATIONS_ASK: _AT_CENTRE,
+        Action.GRANTS_EMERGENCY: _AT_CENTRE,
+        Action.GRANTS_GIVE: _AT_CENTRE,
+        Action.GRANTS_READ: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+        Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
     Role.CONSULTANT: {
         Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
+        Action.GRANTS_READ: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+        Action.STUDIES_READ: _AT_CENTRE,
     },
     Role.DISPATCHER: {
         Action.CONSULTATIONS_DISPATCH: _AT_CENTRE,
@@ -33,6 +39,9 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     },
     Role.MIS: {},
     Role.MO_ADMIN: {
+        Action.GRANTS_GIVE: _AT_CENTRE,
+        Action.GRANTS_READ: _AT_CENTRE,
+        Action.GRANTS_REVIEW: _AT_CENTRE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
         Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
@@ -59,9 +68,13 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.RADIOLOGIST: {
         Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
         Action.CONSULTATIONS_ASK: _AT_CENTRE,
+        Action.GRANTS_EMERGENCY: _AT_CENTRE,
+        Action.GRANTS_GIVE: _AT_CENTRE,
+        Action.GRANTS_READ: _AT_CENTRE,
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+        Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
     Role.REGION_ADMIN: {
@@ -73,6 +86,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.QUARANTINE_READ: _EVERYWHERE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
+        Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
     Role.TECHNOLOGIST: {
@@ -86,6 +100,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_SCHEDULE: _AT_PROXY,
         Action.DELIVERY_RESEND: _AT_PROXY,
         Action.ROUTING_READ: _AT_PROXY,
+        Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
 }

@@ -15,6 +15,7 @@ from cami.access.question import CORE_LEVELS, Question
 from cami.access.redaction import redact
 from cami.access.sight import Sight
 from cami.archive import Archive, Level
+from cami.clock import Clock, SystemClock
 from cami.errors import NotFound
 from cami.index import StudyIndex, tag_name
 from cami.people.identity import Identity
@@ -38,17 +39,26 @@ _STUDY_TAGS = frozenset(
         "StudyTime", "00080030",
     }
 )  # fmt: skip
+#: Labels in one question to the core.
+_LABELS = 500
 
 
 class Visibility:
     """Searches the archive for a person. Thread-safe."""
 
     def __init__(
-        self, role: ServerRole, mo: str, archive: Archive, engine: Engine, index: StudyIndex | None = None
+        self,
+        role: ServerRole,
+        mo: str,
+        archive: Archive,
+        engine: Engine,
+        index: StudyIndex | None = None,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         """Make it; `index` answers for tenants what it can, at the centre."""
         self._archive = archive
-        self._owners = study_owners(role, mo, engine)
+        self._owners = study_owners(role, mo, engine, clock or SystemClock())
         self.sight = Sight(self._owners, archive)
         self._indexed = Indexed(index, self._owners, archive) if index else None
 
@@ -129,12 +139,27 @@ class Visibility:
         return self._find_below(identity, question)
 
     def _find_studies(self, identity: Identity, question: Question) -> list[Any]:
+        answers = self._labelled(identity, question)
+        visible = self._owners.visible(identity, [_resource_id(answer) for answer in answers])
+        return [answer for answer in answers if _resource_id(answer) in visible]
+
+    def _labelled(self, identity: Identity, question: Question) -> list[Any]:
+        """Return what the core finds among the studies that carry the labels of what is visible.
+
+        With more labels than go into one question the answers are put in order by id, as the core has them.
+        """
         labels = self._owners.labels(identity)
         if not labels:  # the core would take an empty list for "no constraint" and answer with everything
             return []
-        answers = self._archive.find(question.to_core(**_page(question), Labels=labels, LabelsConstraint="Any"))
-        visible = self._owners.visible(identity, [_resource_id(answer) for answer in answers])
-        return [answer for answer in answers if _resource_id(answer) in visible]
+        if len(labels) <= _LABELS:
+            return self._archive.find(question.to_core(**_page(question), **_labels(labels)))
+        wanted = question.since + question.limit if question.limit else 0
+        part = {"Since": 0, "Limit": wanted, **question.parents}
+        found: dict[str, Any] = {}
+        for start in range(0, len(labels), _LABELS):
+            body = question.to_core(**part, **_labels(labels[start : start + _LABELS]))
+            found |= {_resource_id(answer): answer for answer in self._archive.find(body)}
+        return [answer for _, answer in sorted(found.items())][question.since : wanted or None]
 
     def _find_below(self, identity: Identity, question: Question) -> list[Any]:
         """Find series or instances: study by study, newest first, since the core can filter by one parent only."""
@@ -188,18 +213,14 @@ class Visibility:
         study_query = {name: value for name, value in question.query.items() if tag_name(name) in _STUDY_TAGS}
         if not study_query:
             return ids
+        rest = {name: value for name, value in question.rest.items() if name == "CaseSensitive"}
+        body = {"Level": "Study", "Query": study_query, "Expand": False, **rest}
         labels = self._owners.labels(identity)
-        if not labels:
-            return []
-        body = {
-            "Level": "Study",
-            "Query": study_query,
-            "Expand": False,
-            "Labels": labels,
-            "LabelsConstraint": "Any",
-            **{name: value for name, value in question.rest.items() if name == "CaseSensitive"},
+        matching = {
+            study_id
+            for start in range(0, len(labels), _LABELS)
+            for study_id in self._archive.find(body | _labels(labels[start : start + _LABELS]))
         }
-        matching = frozenset(self._archive.find(body))
         return (study_id for study_id in ids if study_id in matching)
 
     def _of_patient(self, ids: Iterable[str], patient: str) -> Iterator[str]:
@@ -214,6 +235,10 @@ class Visibility:
 
 def _page(question: Question) -> dict[str, Any]:
     return {"Since": question.since, "Limit": question.limit, **question.parents}
+
+
+def _labels(labels: list[str]) -> dict[str, Any]:
+    return {"Labels": labels, "LabelsConstraint": "Any"}
 
 
 def _resource_id(answer: Any) -> str:

@@ -5,6 +5,7 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 (`courier`, `receiver`). What must not be joined to the archive is kept apart with the reason (`quarantine`).
 """
 
+from cami.delivery.central_readings import CentralReadings, CentralReadingsFollower
 from cami.delivery.coercing import Coercing
 from cami.delivery.commitment import Commitment
 from cami.delivery.commitment_reports import CommitmentReports
@@ -40,6 +41,8 @@ from cami.delivery.wire import for_proxies, wire_endpoints
 __all__ = [
     "WIRE_ROOT",
     "CentralLink",
+    "CentralReadings",
+    "CentralReadingsFollower",
     "ChangeFeed",
     "Coercing",
     "Commitment",

@@ -10,6 +10,8 @@ from sqlalchemy import Engine
 
 from cami.archive import Level
 from cami.delivery import (
+    WIRE_ROOT,
+    CentralReadings,
     Manifests,
     ProxyReports,
     Recall,
@@ -17,6 +19,7 @@ from cami.delivery import (
     Scrub,
     TokenVerifier,
     Uploads,
+    for_proxies,
     wire_endpoints,
 )
 from cami.delivery.tokens import read_public_keys
@@ -45,6 +48,7 @@ from cami.routing import Shares, share_handlers
 from cami.settings import Settings
 from cami.watch import completeness_api, index_endpoints
 from cami.watch.figures import Source, of_centre
+from cami.web import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +151,8 @@ class CentralServer(Server):
             recall=recall,
             others=share_handlers(shares),
         )
+        told = CentralReadings(self.engine)
+        endpoints.append(Endpoint(f"{WIRE_ROOT}/readings", for_proxies(self.tokens, {"GET": told.answer})))
         endpoints += completeness_api(self.region, self.authenticator, self.engine, self.clock)
         return gathered((endpoints, [*keeping, Worker("uploads", tidy_uploads)]), self._desk(receiver))
 

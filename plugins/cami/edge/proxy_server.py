@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from cami.access import Directory
 from cami.delivery import (
     CentralLink,
+    CentralReadingsFollower,
     ChangeFeed,
     Coercing,
     Commitment,
@@ -67,6 +68,8 @@ CONFIRM_INTERVAL = 1.0
 METRICS_INTERVAL = 5.0
 #: Seconds between two looks whether retention must make room, when the last one had nothing to do.
 RETENTION_INTERVAL = 60.0
+#: Seconds between two questions what was read at the centre: retention goes by it, to the hour.
+READINGS_INTERVAL = 900.0
 #: Seconds between two looks whether it is time to compare with the centre.
 RECONCILIATION_INTERVAL = 60.0
 #: Seconds between two looks for comparisons of which the centre was not told.
@@ -252,7 +255,13 @@ class ProxyServer(Server):
         def retain() -> float:
             return 0.1 if retention.step() else RETENTION_INTERVAL
 
-        return [], [Worker("retention", retain)]
+        follower = CentralReadingsFollower(self.engine, self.link)
+
+        def follow_readings() -> float:
+            follower.step()
+            return READINGS_INTERVAL
+
+        return [], [Worker("retention", retain), Worker("central-readings", follow_readings)]
 
     def _comparing(self) -> Services:
         """Compare with the centre, every night and when asked."""

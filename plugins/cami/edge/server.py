@@ -6,7 +6,21 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from cami.access import Accounts, Authenticator, Gate, MonitorToken, Sessions, SignIn, Visibility, overrides
+from cami.access import (
+    Accounts,
+    ArchiveSubjects,
+    Authenticator,
+    Gate,
+    MonitorToken,
+    Recorder,
+    Sessions,
+    SignIn,
+    SignInRecord,
+    Visibility,
+    Witness,
+    overrides,
+    study_owners,
+)
 from cami.audit import AuditTrail
 from cami.clock import SystemClock
 from cami.delivery import Controls, DiskWatch, Quarantine, Readings
@@ -49,7 +63,8 @@ class Server(ABC):
         self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
         self.sessions = Sessions(engine, self.clock)
         monitor = MonitorToken(settings.secrets / "metrics.token")
-        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor)
+        self.signing = SignInRecord(self.audit, self.clock)
+        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor, self.signing)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
@@ -99,7 +114,7 @@ class Server(ABC):
             region=self.region,
             engine=self.engine,
             authenticator=self.authenticator,
-            sign_in=SignIn(self.accounts, self.sessions),
+            sign_in=SignIn(self.accounts, self.sessions, self.signing),
             sessions=self.sessions,
             visibility=self.visibility,
             bringing=self.bringing(),
@@ -110,9 +125,23 @@ class Server(ABC):
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
-        http.register_gate(gate, self.let_in)
-        http.register(endpoints)
+        self._register_recorded(gate, endpoints)
         return workers
+
+    def _register_recorded(self, gate: Gate, endpoints: list[Endpoint]) -> None:
+        """Put the journal between Orthanc and all that decides and answers."""
+        subjects = ArchiveSubjects(self.archive, study_owners(self.settings.role, self.settings.mo, self.engine))
+        witness = Witness(
+            gate,
+            authenticator=self.authenticator,
+            sight=self.visibility.sight,
+            subjects=subjects,
+            trail=self.audit,
+            clock=self.clock,
+        )
+        recorder = Recorder(self.authenticator, subjects, self.audit, self.clock)
+        http.register_gate(witness, self.let_in)
+        http.register(map(recorder.around, endpoints))
 
     def let_in(self, method: str, path: str, headers: Mapping[str, str]) -> None:  # noqa: ARG002 - for roles
         """Hear of a request that the gate has let through; must cost next to nothing."""

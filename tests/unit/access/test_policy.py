@@ -13,7 +13,10 @@ def test_every_role_has_a_row():
 @pytest.mark.parametrize("server", ["central", "proxy"])
 def test_images_are_for_those_who_treat(server):
     seeing = {role for role in Role if allowed(role, Action.STUDIES_READ, server)}
-    assert seeing == {Role.RADIOLOGIST, Role.CLINICIAN, Role.TECHNOLOGIST, Role.REGION_ADMIN}
+    treating = {Role.RADIOLOGIST, Role.CLINICIAN, Role.TECHNOLOGIST}
+    assert seeing == treating | {Role.REGION_ADMIN} | ({Role.CONSULTANT} if server == "central" else set())
+    assert {role for role in Role if allowed(role, Action.STUDIES_OWN, server)} >= treating
+    assert not allowed(Role.CONSULTANT, Action.STUDIES_OWN, server), "a consultant sees what is granted"
 
 
 @pytest.mark.parametrize("server", ["central", "proxy"])
