@@ -51,6 +51,10 @@ class RouteTable:
         """Names of the profiles, by code."""
         return dict(self._profiles)
 
+    def profile(self, code: str) -> str:
+        """Return the name of a profile; its code if the registry does not know it."""
+        return self._profiles.get(code, code)
+
     def organization(self, code: str) -> str:
         """Return the short name of an МО; its code if the registry does not know it."""
         return self._organizations.get(code, code)

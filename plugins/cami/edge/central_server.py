@@ -25,6 +25,7 @@ from cami.delivery import (
 from cami.delivery.tokens import read_public_keys
 from cami.edge import ingest, sdk
 from cami.edge.background import Worker
+from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, errand_endpoints, open_errands
@@ -127,7 +128,16 @@ class CentralServer(Server):
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
-        return gathered(self._receiving(), self._sending_errands(), self._retrieving(), self._indexing())
+        return gathered(
+            self._receiving(), self._sending_errands(), self._retrieving(), self._indexing(), self._consulting()
+        )
+
+    def _consulting(self) -> Services:
+        """Let МО ask each other about studies."""
+        self.consulting, services = open_consultations(
+            self, register=self.register_of_studies, announcements=self.announcements, awaiting=self.awaiting
+        )
+        return services
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
