@@ -130,7 +130,7 @@ class Server(ABC):
 
     def _register_recorded(self, gate: Gate, endpoints: list[Endpoint]) -> None:
         """Put the journal between Orthanc and all that decides and answers."""
-        subjects = ArchiveSubjects(self.archive, study_owners(self.settings.role, self.settings.mo, self.engine))
+        subjects = ArchiveSubjects(self.archive, study_owners(self.settings.role, self.settings.mo, self.engine, self.clock))
         witness = Witness(
             gate,
             authenticator=self.authenticator,
