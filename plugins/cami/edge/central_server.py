@@ -29,6 +29,7 @@ from cami.delivery.tokens import read_public_keys
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
 from cami.edge.central_worklist import CentralWorklist
+from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
 from cami.edge.mis import open_mis
 from cami.edge.server import Server, Services, gathered
@@ -149,9 +150,17 @@ class CentralServer(Server):
             self._sending_errands(),
             self._retrieving(),
             self._indexing(),
+            self._consulting(),
             open_mis(self, self.events),
             self.worklists.services(),
         )
+
+    def _consulting(self) -> Services:
+        """Let МО ask each other about studies."""
+        self.consulting, services = open_consultations(
+            self, register=self.register_of_studies, announcements=self.announcements, awaiting=self.awaiting
+        )
+        return services
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
