@@ -23,7 +23,10 @@ from tests.unit.sharing.test_emergency import born, call  # noqa: F401
 
 RUSSIAN = {"cookie": "cami_session=right; i18next=ru"}
 ENGLISH = {"cookie": "cami_session=right; i18next=en-US"}
-NAMES = r"ЁЛКИН Пётр Ильич|К-17|ОГК|ГБ № \d|КОКБ|Русский|на консультацию|без сознания, ДТП|не нужно|Смирнова Анна|Волков Пётр|Белова Анна"
+NAMES = (
+    r"ЁЛКИН Пётр Ильич|К-17|ОГК|ГБ № \d|КОКБ|Русский|на консультацию|без сознания, ДТП|не нужно"
+    r"|Смирнова Анна|Волков Пётр|Белова Анна|Районн[^<]*"
+)
 
 
 class Finder:
