@@ -56,6 +56,7 @@ from cami.retrieval import (
 )
 from cami.routing import Shares, share_handlers
 from cami.settings import Settings
+from cami.sharing import GuestList, guest_wire_endpoints
 from cami.watch import completeness_api, index_endpoints
 from cami.watch.figures import Source, of_centre
 from cami.web import Endpoint
@@ -156,7 +157,7 @@ class CentralServer(Server):
             self._consulting(),
             open_mis(self, self.events),
             self.worklists.services(),
-            open_sharing(self, self.grants),
+            open_sharing(self, self.grants, self.errands),
         )
 
     def _consulting(self) -> Services:
@@ -183,7 +184,9 @@ class CentralServer(Server):
             uploads.tidy()
             return TIDY_INTERVAL
 
-        shares = Shares(self.engine, self.clock, [organization.code for organization in self.region.with_proxy])
+        with_proxy = [organization.code for organization in self.region.with_proxy]
+        shares = Shares(self.engine, self.clock, with_proxy, self.grants)
+        shares.catch_up()
         endpoints = wire_endpoints(
             receiver=receiver,
             manifests=Manifests(
@@ -273,8 +276,9 @@ class CentralServer(Server):
         opener = Worker("openings", act)
         self.openings.wake = opener.wake
         endpoints = central_endpoints(self.authenticator, self.requests, self.errands)
-        shelves = Shelves(self.archive, self.engine)
+        shelves = Shelves(self.archive, self.engine, self.clock)
         endpoints += retrieval_wire_endpoints(self.tokens, self.announcements, shelves)
+        endpoints += guest_wire_endpoints(self.tokens, GuestList(self.engine, self.clock), shelves)
         return endpoints, [Worker("awaiting", look), opener]
 
     def _opened(self, opening: Opening) -> None:

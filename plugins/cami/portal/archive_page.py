@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -45,6 +46,8 @@ class Row:
     mark: str
     viewer: str
     """Address that opens the images."""
+    guest_until: datetime | None = None
+    """Of another МО's study at a proxy: until when it is open."""
     granted: Grant | None = None
     """By which grant this person sees another МО's study."""
     shared: bool = False
@@ -202,6 +205,7 @@ class ArchivePage:
             mark=mark,
             viewer="/ohif/viewer?" + urlencode({"StudyInstanceUIDs": tags.get("StudyInstanceUID", "")}),
             coming=coming,
+            guest_until=getattr(progress, "until", None),
         )
 
 
