@@ -16,9 +16,7 @@ from cami.access.owners import owner_label
 from cami.access.policy import allowed
 from cami.access.visibility import Visibility
 from cami.people import (
-    ABSOLUTE_LIMIT,
     COOKIE,
-    IDLE_LIMIT,
     AccountRecord,
     Accounts,
     Action,
@@ -37,9 +35,7 @@ from cami.people import (
 )
 
 __all__ = [
-    "ABSOLUTE_LIMIT",
     "COOKIE",
-    "IDLE_LIMIT",
     "AccountRecord",
     "Accounts",
     "Action",

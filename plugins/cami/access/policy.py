@@ -15,7 +15,7 @@ _AT_PROXY: frozenset[ServerRole] = frozenset({"proxy"})
 #: The whole policy. МО administrators, operators, dispatchers, auditors and the MIS see no images: none of them treats
 #: the patient (152-ФЗ art. 10, 323-ФЗ art. 13). Consultants get theirs by grants, and there is no grant yet.
 TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
-    Role.AUDITOR: {},
+    Role.AUDITOR: {Action.PEOPLE_MANAGE: _AT_CENTRE},
     Role.CLINICIAN: {
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
@@ -30,6 +30,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.DELIVERY_RECONCILE: _AT_PROXY,
         Action.DELIVERY_RESEND: _AT_PROXY,
         Action.METRICS_READ: _AT_PROXY,
+        Action.PEOPLE_MANAGE: _AT_CENTRE,
         Action.QUARANTINE_DECIDE: _AT_PROXY,
         Action.QUARANTINE_READ: _AT_PROXY,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
@@ -60,6 +61,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.QUARANTINE_READ: _EVERYWHERE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
+        Action.PEOPLE_MANAGE: _AT_CENTRE,
         Action.STUDIES_READ: _EVERYWHERE,
     },
     Role.TECHNOLOGIST: {

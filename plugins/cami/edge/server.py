@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from cami.access import Accounts, Authenticator, Gate, MonitorToken, Sessions, SignIn, Visibility, overrides
+from cami.access import Gate, Visibility, overrides
+from cami.access.people_api import PeopleApi
 from cami.audit import AuditTrail
 from cami.clock import SystemClock
 from cami.delivery import Controls, DiskWatch, Quarantine, Readings
@@ -15,6 +17,7 @@ from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.index import StudyIndex
+from cami.people import people_services
 from cami.portal import Bringing, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.region import Disk, load_region
@@ -46,10 +49,17 @@ class Server(ABC):
         self.archive = OrthancArchive(storage)
         self.region = load_region(settings.region)
         self.audit = AuditTrail(engine, self.clock, f"proxy-{settings.mo}" if settings.mo else "central")
-        self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
-        self.sessions = Sessions(engine, self.clock)
-        monitor = MonitorToken(settings.secrets / "metrics.token")
-        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor)
+        self.people = people_services(
+            engine,
+            self.clock,
+            self.audit,
+            rules=self.region.people,
+            secrets=settings.secrets,
+            organizations=[organization.code for organization in self.region.organizations],
+            copied_for=self.copied_accounts_for(),
+        )
+        self.accounts = self.people.accounts
+        self.authenticator = self.people.authenticator
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
@@ -70,6 +80,10 @@ class Server(ABC):
 
     def deleted(self, level: int, resource: str) -> None:  # noqa: B027 - a role need not care
         """Hear that Orthanc has deleted something (a level of `sdk.ResourceType`)."""
+
+    def copied_accounts_for(self) -> timedelta | None:
+        """Return how old this server's copy of the accounts may be; None: they are its own."""
+        return None
 
     @abstractmethod
     def disk_rules(self) -> Disk:
@@ -99,8 +113,7 @@ class Server(ABC):
             region=self.region,
             engine=self.engine,
             authenticator=self.authenticator,
-            sign_in=SignIn(self.accounts, self.sessions),
-            sessions=self.sessions,
+            people=self.people,
             visibility=self.visibility,
             bringing=self.bringing(),
             quarantine=self.desk,
@@ -108,6 +121,7 @@ class Server(ABC):
             controls=self.controls,
             routing=self.routing,
         )
+        endpoints += PeopleApi(self.people).endpoints(central=settings.role == "central")
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
         http.register_gate(gate, self.let_in)

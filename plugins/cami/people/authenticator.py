@@ -7,22 +7,26 @@ import hmac
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cami.clock import Clock
 from cami.errors import Transient
 from cami.people.accounts import Accounts, normal_login
+from cami.people.guessing import AddressLimit
 from cami.people.identity import Identity
 from cami.people.monitor import MonitorToken
+from cami.people.program_passwords import is_program_password
 from cami.people.sessions import COOKIE, Sessions
-from cami.web import Request
+from cami.web import Request, source_of
 
 #: A password that was right is not hashed again for so long (argon2 costs 50 ms and more on purpose).
 BASIC_TTL = timedelta(seconds=60)
 #: What is remembered is compared with the database this often: a disabled account is out after so long.
 RECHECK = timedelta(seconds=2)
+#: Our script sends it with what a page asks for by itself: that keeps no session alive.
+LIVE_HEADER = "x-cami-live"
 _REMEMBERED = 1024
 _STRIPES = 16
 
@@ -46,9 +50,15 @@ class Authenticator:
     """
 
     def __init__(
-        self, accounts: Accounts, sessions: Sessions, clock: Clock, monitor: MonitorToken | None = None
+        self,
+        accounts: Accounts,
+        sessions: Sessions,
+        clock: Clock,
+        monitor: MonitorToken | None = None,
+        limit: AddressLimit | None = None,
     ) -> None:
         self._monitor = monitor
+        self._limit = limit or AddressLimit(accounts.rules.lock.address_failures)
         self._accounts = accounts
         self._sessions = sessions
         self._clock = clock
@@ -62,22 +72,22 @@ class Authenticator:
         """Return who sent a request with these headers (names in lower case), or None."""
         token = session_token(headers)
         if token:
-            identity = self._by_token(token)
+            identity = self._by_token(token, touch=LIVE_HEADER not in headers)
             if identity is not None:
                 return identity
         authorization = headers.get("authorization", "")
         credentials = _basic(authorization)
         if credentials:
-            return self._by_password(*credentials)
+            return self._by_password(*credentials, source_of(headers))
         return self._monitor.identify(authorization) if self._monitor else None
 
-    def _by_token(self, token: str) -> Identity | None:
+    def _by_token(self, token: str, *, touch: bool) -> Identity | None:
         key = self._digest("session", token)
         known = self._recall(key)
         if known is not None and self._fresh(known):
             return known.identity
         generation = self._generation()
-        identity = self._sessions.identify(token)
+        identity = self._sessions.identify(token, touch=touch)
         if identity is None:
             self._forget(key)
             return None
@@ -85,7 +95,9 @@ class Authenticator:
         self._remember(key, _Known(identity, None, now + RECHECK, now, generation))
         return identity
 
-    def _by_password(self, login: str, password: str) -> Identity | None:
+    def _by_password(self, login: str, password: str, source: str) -> Identity | None:
+        if is_program_password(password):  # needs no slow hash, so there is nothing to remember
+            return self._counted(lambda: self._accounts.verify(login, password), source)
         key = self._digest("basic", normal_login(login), password)
         identity = self._recall_password(key, login)
         if identity is not None:
@@ -94,7 +106,15 @@ class Authenticator:
             identity = self._recall_password(key, login)
             if identity is not None:
                 return identity
-            return self._verify_password(key, login, password)
+            return self._counted(lambda: self._verify_password(key, login, password), source)
+
+    def _counted(self, check: Callable[[], Identity | None], source: str) -> Identity | None:
+        if self._limit.reached(source, self._clock.now()):
+            return None
+        identity = check()
+        if identity is None:
+            self._limit.failed(source, self._clock.now())
+        return identity
 
     def _verify_password(self, key: bytes, login: str, password: str) -> Identity | None:
         generation = self._generation()
@@ -172,3 +192,9 @@ def _basic(header: str) -> tuple[str, str] | None:
     except (binascii.Error, UnicodeDecodeError):
         return None
     return (login, password) if login and colon else None
+
+
+def by_program(headers: Mapping[str, str]) -> bool:
+    """Say whether a request comes from a program with a password of its own, which shows no second factor."""
+    credentials = _basic(headers.get("authorization", ""))
+    return credentials is not None and is_program_password(credentials[1])

@@ -7,7 +7,7 @@ import cami.db.types
 
 
 revision = '0018'
-down_revision = '0015'
+down_revision = '0016'
 branch_labels = None
 depends_on = None
 
@@ -24,6 +24,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('totp_step', sa.BigInteger(), nullable=True, comment='the last step of 30 s whose code was used'))
         batch_op.add_column(sa.Column('issuer', sa.String(length=300), nullable=True, comment='the identity provider that vouches for this account'))
         batch_op.add_column(sa.Column('subject', sa.String(length=64), nullable=True, comment='SHA-256 of the subject there'))
+
+    op.execute('UPDATE account SET password_at = changed_at')
 
     # Who is signed in has shown no second factor and chosen no place: they sign in anew.
     op.execute('DELETE FROM session')

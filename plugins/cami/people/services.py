@@ -1,0 +1,94 @@
+"""All services of a server that have to do with people, wired once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from cami.audit import AuditTrail
+from cami.clock import Clock
+from cami.errors import Misconfigured
+from cami.people import machines, vault
+from cami.people.accounts import Accounts
+from cami.people.administration import Administration
+from cami.people.authenticator import Authenticator
+from cami.people.copies import Copies
+from cami.people.guessing import AddressLimit
+from cami.people.machines import MachineSecrets
+from cami.people.monitor import MonitorToken
+from cami.people.program_passwords import ProgramPasswords
+from cami.people.second_factor import SecondFactor
+from cami.people.sessions import Sessions
+from cami.people.signin import SignIn
+from cami.people.vault import Vault
+from cami.region import People
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleServices:
+    """What the pages and the interfaces need."""
+
+    accounts: Accounts
+    sessions: Sessions
+    authenticator: Authenticator
+    sign_in: SignIn
+    factor: SecondFactor
+    programs: ProgramPasswords
+    administration: Administration
+    copies: Copies | None
+    """At a proxy only."""
+
+
+def people_services(
+    engine: Engine,
+    clock: Clock,
+    trail: AuditTrail,
+    *,
+    rules: People,
+    secrets: Path,
+    organizations: Sequence[str] = (),
+    copied_for: timedelta | None = None,
+) -> PeopleServices:
+    """Make them.
+
+    Parameters
+    ----------
+    copied_for
+        At a proxy: how old the copy of the accounts may be. None: this is the centre.
+
+    Raises
+    ------
+    cami.errors.Misconfigured
+        Somebody must have a second factor, and there is no key to keep it with.
+    """
+    copies = None if copied_for is None else Copies(engine, clock, copied_for)
+    kept = Vault.read(secrets / vault.FILE) if copies is None else None
+    if copies is None and kept is None and rules.second_factor.required:
+        raise Misconfigured(
+            f"second factors are demanded (people.second_factor.required), and {secrets / vault.FILE} is missing: "
+            "scripts/cami key new-people-key FILE makes one"
+        )
+    accounts = Accounts(
+        engine,
+        clock,
+        mirror=copies is not None,
+        rules=rules,
+        machines=MachineSecrets(secrets / machines.FILE),
+        copies=copies,
+    )
+    sessions = Sessions(engine, clock, accounts)
+    limit = AddressLimit(rules.lock.address_failures)
+    factor = SecondFactor(engine, clock, kept)
+
+    return PeopleServices(
+        accounts=accounts,
+        sessions=sessions,
+        authenticator=Authenticator(accounts, sessions, clock, MonitorToken(secrets / "metrics.token"), limit),
+        sign_in=SignIn(engine, clock, accounts, sessions, factor=factor, limit=limit, trail=trail),
+        factor=factor,
+        programs=ProgramPasswords(engine, clock, trail),
+        administration=Administration(engine, clock, accounts, sessions, trail, organizations=organizations),
+        copies=copies,
+    )
