@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from cami.archive import Level
+from cami.audit.gathering import Gathering
 from cami.delivery import (
     Manifests,
     ProxyReports,
@@ -125,7 +126,9 @@ class CentralServer(Server):
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
-        return gathered(self._receiving(), self._sending_errands(), self._retrieving(), self._indexing())
+        return gathered(
+            self._receiving(), self._sending_errands(), self._retrieving(), self._indexing(), self._journal()
+        )
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
@@ -149,7 +152,7 @@ class CentralServer(Server):
             accounts=self.accounts,
             uploads=uploads,
             recall=recall,
-            others=share_handlers(shares),
+            others={**share_handlers(shares), **Gathering(self.engine, self.clock, self.audit).handlers()},
         )
         endpoints += completeness_api(self.region, self.authenticator, self.engine, self.clock)
         return gathered((endpoints, [*keeping, Worker("uploads", tidy_uploads)]), self._desk(receiver))
@@ -223,6 +226,10 @@ class CentralServer(Server):
         shelves = Shelves(self.archive, self.engine)
         endpoints += retrieval_wire_endpoints(self.tokens, self.announcements, shelves)
         return endpoints, [Worker("awaiting", look), opener]
+
+    def _journal(self) -> Services:
+        """Send the journals of all servers to the collector of the security department."""
+        return [], self.journal.to_collector()
 
     def _opened(self, opening: Opening) -> None:
         self.requests.opened(opening.identity, opening.study_uid)

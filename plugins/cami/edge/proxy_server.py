@@ -195,7 +195,8 @@ class ProxyServer(Server):
             self.accounts.replace_directory(Directory.parse(document))
             return DIRECTORY_INTERVAL
 
-        return [], [Worker("feed", read_changes, gather=FEED_GATHERS), Worker("directory", fetch_people)]
+        shipping = self.journal.to_centre(self.link.tell)
+        return [], [Worker("feed", read_changes, gather=FEED_GATHERS), Worker("directory", fetch_people), shipping]
 
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""

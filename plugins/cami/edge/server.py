@@ -29,6 +29,7 @@ from cami.delivery.journal import KeptApart
 from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
+from cami.edge.journal import JournalWork
 from cami.index import StudyIndex
 from cami.portal import Bringing, portal_endpoints
 from cami.quarantine import QuarantineDesk
@@ -64,6 +65,7 @@ class Server(ABC):
         self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
         self.sessions = Sessions(engine, self.clock)
         monitor = MonitorToken(settings.secrets / "metrics.token")
+        self.journal = JournalWork(settings, self.region, engine, self.audit, self.clock)
         self.signing = SignInRecord(self.audit, self.clock)
         self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor, self.signing)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
@@ -108,7 +110,8 @@ class Server(ABC):
         settings = self.settings
         endpoints, workers = self.services()
         workers += [Worker("disk", lambda: disk.look(self.disk)), Worker("readings", self._write_readings)]
-        sources = [of_disk(self.disk), *self.figures()]
+        workers += self.journal.workers()
+        sources = [of_disk(self.disk), self.journal.figures(), *self.figures()]
         endpoints += watch_endpoints(settings, self.authenticator, self.engine, sources, self.transfer)
         endpoints += portal_endpoints(
             settings=settings,
@@ -141,6 +144,7 @@ class Server(ABC):
             clock=self.clock,
         )
         recorder = Recorder(self.authenticator, subjects, self.audit, self.clock)
+        self.journal.started()
         http.register_gate(witness, self.let_in)
         http.register(map(recorder.around, endpoints))
 

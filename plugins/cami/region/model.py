@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cami.errors import NotFound
+from cami.region.journal import Journal
 from cami.region.terms import (
     Address,
     AeTitle,
@@ -345,6 +346,7 @@ class Region(_Entry):
     centre: Centre
     organizations: Annotated[tuple[Organization, ...], AfterValidator(_not_empty)]
     accounts: tuple[Account, ...] = ()
+    journal: Journal = Journal()
 
     def organization(self, code: str) -> Organization:
         """Return the МО with `code`.
