@@ -56,6 +56,10 @@ class Response:
     content_type: str = "text/plain; charset=utf-8"
     headers: list[tuple[str, str]] = field(default_factory=list)
     """Further headers, ``Set-Cookie`` any number of times."""
+    studies: tuple[str, ...] = ()
+    """For the journal: Study Instance UIDs of what is shown or was changed, where the request does not name them."""
+    refused: bool = False
+    """For the journal: the caller may not have it, though the status is 200, as pages' always is."""
 
 
 #: Where a request came from, as `cami.edge` has seen it: it puts this header on every request, over what the client

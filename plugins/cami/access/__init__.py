@@ -7,14 +7,18 @@ import. Public names:
 
 * `allowed`: the policy;
 * `Gate`: may this HTTP request go on; `Visibility`: scoped searches; `overrides`: our answers to Orthanc's routes;
+* `Witness`, `Recorder`: what the gate decides and what our handlers answer, in the journal;
 * those of `cami.people` (`Identity`, `Role`, `Action`, `Accounts`, `Authenticator`, …), handed on.
 """
 
 from cami.access.gate import Gate
 from cami.access.overrides import overrides
-from cami.access.owners import owner_label
+from cami.access.owners import owner_label, study_owners
 from cami.access.policy import allowed
+from cami.access.recorder import Recorder
+from cami.access.subjects import ArchiveSubjects
 from cami.access.visibility import Visibility
+from cami.access.witness import Witness
 from cami.people import (
     COOKIE,
     AccountRecord,
@@ -31,6 +35,7 @@ from cami.people import (
     Sessions,
     SignedIn,
     SignIn,
+    SignInRecord,
     hash_password,
 )
 
@@ -39,6 +44,7 @@ __all__ = [
     "AccountRecord",
     "Accounts",
     "Action",
+    "ArchiveSubjects",
     "Authenticator",
     "Directory",
     "Gate",
@@ -46,14 +52,18 @@ __all__ = [
     "MonitorToken",
     "Passwords",
     "Reason",
+    "Recorder",
     "Refusal",
     "Role",
     "Sessions",
     "SignIn",
+    "SignInRecord",
     "SignedIn",
     "Visibility",
+    "Witness",
     "allowed",
     "hash_password",
     "overrides",
     "owner_label",
+    "study_owners",
 ]

@@ -52,6 +52,10 @@ class StudyOwners(Protocol):
         """Return what somebody with the reach OWN searches in the study index."""
         ...
 
+    def owner(self, study_id: str) -> str:
+        """Return the code of the МО that owns a study, whoever asks; empty if nobody does."""
+        ...
+
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:
         """Return the ids of the studies that somebody with the reach OWN sees, newest first.
 
@@ -109,6 +113,11 @@ class CentralOwners:
         """Return the own МО."""
         return Scope(identity.mo if self.reach(identity) is Reach.OWN else "")
 
+    def owner(self, study_id: str) -> str:
+        """Return the code of the МО that owns a study, by the table."""
+        with self._reader.connect() as connection:
+            return connection.scalar(select(study.c.owner).where(study.c.study_id == study_id)) or ""
+
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:
         """Return the ids of the own МО's studies, newest first."""
         if self.reach(identity) is not Reach.OWN:
@@ -151,6 +160,10 @@ class ProxyOwners:
     def scope(self, identity: Identity) -> Scope:  # noqa: ARG002
         """Return nothing: a proxy has no index."""
         return Scope("")
+
+    def owner(self, study_id: str) -> str:  # noqa: ARG002
+        """Return the МО of this proxy."""
+        return self._mo
 
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:  # noqa: ARG002
         """Return nothing: nobody's reach is OWN here."""

@@ -9,15 +9,17 @@ from cami.clock import Clock
 from cami.db.tables import received_instance, study, study_claim, study_completeness
 from cami.delivery.contents import claim_content
 from cami.delivery.damage import known_damaged
+from cami.delivery.journal import CentralJournal
 from cami.delivery.ownership import Decision, KnownInstance, decide
 
 
 class Claims:
     """Claims studies and instances for the МО that delivers them first."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, journal: CentralJournal | None = None) -> None:
         self._engine = engine
         self._clock = clock
+        self._journal = journal
 
     def claim(self, mo: str, sha256: str, identity: ObjectIdentity, size: int, study_total: int = 0) -> Decision:
         """Decide what to do with an object, and claim it if it is to be stored.
@@ -58,6 +60,8 @@ class Claims:
                 )
             )
             connection.execute(insert(study_completeness).values(study_id=identity.study_id))
+            if self._journal:
+                self._journal.began(connection, mo, identity)
         if not connection.scalar(select(func.count()).where(received_instance.c.instance_id == identity.instance_id)):
             connection.execute(
                 insert(received_instance).values(

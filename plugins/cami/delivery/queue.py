@@ -12,6 +12,7 @@ from cami.archive import InstanceIdentity
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study
+from cami.delivery.journal import Arrivals
 from cami.delivery.line import LONGEST_REST
 from cami.delivery.order import ALL, PATIENCE, URGENT, Priority, Rank, rank
 from cami.delivery.reasons import Cause
@@ -85,10 +86,15 @@ class DeliveryQueue:
         self._reader = reading(engine)
         self._clock = clock
         self._on_reclassified: Callable[[str, Priority], None] = lambda _study_id, _priority: None
+        self._arrivals: Arrivals | None = None
 
     def tell_reclassified(self, listener: Callable[[str, Priority], None]) -> None:
         """Let `listener` know when a study (Orthanc id) has been put into another class."""
         self._on_reclassified = listener
+
+    def tell_arrivals(self, arrivals: Arrivals) -> None:
+        """Let the journal know what was not known before."""
+        self._arrivals = arrivals
 
     def cursor(self) -> int:
         """Return how far the change log has been read (0 at first)."""
@@ -141,6 +147,23 @@ class DeliveryQueue:
         int
             How many instances are to be sent that were not.
         """
+        found = list(arrivals)
+        if self._arrivals:
+            self._arrivals.look([identity for _, identity in found])
+        try:
+            return self._record(found, cursor, restored, received)
+        except BaseException:
+            if self._arrivals:
+                self._arrivals.failed()
+            raise
+
+    def _record(
+        self,
+        arrivals: Sequence[tuple[int, InstanceIdentity]],
+        cursor: int | None,
+        restored: Sequence[str],
+        received: Sequence[str],
+    ) -> int:
         now = self._clock.now()
         with self._engine.begin() as connection:
             move(connection, Command.RESTORE, restored, received_at=now, stored_at=now, reason=None)
@@ -414,6 +437,8 @@ class DeliveryQueue:
             )
         connection.execute(insert(delivery_item), rows)
         turns.save()
+        if self._arrivals:
+            self._arrivals.came(connection, [identity for _, identity in arrivals.values()])
         return len(rows)
 
 

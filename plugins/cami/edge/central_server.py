@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from cami.archive import Level
+from cami.audit.gathering import Gathering
 from cami.delivery import (
     Manifests,
     ProxyReports,
@@ -19,6 +20,7 @@ from cami.delivery import (
     Uploads,
     wire_endpoints,
 )
+from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import read_public_keys
 from cami.edge import ingest, sdk
 from cami.edge.background import Worker
@@ -78,6 +80,7 @@ class CentralServer(Server):
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
         self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
+        self.deliveries = CentralJournal(self.audit)
         self.bell = Bell(lambda: open_errands(engine), int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.announcements = Announcements(engine, self.clock)
@@ -123,7 +126,9 @@ class CentralServer(Server):
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
-        return gathered(self._receiving(), self._sending_errands(), self._retrieving(), self._indexing())
+        return gathered(
+            self._receiving(), self._sending_errands(), self._retrieving(), self._indexing(), self._journal()
+        )
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
@@ -139,13 +144,15 @@ class CentralServer(Server):
         shares = Shares(self.engine, self.clock, [organization.code for organization in self.region.with_proxy])
         endpoints = wire_endpoints(
             receiver=receiver,
-            manifests=Manifests(self.archive, self.engine, receiver.contents, receiver.damage, self.clock),
+            manifests=Manifests(
+                self.archive, self.engine, receiver.contents, receiver.damage, self.clock, journal=self.deliveries
+            ),
             reports=ProxyReports(self.engine, self.clock),
             tokens=self.tokens,
             accounts=self.accounts,
             uploads=uploads,
             recall=recall,
-            others=share_handlers(shares),
+            others={**share_handlers(shares), **Gathering(self.engine, self.clock, self.audit).handlers()},
         )
         endpoints += completeness_api(self.region, self.authenticator, self.engine, self.clock)
         return gathered((endpoints, [*keeping, Worker("uploads", tidy_uploads)]), self._desk(receiver))
@@ -170,6 +177,7 @@ class CentralServer(Server):
             self.clock,
             require_room=self.disk.require_room,
             on_stored=contents.wake,
+            journal=self.deliveries,
         )
         scrub = Scrub(self.engine, receiver.damage, self.clock, self.region.centre.reread_mb_s * 1_000_000)
 
@@ -218,6 +226,10 @@ class CentralServer(Server):
         shelves = Shelves(self.archive, self.engine)
         endpoints += retrieval_wire_endpoints(self.tokens, self.announcements, shelves)
         return endpoints, [Worker("awaiting", look), opener]
+
+    def _journal(self) -> Services:
+        """Send the journals of all servers to the collector of the security department."""
+        return [], self.journal.to_collector()
 
     def _opened(self, opening: Opening) -> None:
         self.requests.opened(opening.identity, opening.study_uid)

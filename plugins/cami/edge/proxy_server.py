@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from cami.access import Directory
+from cami.access.witness import WINDOW
+from cami.audit.recent import Recent
 from cami.delivery import (
     CentralLink,
     ChangeFeed,
@@ -37,12 +39,14 @@ from cami.delivery import (
 )
 from cami.delivery.answers import cause_of
 from cami.delivery.fitting import fit
+from cami.delivery.journal import DeviceJournal
 from cami.delivery.order import ALL, URGENT
 from cami.delivery.queue import Item
 from cami.delivery.transport import Certificates, Transport
 from cami.edge import commitment, disk, ingest, metrics
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
+from cami.edge.origins import origin_of
 from cami.edge.proxy_retrieval import ProxyRetrieval
 from cami.edge.proxy_routing import ProxyRouting
 from cami.edge.server import Server, Services, gathered
@@ -85,6 +89,7 @@ class ProxyServer(Server):
         self.fit = fit(self.line)
         self.timetable = Timetable(self.line, self.region.time_zone, self.clock)
         self.queue = DeliveryQueue(engine, self.clock)
+        self.queue.tell_arrivals(DeviceJournal(self.audit, settings.mo, origin_of, Recent(self.clock, WINDOW)))
         self.holdings = Holdings(engine, self.clock, [studies_waiting(), studies_unread()])
         self.coercing = Coercing(self.archive, self.region.organization(settings.mo), self.own_proxy())
         self.meter = Meter()
@@ -202,7 +207,8 @@ class ProxyServer(Server):
                 self.people.copies.fetched()
             return DIRECTORY_INTERVAL
 
-        return [], [Worker("feed", read_changes, gather=FEED_GATHERS), Worker("directory", fetch_people)]
+        shipping = self.journal.to_centre(self.link.tell)
+        return [], [Worker("feed", read_changes, gather=FEED_GATHERS), Worker("directory", fetch_people), shipping]
 
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""

@@ -7,15 +7,17 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from cami.access import Gate, Visibility, overrides
+from cami.access import ArchiveSubjects, Gate, Recorder, Visibility, Witness, overrides, study_owners
 from cami.access.people_api import PeopleApi
 from cami.audit import AuditTrail
 from cami.clock import SystemClock
 from cami.delivery import Controls, DiskWatch, Quarantine, Readings
 from cami.delivery.disk import measure_volume
+from cami.delivery.journal import KeptApart
 from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
+from cami.edge.journal import JournalWork
 from cami.index import StudyIndex
 from cami.people import people_services
 from cami.portal import Bringing, portal_endpoints
@@ -49,6 +51,7 @@ class Server(ABC):
         self.archive = OrthancArchive(storage)
         self.region = load_region(settings.region)
         self.audit = AuditTrail(engine, self.clock, f"proxy-{settings.mo}" if settings.mo else "central")
+        self.journal = JournalWork(settings, self.region, engine, self.audit, self.clock)
         self.people = people_services(
             engine,
             self.clock,
@@ -61,7 +64,7 @@ class Server(ABC):
         self.accounts = self.people.accounts
         self.authenticator = self.people.authenticator
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
-        self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
+        self.quarantine = Quarantine(settings.quarantine, engine, self.clock, KeptApart(self.audit))
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.routing: RoutingService | None = None
@@ -106,7 +109,8 @@ class Server(ABC):
         settings = self.settings
         endpoints, workers = self.services()
         workers += [Worker("disk", lambda: disk.look(self.disk)), Worker("readings", self._write_readings)]
-        sources = [of_disk(self.disk), *self.figures()]
+        workers += self.journal.workers()
+        sources = [of_disk(self.disk), self.journal.figures(), *self.figures()]
         endpoints += watch_endpoints(settings, self.authenticator, self.engine, sources, self.transfer)
         endpoints += portal_endpoints(
             settings=settings,
@@ -124,9 +128,24 @@ class Server(ABC):
         endpoints += PeopleApi(self.people).endpoints(central=settings.role == "central")
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
-        http.register_gate(gate, self.let_in)
-        http.register(endpoints)
+        self._register_recorded(gate, endpoints)
         return workers
+
+    def _register_recorded(self, gate: Gate, endpoints: list[Endpoint]) -> None:
+        """Put the journal between Orthanc and all that decides and answers."""
+        subjects = ArchiveSubjects(self.archive, study_owners(self.settings.role, self.settings.mo, self.engine))
+        witness = Witness(
+            gate,
+            authenticator=self.authenticator,
+            sight=self.visibility.sight,
+            subjects=subjects,
+            trail=self.audit,
+            clock=self.clock,
+        )
+        recorder = Recorder(self.authenticator, subjects, self.audit, self.clock)
+        self.journal.started()
+        http.register_gate(witness, self.let_in)
+        http.register(map(recorder.around, endpoints))
 
     def let_in(self, method: str, path: str, headers: Mapping[str, str]) -> None:  # noqa: ARG002 - for roles
         """Hear of a request that the gate has let through; must cost next to nothing."""

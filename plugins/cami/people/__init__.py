@@ -6,6 +6,7 @@ package. Domain code: no Orthanc, no thread, nothing at import. Public names:
 * `Identity`, `Role`, `Action`, `Place`: who somebody is and where, and what can be done here;
 * `Accounts`, `AccountRecord`, `Directory`, `Passwords`, `hash_password`: people as the database knows them;
 * `Sessions`, `SignIn`, `SignedIn`, `Client`, `Standing`, `Step`, `Refusal`, `Reason`: in and out, step by step;
+* `SignInRecord`: who came in, and who was not let in, in the journal;
 * `Authenticator`: headers to `Identity`; `MonitorToken`: that of the monitoring system;
 * `Administration`, `Person`: those who look after accounts; `PeopleServices`, `people_services`: all of it, wired.
 """
@@ -24,6 +25,7 @@ from cami.people.roles import Action, Role
 from cami.people.services import PeopleServices, people_services
 from cami.people.sessions import COOKIE, Sessions, Standing, Step
 from cami.people.signin import Client, SignedIn, SignIn
+from cami.people.signing import SignInRecord
 
 __all__ = [
     "COOKIE",
@@ -45,6 +47,7 @@ __all__ = [
     "Role",
     "Sessions",
     "SignIn",
+    "SignInRecord",
     "SignedIn",
     "Standing",
     "Step",

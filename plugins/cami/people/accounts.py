@@ -12,7 +12,7 @@ from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import account, account_place
 from cami.people.copies import Copies, directory_of, replace_accounts
-from cami.people.directory import AccountRecord, Directory, is_login
+from cami.people.directory import AccountRecord, Directory, is_login, normal_login
 from cami.people.guessing import UnknownLogins
 from cami.people.identity import Identity
 from cami.people.machines import MachineSecrets
@@ -98,7 +98,12 @@ class Accounts:
         return added
 
     def verify(self, login: str, password: str) -> Identity | None:
-        """Return whose login and password a program has sent (HTTP Basic), or None.
+        """Return whose login and password a program has sent (HTTP Basic), or None."""
+        outcome = self.check_program(login, password)
+        return outcome if isinstance(outcome, Identity) else None
+
+    def check_program(self, login: str, password: str) -> Identity | Refusal:
+        """Return whose login and password a program has sent (HTTP Basic), or why it is not let in.
 
         Accounts that have a second factor, or have to have one, are open to programs by a password of their own only
         (`cami.people.program_passwords`); those whose password must be changed first are not at all.
@@ -108,9 +113,10 @@ class Accounts:
             return self._of_program(login, password)
         outcome = self.check(login, password)
         row = self._row(login)
-        if not isinstance(outcome, Identity) or row is None or self.must_change(row):
-            return None
-        return None if row.totp_at is not None or self.needs_factor(row) else outcome
+        if isinstance(outcome, Refusal) or row is None:
+            return outcome
+        alone = row.totp_at is None and not self.needs_factor(row) and not self.must_change(row)
+        return outcome if alone else Refusal(Reason.NOT_ENOUGH)
 
     def check(self, login: str, password: str) -> Identity | Refusal:
         """Return whose password it is, or why not; nothing tells an unknown login from a wrong password.
@@ -226,12 +232,13 @@ class Accounts:
             return Reason.DISABLED
         return Reason.CHANGE_AT_CENTRE if self.mirror and row.must_change else None
 
-    def _of_program(self, login: str, password: str) -> Identity | None:
+    def _of_program(self, login: str, password: str) -> Identity | Refusal:
         if self._copies is not None and self._copies.too_old():
-            return None
+            return Refusal(Reason.OLD_COPY)
         row = self._row(login)
         owner = owner_of(self._engine, password, self._clock.now())
-        return None if row is None or row.disabled or owner != row.login else identity_of(row)
+        wrong = row is None or row.disabled or owner != row.login
+        return Refusal(Reason.WRONG) if row is None or wrong else identity_of(row)
 
     def _kept(self, row: Row[Any]) -> tuple[str, ...]:
         return self._machines.hashes(row.login) if self._machines and Role(row.role) in MACHINES else ()
@@ -255,11 +262,6 @@ class Accounts:
                     account.c.login == row.login, account.c.password_hash == row.password_hash
                 )
                 connection.execute(change.values(password_hash=fresh))
-
-
-def normal_login(login: str) -> str:
-    """Write a login as it stands in the table."""
-    return login.strip().lower()
 
 
 def identity_of(row: Row[Any]) -> Identity:

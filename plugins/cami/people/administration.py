@@ -11,9 +11,9 @@ from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import account, account_place
 from cami.errors import Conflict, Denied, Invalid, NotFound
-from cami.people.accounts import Accounts, insert_record, normal_login
+from cami.people.accounts import Accounts, insert_record
 from cami.people.credentials import Credentials
-from cami.people.directory import AccountRecord, is_login
+from cami.people.directory import AccountRecord, is_login, normal_login
 from cami.people.identity import Identity
 from cami.people.oversight import Person, in_hand, in_sight, require_separate, roles_for
 from cami.people.places import OF_A_MO, Place, places_in, require_compatible

@@ -7,18 +7,21 @@ import hmac
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cami.clock import Clock
 from cami.errors import Transient
-from cami.people.accounts import Accounts, normal_login
+from cami.people.accounts import Accounts
+from cami.people.directory import normal_login
 from cami.people.guessing import AddressLimit
 from cami.people.identity import Identity
 from cami.people.monitor import MonitorToken
 from cami.people.program_passwords import is_program_password
+from cami.people.refusals import Reason
 from cami.people.sessions import COOKIE, Sessions
+from cami.people.signing import SignInRecord
 from cami.web import Request, source_of
 
 #: A password that was right is not hashed again for so long (argon2 costs 50 ms and more on purpose).
@@ -55,8 +58,12 @@ class Authenticator:
         sessions: Sessions,
         clock: Clock,
         monitor: MonitorToken | None = None,
+        record: SignInRecord | None = None,
+        *,
         limit: AddressLimit | None = None,
     ) -> None:
+        """Make it; `record` writes down how passwords were tried."""
+        self._record = record
         self._monitor = monitor
         self._limit = limit or AddressLimit(accounts.rules.lock.address_failures)
         self._accounts = accounts
@@ -97,7 +104,7 @@ class Authenticator:
 
     def _by_password(self, login: str, password: str, source: str) -> Identity | None:
         if is_program_password(password):  # needs no slow hash, so there is nothing to remember
-            return self._counted(lambda: self._accounts.verify(login, password), source)
+            return self._checked(login, password, source)
         key = self._digest("basic", normal_login(login), password)
         identity = self._recall_password(key, login)
         if identity is not None:
@@ -106,23 +113,27 @@ class Authenticator:
             identity = self._recall_password(key, login)
             if identity is not None:
                 return identity
-            return self._counted(lambda: self._verify_password(key, login, password), source)
+            return self._verify_password(key, login, password, source)
 
-    def _counted(self, check: Callable[[], Identity | None], source: str) -> Identity | None:
+    def _checked(self, login: str, password: str, source: str) -> Identity | None:
         if self._limit.reached(source, self._clock.now()):
             return None
-        identity = check()
-        if identity is None:
-            self._limit.failed(source, self._clock.now())
-        return identity
-
-    def _verify_password(self, key: bytes, login: str, password: str) -> Identity | None:
-        generation = self._generation()
-        before = self._accounts.state(login)
         try:
-            identity = self._accounts.verify(login, password)
+            outcome = self._accounts.check_program(login, password)
+            if self._record:
+                self._record.note(login, outcome, "basic", program=True)
         except Transient:
             return None
+        if isinstance(outcome, Identity):
+            return outcome
+        if outcome.reason in (Reason.WRONG, Reason.LOCKED):
+            self._limit.failed(source, self._clock.now())
+        return None
+
+    def _verify_password(self, key: bytes, login: str, password: str, source: str) -> Identity | None:
+        generation = self._generation()
+        before = self._accounts.state(login)
+        identity = self._checked(login, password, source)
         if identity is None or before is None:
             return None
         now = self._clock.now()

@@ -106,3 +106,8 @@ class Directory:
 def is_login(text: str) -> bool:
     """Say whether `text` can be a login."""
     return _LOGIN.fullmatch(text) is not None
+
+
+def normal_login(login: str) -> str:
+    """Write a login as it stands in the table."""
+    return login.strip().lower()

@@ -19,6 +19,8 @@ class Reason(StrEnum):
     """The password is right, the account is switched off."""
     LOCKED = "locked"
     """Too many wrong passwords in a row."""
+    NOT_ENOUGH = "not-enough"
+    """The password is right; a second factor, or a new password, is wanted beside it, which a program cannot show."""
     NOT_MAPPED = "not-mapped"
     """The identity provider knows who it is, and nothing here is theirs."""
     OLD_COPY = "old-copy"

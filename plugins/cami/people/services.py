@@ -22,6 +22,7 @@ from cami.people.program_passwords import ProgramPasswords
 from cami.people.second_factor import SecondFactor
 from cami.people.sessions import Sessions
 from cami.people.signin import SignIn
+from cami.people.signing import SignInRecord
 from cami.people.vault import Vault
 from cami.region import People
 
@@ -79,14 +80,16 @@ def people_services(
         copies=copies,
     )
     sessions = Sessions(engine, clock, accounts)
+    record = SignInRecord(trail, clock)
+    monitor = MonitorToken(secrets / "metrics.token")
     limit = AddressLimit(rules.lock.address_failures)
     factor = SecondFactor(engine, clock, kept)
 
     return PeopleServices(
         accounts=accounts,
         sessions=sessions,
-        authenticator=Authenticator(accounts, sessions, clock, MonitorToken(secrets / "metrics.token"), limit),
-        sign_in=SignIn(engine, clock, accounts, sessions, factor=factor, limit=limit, trail=trail),
+        authenticator=Authenticator(accounts, sessions, clock, monitor, record, limit=limit),
+        sign_in=SignIn(engine, clock, accounts, sessions, factor=factor, limit=limit, trail=trail, record=record),
         factor=factor,
         programs=ProgramPasswords(engine, clock, trail),
         administration=Administration(engine, clock, accounts, sessions, trail, organizations=organizations),

@@ -17,7 +17,8 @@ from sqlalchemy.engine import Connection
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import account, account_place, session
-from cami.people.accounts import Accounts, normal_login
+from cami.people.accounts import Accounts
+from cami.people.directory import normal_login
 from cami.people.identity import Identity
 from cami.people.roles import Role
 

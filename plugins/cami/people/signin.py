@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from cami.audit import AuditEvent, AuditTrail, Kind, Outcome
+from cami.audit import AuditEvent, AuditTrail, Kind
 from cami.clock import Clock
 from cami.db.tables import account
 from cami.errors import Denied, Invalid, Transient
-from cami.people.accounts import Accounts, normal_login
+from cami.people.accounts import Accounts
 from cami.people.credentials import Credentials
 from cami.people.guessing import AddressLimit
 from cami.people.identity import Identity
 from cami.people.refusals import Reason, Refusal
 from cami.people.second_factor import SecondFactor
 from cami.people.sessions import Sessions, Standing, Step
+from cami.people.signing import SignInRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,9 @@ class SignIn:
         factor: SecondFactor | None = None,
         limit: AddressLimit | None = None,
         trail: AuditTrail | None = None,
+        record: SignInRecord | None = None,
     ) -> None:
+        """Make it; `record` writes down how each try ended, `trail` what was changed."""
         self._engine = engine
         self._clock = clock
         self._accounts = accounts
@@ -61,25 +64,26 @@ class SignIn:
         self._factor = factor or SecondFactor(engine, clock, None)
         self._limit = limit or AddressLimit(accounts.rules.lock.address_failures)
         self._trail = trail
+        self._record = record
 
     def sign_in(self, login: str, password: str, client: Client = _NOBODY) -> SignedIn | Refusal:
         """Check the password and open a session; say why not otherwise."""
-        if self._limit.reached(client.address, self._clock.now()):
-            return self._refused(login, Reason.ADDRESS, client)
         try:
+            if self._limit.reached(client.address, self._clock.now()):
+                return self._refused(login, Reason.ADDRESS, "form")
             outcome = self._accounts.check(login, password)
-        except Transient:
-            return Refusal(Reason.BUSY)
-        if isinstance(outcome, Refusal):
+            if isinstance(outcome, Identity):
+                return self.let_in(outcome, client)
             if outcome.reason in (Reason.WRONG, Reason.LOCKED):
                 self._limit.failed(client.address, self._clock.now())
-            return self._refused(login, outcome.reason, client)
-        return self.let_in(outcome, client)
+            return self._refused(login, outcome.reason, "form")
+        except Transient:  # too many at once, or the journal cannot be written
+            return Refusal(Reason.BUSY)
 
     def let_in(self, identity: Identity, client: Client, *, provider: bool = False) -> SignedIn:
         """Open a session for somebody who has proved who it is."""
-        details = {"by": "provider" if provider else "password"}
-        self._note(Kind.SIGN_IN, identity, client, details=details)
+        if self._record:
+            self._record.note(identity.login, identity, "provider" if provider else "form")
         token = self._sessions.open(identity.login, address=client.address, browser=client.browser, provider=provider)
         with self._engine.begin() as connection:
             change = account.update().where(account.c.login == identity.login)
@@ -96,19 +100,19 @@ class SignIn:
         standing = self._require(token, Step.CODE)
         login = standing.identity.login
         if self._limit.reached(client.address, self._clock.now()):
-            return self._refused(login, Reason.ADDRESS, client)
+            return self._refused(login, Reason.ADDRESS, "code")
         if self._accounts.locked(login):
-            return self._refused(login, Reason.LOCKED, client)
+            return self._refused(login, Reason.LOCKED, "code")
         if not self._factor.check(login, code):
             self._limit.failed(client.address, self._clock.now())
             self._accounts.failed(login)
             if self._accounts.locked(login):
                 self._sessions.close(token)
-                return self._refused(login, Reason.LOCKED, client)
-            return self._refused(login, Reason.CODE, client)
+                return self._refused(login, Reason.LOCKED, "code")
+            return self._refused(login, Reason.CODE, "code")
         with self._engine.begin() as connection:
             self._accounts.forgive(connection, login)
-            self._note_in(connection, Kind.SIGN_IN, standing.identity, client, details={"by": "second-factor"})
+            self._note_in(connection, Kind.SIGN_IN, standing.identity, client, details={"way": "code"})
         self._sessions.factor_shown(token)
         self._sessions.settle(token)
         return None
@@ -211,7 +215,7 @@ class SignIn:
             raise Denied("signed out")
         if not self._sessions.choose(token, mo):
             raise Invalid("place")
-        self._note(Kind.SIGN_IN, standing.identity, client, details={"by": "place", "place": mo})
+        self._note(Kind.SIGN_IN, standing.identity, client, details={"way": "place", "place": mo})
         self._sessions.settle(token)
 
     def sign_out(self, token: str, client: Client = _NOBODY) -> None:
@@ -253,16 +257,11 @@ class SignIn:
             raise Denied("signed out")
         return standing
 
-    def _refused(self, login: str, reason: Reason, client: Client) -> Refusal:
-        if self._trail is not None:
-            # Somebody may have typed the password into the field for the login: what is no login is not written down.
-            known = normal_login(login) if self._accounts.row(login) is not None else ""
-            self._trail.record(
-                AuditEvent(
-                    Kind.SIGN_IN, known, source=client.address, outcome=Outcome.FAILURE, reason=reason, subject=known
-                )
-            )
-        return Refusal(reason)
+    def _refused(self, login: str, reason: Reason, way: str) -> Refusal:
+        refusal = Refusal(reason)
+        if self._record:
+            self._record.note(login, refusal, way)
+        return refusal
 
     def _note(self, kind: Kind, who: Identity, client: Client, *, details: dict[str, str] | None = None) -> None:
         if self._trail is not None:

@@ -5,6 +5,7 @@ returns is frozen, so every part of the system (the command line, Orthanc's conf
 same registry. Passwords and keys are never in it.
 """
 
+from cami.region.journal import Collector, Journal
 from cami.region.load import load_region
 from cami.region.model import (
     Account,
@@ -49,12 +50,14 @@ __all__ = [
     "Centre",
     "CharacterSets",
     "Coercion",
+    "Collector",
     "Destination",
     "Device",
     "DeviceCoercion",
     "DicomNode",
     "DicomWebServer",
     "Disk",
+    "Journal",
     "Link",
     "Lock",
     "Night",

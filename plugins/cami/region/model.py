@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cami.errors import NotFound
+from cami.region.journal import Journal
 from cami.region.people import People, Role
 from cami.region.terms import (
     Address,
@@ -329,6 +330,7 @@ class Region(_Entry):
     organizations: Annotated[tuple[Organization, ...], AfterValidator(_not_empty)]
     accounts: tuple[Account, ...] = ()
     people: People = People()
+    journal: Journal = Journal()
 
     def organization(self, code: str) -> Organization:
         """Return the МО with `code`.

@@ -12,7 +12,7 @@ from cami.audit import AuditTrail
 from cami.db import open_engine
 from cami.db.tables import metadata
 from cami.db.tables.audit import audit_record
-from cami.people import Accounts, Administration, Authenticator, Passwords, Sessions, SignIn
+from cami.people import Accounts, Administration, Authenticator, Passwords, Sessions, SignIn, SignInRecord
 from cami.people.second_factor import SecondFactor
 from cami.people.vault import Vault
 from cami.region import PasswordRules, People
@@ -108,7 +108,15 @@ class House:
         self.sessions = Sessions(engine, clock, self.accounts)
         self.trail = AuditTrail(engine, clock, "central")
         self.factor = SecondFactor(engine, clock, Vault(key or b"k" * 32))
-        self.sign_in = SignIn(engine, clock, self.accounts, self.sessions, factor=self.factor, trail=self.trail)
+        self.sign_in = SignIn(
+            engine,
+            clock,
+            self.accounts,
+            self.sessions,
+            factor=self.factor,
+            trail=self.trail,
+            record=SignInRecord(self.trail, clock),
+        )
         self.administration = Administration(
             engine, clock, self.accounts, self.sessions, self.trail, organizations=["42001", "42002", "42900"]
         )

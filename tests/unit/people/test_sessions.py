@@ -132,8 +132,8 @@ class TestAuthenticator:
 
     def test_a_password_is_hashed_once_a_minute(self, accounts, authenticator, clock, monkeypatch):
         checks = []
-        verify = accounts.verify
-        monkeypatch.setattr(accounts, "verify", lambda *given: checks.append(1) or verify(*given))
+        verify = accounts.check_program
+        monkeypatch.setattr(accounts, "check_program", lambda *given: checks.append(1) or verify(*given))
         for _ in range(30):
             assert authenticator.identify(basic("rad1")).login == "rad1"
             clock.pass_(seconds=1)
@@ -186,8 +186,8 @@ class TestAuthenticator:
 
         authenticator = Authenticator(accounts, sessions, clock)
         checks = []
-        verify = accounts.verify
-        monkeypatch.setattr(accounts, "verify", lambda *given: checks.append(1) or verify(*given))
+        verify = accounts.check_program
+        monkeypatch.setattr(accounts, "check_program", lambda *given: checks.append(1) or verify(*given))
         with ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(lambda _: authenticator.identify(basic("rad1")), range(64)))
         assert {answer.login for answer in answers} == {"rad1"}
