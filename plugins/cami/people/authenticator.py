@@ -88,6 +88,18 @@ class Authenticator:
             return self._by_password(*credentials, source_of(headers))
         return self._monitor.identify(authorization) if self._monitor else None
 
+    def remembered(self, headers: Mapping[str, str]) -> Identity | None:
+        """Return who sent a request as far as that is known without hashing a password, or None."""
+        token = session_token(headers)
+        if token and (identity := self._by_token(token, touch=False)) is not None:
+            return identity
+        authorization = headers.get("authorization", "")
+        credentials = _basic(authorization)
+        if credentials:
+            login, password = credentials
+            return self._recall_password(self._digest("basic", normal_login(login), password), login)
+        return self._monitor.identify(authorization) if self._monitor else None
+
     def _by_token(self, token: str, *, touch: bool) -> Identity | None:
         key = self._digest("session", token)
         known = self._recall(key)

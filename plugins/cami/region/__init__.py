@@ -5,16 +5,14 @@ returns is frozen, so every part of the system (the command line, Orthanc's conf
 same registry. Passwords and keys are never in it.
 """
 
+from cami.region.consultations import ConsultationRoute, Consultations, Deadlines, span_of
 from cami.region.journal import Collector, Journal
 from cami.region.load import load_region
 from cami.region.model import (
     Account,
     Centre,
-    CharacterSets,
     Coercion,
     Destination,
-    Device,
-    DeviceCoercion,
     DicomNode,
     DicomWebServer,
     Disk,
@@ -28,6 +26,7 @@ from cami.region.model import (
     Region,
     Retention,
 )
+from cami.region.nodes import CentreAccess, CharacterSets, Device, DeviceCoercion, Node, Place, Service, Workstation
 from cami.region.people import (
     MO_ROLES,
     REGION_ROLES,
@@ -48,9 +47,13 @@ __all__ = [
     "ROLES",
     "Account",
     "Centre",
+    "CentreAccess",
     "CharacterSets",
     "Coercion",
     "Collector",
+    "ConsultationRoute",
+    "Consultations",
+    "Deadlines",
     "Destination",
     "Device",
     "DeviceCoercion",
@@ -62,9 +65,11 @@ __all__ = [
     "Lock",
     "Night",
     "NightWindow",
+    "Node",
     "Organization",
     "PasswordRules",
     "People",
+    "Place",
     "Prefetch",
     "Provider",
     "ProviderRole",
@@ -74,6 +79,9 @@ __all__ = [
     "Retention",
     "Role",
     "SecondFactor",
+    "Service",
     "SessionRules",
+    "Workstation",
     "load_region",
+    "span_of",
 ]
