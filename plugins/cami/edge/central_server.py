@@ -26,7 +26,7 @@ from cami.delivery import (
     wire_endpoints,
 )
 from cami.delivery.journal import CentralJournal
-from cami.delivery.tokens import read_public_keys
+from cami.delivery.tokens import Keys
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
 from cami.edge.central_worklist import CentralWorklist
@@ -90,7 +90,7 @@ class CentralServer(Server):
 
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
-        self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
+        self.tokens = TokenVerifier(Keys(settings.keys), self.clock)
         self.deliveries = CentralJournal(self.audit)
         self.events = EventLog(engine, self.clock)
         self.patients = Patients(engine, self.clock, self.events)

@@ -18,13 +18,16 @@ from cami.people.copies import Copies
 from cami.people.guessing import AddressLimit
 from cami.people.machines import MachineSecrets
 from cami.people.monitor import MonitorToken
+from cami.people.openid import OpenId
 from cami.people.program_passwords import ProgramPasswords
+from cami.people.provider_line import ProviderLine
 from cami.people.second_factor import SecondFactor
 from cami.people.sessions import Sessions
 from cami.people.signin import SignIn
 from cami.people.signing import SignInRecord
 from cami.people.vault import Vault
-from cami.region import People
+from cami.region import People, Provider
+from cami.settings import open_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class PeopleServices:
     administration: Administration
     copies: Copies | None
     """At a proxy only."""
+    openid: OpenId | None = None
+    """At the centre, if the registry names an identity provider."""
 
 
 def people_services(
@@ -69,7 +74,7 @@ def people_services(
     if copies is None and kept is None and rules.second_factor.required:
         raise Misconfigured(
             f"second factors are demanded (people.second_factor.required), and {secrets / vault.FILE} is missing: "
-            "scripts/cami key new-people-key FILE makes one"
+            "scripts/cami key people FILE makes one"
         )
     accounts = Accounts(
         engine,
@@ -85,13 +90,43 @@ def people_services(
     limit = AddressLimit(rules.lock.address_failures)
     factor = SecondFactor(engine, clock, kept)
 
+    sign_in = SignIn(engine, clock, accounts, sessions, factor=factor, limit=limit, trail=trail, record=record)
+    openid = None
+    if rules.provider is not None and copies is None:
+        openid = OpenId(
+            engine,
+            clock,
+            rules.provider,
+            provider_line(rules.provider, clock, secrets),
+            accounts=accounts,
+            sessions=sessions,
+            sign_in=sign_in,
+            organizations=frozenset(organizations),
+            trail=trail,
+        )
     return PeopleServices(
         accounts=accounts,
         sessions=sessions,
         authenticator=Authenticator(accounts, sessions, clock, monitor, record, limit=limit),
-        sign_in=SignIn(engine, clock, accounts, sessions, factor=factor, limit=limit, trail=trail, record=record),
+        sign_in=sign_in,
         factor=factor,
         programs=ProgramPasswords(engine, clock, trail),
         administration=Administration(engine, clock, accounts, sessions, trail, organizations=organizations),
         copies=copies,
+        openid=openid,
     )
+
+
+def provider_line(provider: Provider, clock: Clock, secrets: Path) -> ProviderLine:
+    """Return the line to an identity provider, with what the secrets folder has for it.
+
+    ``provider.secret``: the client's secret, if it has one; ``provider.ca.pem``: whose certificates the provider shows.
+
+    Raises
+    ------
+    cami.errors.Misconfigured
+        The provider would be asked without TLS.
+    """
+    if trouble := open_line(provider.issuer, allowed=False):
+        raise Misconfigured(f"people.provider.issuer: {trouble}")
+    return ProviderLine(provider, clock, secret=secrets / "provider.secret", authorities=secrets / "provider.ca.pem")

@@ -70,13 +70,13 @@ class SignIn:
         """Check the password and open a session; say why not otherwise."""
         try:
             if self._limit.reached(client.address, self._clock.now()):
-                return self._refused(login, Reason.ADDRESS, "form")
+                return self.refuse(login, Reason.ADDRESS, "form")
             outcome = self._accounts.check(login, password)
             if isinstance(outcome, Identity):
                 return self.let_in(outcome, client)
             if outcome.reason in (Reason.WRONG, Reason.LOCKED):
                 self._limit.failed(client.address, self._clock.now())
-            return self._refused(login, outcome.reason, "form")
+            return self.refuse(login, outcome.reason, "form")
         except Transient:  # too many at once, or the journal cannot be written
             return Refusal(Reason.BUSY)
 
@@ -100,16 +100,16 @@ class SignIn:
         standing = self._require(token, Step.CODE)
         login = standing.identity.login
         if self._limit.reached(client.address, self._clock.now()):
-            return self._refused(login, Reason.ADDRESS, "code")
+            return self.refuse(login, Reason.ADDRESS, "code")
         if self._accounts.locked(login):
-            return self._refused(login, Reason.LOCKED, "code")
+            return self.refuse(login, Reason.LOCKED, "code")
         if not self._factor.check(login, code):
             self._limit.failed(client.address, self._clock.now())
             self._accounts.failed(login)
             if self._accounts.locked(login):
                 self._sessions.close(token)
-                return self._refused(login, Reason.LOCKED, "code")
-            return self._refused(login, Reason.CODE, "code")
+                return self.refuse(login, Reason.LOCKED, "code")
+            return self.refuse(login, Reason.CODE, "code")
         with self._engine.begin() as connection:
             self._accounts.forgive(connection, login)
             self._note_in(connection, Kind.SIGN_IN, standing.identity, client, details={"way": "code"})
@@ -257,7 +257,8 @@ class SignIn:
             raise Denied("signed out")
         return standing
 
-    def _refused(self, login: str, reason: Reason, way: str) -> Refusal:
+    def refuse(self, login: str, reason: Reason, way: str) -> Refusal:
+        """Put on record that somebody is not let in, and say so."""
         refusal = Refusal(reason)
         if self._record:
             self._record.note(login, refusal, way)

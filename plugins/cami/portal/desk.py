@@ -17,6 +17,7 @@ from cami.portal.entry import Entry
 from cami.portal.pages import Pages, Reader
 from cami.portal.people_page import PeoplePage
 from cami.portal.ports import Identifier, StudyFinder
+from cami.portal.provider_pages import ProviderPages
 from cami.portal.quarantine_page import QuarantinePage
 from cami.portal.routing_page import RoutingPage
 from cami.portal.session_cookie import SessionCookie
@@ -69,7 +70,7 @@ def portal_endpoints(
     reports += _about_people(pages, people, region, entry, settings)
     cookie = SessionCookie(secure=settings.cookie_secure)
     return [
-        *SignInPages(pages, authenticator, people.sign_in, cookie=cookie).endpoints(),
+        *SignInPages(pages, authenticator, people.sign_in, cookie=cookie, provider=_provider(people)).endpoints(),
         *SignInSteps(pages, people, region.people, cookie=cookie).endpoints(),
         static_files.ENDPOINT,
         *Viewer(settings.ohif, authenticator, pages, bringing).endpoints(),
@@ -81,13 +82,20 @@ def portal_endpoints(
     ]
 
 
+def _provider(people: PeopleServices) -> str:
+    return "" if people.openid is None else people.openid.title
+
+
 def _about_people(
     pages: Pages, people: PeopleServices, region: Region, entry: Entry, settings: Settings
 ) -> list[Endpoint]:
     """Return the pages of the own account, and at the centre those of others' accounts."""
     central = settings.role == "central"
     cookie = SessionCookie(secure=settings.cookie_secure)
-    found = AccountPage(pages, people, region.people, cookie=cookie, central=central).endpoints(entry)
+    found: list[Endpoint] = []
+    if people.openid is not None:
+        found += ProviderPages(people.openid, cookie=cookie, secure=settings.cookie_secure).endpoints()
+    found += AccountPage(pages, people, region.people, cookie=cookie, central=central).endpoints(entry)
     if central:
         found += PeoplePage(pages, people.administration, region).endpoints(entry)
     return found
