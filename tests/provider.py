@@ -4,10 +4,10 @@
 sends people back to RETURN_TO only. It keeps everything in memory; the people are the same after a restart.
 """
 
-import datetime
 import os
 import sys
 import wsgiref.simple_server
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def _populate(models: Any, backend: Any, return_to: str) -> None:
         backend.save(models.Group(display_name=group, members=members))
     client = models.Client(
         client_id=CLIENT, client_secret=SECRET, client_name="ЦАМИ", client_uri="http://127.0.0.1",
-        client_id_issued_at=datetime.datetime.now(datetime.UTC),
+        client_id_issued_at=datetime.now(UTC),
         redirect_uris=[return_to], post_logout_redirect_uris=[return_to.removesuffix("/provider/return")],
         grant_types=["authorization_code"], response_types=["code"], scope=["openid", "profile", "groups"],
         token_endpoint_auth_method="client_secret_basic", audience=[],
