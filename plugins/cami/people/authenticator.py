@@ -42,6 +42,8 @@ class _Known:
     expires: datetime
     checked: datetime
     generation: tuple[int, int]
+    touched: bool = True
+    """Whether the use of the session was noted."""
 
 
 class Authenticator:
@@ -103,7 +105,7 @@ class Authenticator:
     def _by_token(self, token: str, *, touch: bool) -> Identity | None:
         key = self._digest("session", token)
         known = self._recall(key)
-        if known is not None and self._fresh(known):
+        if known is not None and self._fresh(known) and (known.touched or not touch):
             return known.identity
         generation = self._generation()
         identity = self._sessions.identify(token, touch=touch)
@@ -111,7 +113,7 @@ class Authenticator:
             self._forget(key)
             return None
         now = self._clock.now()
-        self._remember(key, _Known(identity, None, now + RECHECK, now, generation))
+        self._remember(key, _Known(identity, None, now + RECHECK, now, generation, touch))
         return identity
 
     def _by_password(self, login: str, password: str, source: str) -> Identity | None:

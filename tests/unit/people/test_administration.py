@@ -257,6 +257,14 @@ class TestSessions:
         clock.pass_(minutes=1)
         assert easy.authenticator.identify(headers) is None
 
+    def test_what_looks_first_without_touching_hides_no_use(self, easy, clock):
+        token = easy.sign_in.sign_in("rad1", PASSWORD, HERE).token
+        headers = {"cookie": f"cami_session={token}"}
+        for _ in range(20):
+            clock.pass_(minutes=1)
+            assert easy.authenticator.remembered(headers)
+            assert easy.authenticator.identify(headers)
+
     def test_sessions_survive_a_restart(self, easy, clock, engine):
         from cami.people import Sessions
 
