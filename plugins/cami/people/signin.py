@@ -218,12 +218,9 @@ class SignIn:
         self._note(Kind.SIGN_IN, standing.identity, client, details={"way": "place", "place": mo})
         self._sessions.settle(token)
 
-    def sign_out(self, token: str, client: Client = _NOBODY) -> None:
-        """Close the session of `token`; an unknown one is no error."""
-        standing = self._sessions.standing(token)
+    def sign_out(self, token: str) -> None:
+        """Close the session of `token`; an unknown one is no error. What records requests records this one."""
         self._sessions.close(token)
-        if standing is not None:
-            self._note(Kind.SIGN_OUT, standing.identity, client)
 
     def sign_out_everywhere(self, identity: Identity, client: Client) -> None:
         """Close every session of an account."""

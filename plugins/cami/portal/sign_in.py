@@ -74,7 +74,7 @@ class SignInPages:
         if token := self._cookie.of(request):
             standing = self._service.standing(token)
             told = "provider" if standing is not None and standing.provider and self._provider else told
-            self._service.sign_out(token, client_of(request))
+            self._service.sign_out(token)
         answer = redirect(f"{local_path.LOGIN}?told={told}")
         self._cookie.drop(answer)
         answer.headers.append(("Set-Cookie", forget_search()))

@@ -54,7 +54,7 @@ class Services:
     def sign_in(self, login, password, client):
         return SignedIn("right", self.person) if (login, password) == ("doctor", "ключ 1") else Refusal(Reason.WRONG)
 
-    def sign_out(self, token, client):
+    def sign_out(self, token):
         self.closed.append(token)
 
     def standing(self, token):
