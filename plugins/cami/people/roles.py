@@ -30,6 +30,10 @@ class Role(StrEnum):
     """Makes the images at the МО and follows them to the centre."""
 
 
+#: They sign in with a secret that an operator sets: it does not age, and they have no telephone.
+MACHINES = frozenset({Role.MIS, Role.MONITOR})
+
+
 class Action(StrEnum):
     """What can be done, ``resource:verb``."""
 
@@ -65,6 +69,8 @@ class Action(StrEnum):
     """Take note of emergency accesses to studies of the own МО, and end them."""
     METRICS_READ = "metrics:read"
     """Read the figures that a monitoring system collects; no patient among them."""
+    PEOPLE_MANAGE = "people:manage"
+    """See accounts and change them, as far as `cami.people.administration` lets somebody."""
     QUARANTINE_DECIDE = "quarantine:decide"
     """Send again, link or reject what is in quarantine."""
     QUARANTINE_READ = "quarantine:read"

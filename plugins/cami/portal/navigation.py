@@ -27,6 +27,9 @@ QUARANTINE = "/cami/quarantine"
 DELIVERY = "/cami/delivery"
 COMPLETENESS = "/cami/completeness"
 ROUTING = "/cami/routing"
+PEOPLE = "/cami/people"
+#: Not among the places: one's own name leads there.
+ACCOUNT = "/cami/account"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
@@ -35,6 +38,7 @@ PLACES: Sequence[Place] = (
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
     Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
+    Place(PEOPLE, _("Сотрудники"), Action.PEOPLE_MANAGE, frozenset({"central"})),
 )
 
 

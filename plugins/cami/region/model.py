@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from cami.errors import NotFound
 from cami.region.consultations import Consultations
+from cami.region.journal import Journal
 from cami.region.nodes import CentreAccess, Device, DeviceCoercion, Entry, Node, Place, Workstation
 from cami.region.people import People, Role
 from cami.region.terms import (
@@ -309,6 +310,7 @@ class Region(Entry):
     accounts: tuple[Account, ...] = ()
     consultations: Consultations = Consultations()
     people: People = People()
+    journal: Journal = Journal()
 
     def organization(self, code: str) -> Organization:
         """Return the МО with `code`.
