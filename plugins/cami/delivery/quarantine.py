@@ -31,7 +31,8 @@ OTHER_MO_STUDY = Reason("other-mo-study", "Исследование с этим 
 OTHER_MO_INSTANCE = Reason("other-mo-instance", "Снимок с этим UID принадлежит другой МО")
 OTHER_CONTENT = Reason("other-content", "Снимок с этим UID уже принят, но содержимое другое")
 DAMAGED = Reason("damaged-file", "Файл был повреждён в хранилище центра и заменён исправной копией")
-REASONS = {reason.code: reason for reason in (OTHER_MO_STUDY, OTHER_MO_INSTANCE, OTHER_CONTENT, DAMAGED)}
+STUDY_REMOVED = Reason("study-removed", "Исследование удалено из архива по решению двух лиц")
+REASONS = {reason.code: reason for reason in (OTHER_MO_STUDY, OTHER_MO_INSTANCE, OTHER_CONTENT, DAMAGED, STUDY_REMOVED)}
 
 
 #: States of an object: nobody has decided, it found its way into the archive, it is not wanted, its bytes are gone.

@@ -11,6 +11,10 @@ from sqlalchemy import Engine
 from cami.archive import Level
 from cami.audit.gathering import Gathering
 from cami.delivery import (
+    WIRE_ROOT,
+    CentralKeeper,
+    CentralReadings,
+    Keeper,
     Manifests,
     ProxyReports,
     Recall,
@@ -18,17 +22,23 @@ from cami.delivery import (
     Scrub,
     TokenVerifier,
     Uploads,
+    for_proxies,
     wire_endpoints,
 )
 from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import read_public_keys
-from cami.edge import ingest, sdk
+from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
+from cami.edge.central_worklist import CentralWorklist
+from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
+from cami.edge.mis import open_mis
 from cami.edge.server import Server, Services, gathered
-from cami.errands import Bell, ErrandBook, errand_endpoints, open_errands
+from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
+from cami.events import EventLog
 from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
+from cami.orders import Orders, Patients
 from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
 from cami.region import Disk
@@ -47,6 +57,7 @@ from cami.routing import Shares, share_handlers
 from cami.settings import Settings
 from cami.watch import completeness_api, index_endpoints
 from cami.watch.figures import Source, of_centre
+from cami.web import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +92,12 @@ class CentralServer(Server):
         super().__init__(settings, engine, storage)
         self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
         self.deliveries = CentralJournal(self.audit)
-        self.bell = Bell(lambda: open_errands(engine), int(settings.http_threads * WAITING_SHARE))
+        self.events = EventLog(engine, self.clock)
+        self.patients = Patients(engine, self.clock, self.events)
+        zone = ZoneInfo(self.region.time_zone)
+        self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
+        self.worklists = CentralWorklist(self)
+        self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
@@ -102,6 +118,10 @@ class CentralServer(Server):
         """Take what Orthanc has deleted out of the index."""
         if level in _LEVELS:
             self.follower.note_deleted(_LEVELS[level], resource)
+
+    def keeper(self) -> Keeper:
+        """Return what stores objects that people send."""
+        return CentralKeeper(self.receiver, self.visibility)
 
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that are at their МО."""
@@ -127,13 +147,29 @@ class CentralServer(Server):
         """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
         return gathered(
-            self._receiving(), self._sending_errands(), self._retrieving(), self._indexing(), self._journal()
+            self._receiving(),
+            self._sending_errands(),
+            self._retrieving(),
+            self._indexing(),
+            self._journal(),
+            self._consulting(),
+            open_mis(self, self.events),
+            self.worklists.services(),
         )
+
+    def _consulting(self) -> Services:
+        """Let МО ask each other about studies."""
+        self.consulting, services = open_consultations(
+            self, register=self.register_of_studies, announcements=self.announcements, awaiting=self.awaiting
+        )
+        return services
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
         ingest.refuse_at_centre()
-        receiver, keeping = self._storing()
+        self.receiver, keeping = self._storing()
+        receiver = self.receiver
+        query_retrieve.at_centre(self, self.region.centre.aet)
         uploads = Uploads(self.settings.uploads, self.engine, self.clock)
         recall = Recall(self.archive, self.engine)
 
@@ -154,6 +190,8 @@ class CentralServer(Server):
             recall=recall,
             others={**share_handlers(shares), **Gathering(self.engine, self.clock, self.audit).handlers()},
         )
+        told = CentralReadings(self.engine)
+        endpoints.append(Endpoint(f"{WIRE_ROOT}/readings", for_proxies(self.tokens, {"GET": told.answer})))
         endpoints += completeness_api(self.region, self.authenticator, self.engine, self.clock)
         return gathered((endpoints, [*keeping, Worker("uploads", tidy_uploads)]), self._desk(receiver))
 
@@ -205,8 +243,14 @@ class CentralServer(Server):
             self.errands.tidy()
             return TIDY_INTERVAL
 
-        endpoints = errand_endpoints(self.tokens, self.errands, self.bell)
+        endpoints = errand_endpoints(self.tokens, self.errands, self.bell, {"worklist": self.worklists.feed.last})
         return endpoints, [Worker("errands", tidy, on_stop=self.bell.close)]
+
+    def _pending(self) -> Mapping[str, Pending]:
+        """Return what waits for each proxy: errands, and what else it is told of."""
+        errands, heads = open_errands(self.engine), self.worklists.feed.heads()
+        none = Pending(0, 0)
+        return {mo: errands.get(mo, none)._replace(news=heads.get(mo, 0)) for mo in errands.keys() | heads.keys()}
 
     def _retrieving(self) -> Services:
         """Know what proxies have, ask for what somebody waits for, and give back to each МО what is its own."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote_plus
 
+from cami.access import Gateway
 from cami.audit.caller import Caller, caller, note_caller
 from cami.edge import sdk
 from cami.edge.guard import guarded
@@ -39,6 +40,11 @@ _KEPT: list[Callable[..., None]] = []
 
 _SOURCES = Sources()
 _THREADS: HandlerThreads[Response] = HandlerThreads()
+
+
+def trust(gateway: Gateway) -> None:
+    """Believe what this gateway says of a client."""
+    _SOURCES.gateway = gateway
 
 
 def register(endpoints: Iterable[Endpoint]) -> None:

@@ -5,7 +5,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from cami.access import Sessions, SignIn
+from cami.audit import AuditTrail
+from cami.audit.search import JournalReader
 from cami.delivery import Controls
+from cami.people.names import AccountNames
 from cami.portal import local_path, static_files
 from cami.portal.archive_page import ArchivePage
 from cami.portal.bringing import Bringing
@@ -13,6 +16,7 @@ from cami.portal.completeness_page import CompletenessPage
 from cami.portal.completeness_report import report_of
 from cami.portal.delivery_page import DeliveryPage
 from cami.portal.entry import Entry
+from cami.portal.journal_page import JournalPage
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import Identifier, StudyFinder
 from cami.portal.quarantine_page import QuarantinePage
@@ -43,10 +47,12 @@ def portal_endpoints(
     transfer: Transfer | None = None,
     controls: Controls | None = None,
     routing: RoutingService | None = None,
+    audit: AuditTrail | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
-    Pages about sending need `transfer`, `controls` and `routing`, which proxies have. The last one takes no path
+    Pages about sending need `transfer`, `controls` and `routing`, which proxies have; that of the journal needs
+    `audit`, and is the centre's, which has all journals. The last one takes no path
     of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
     """
     pages = Pages(settings, region)
@@ -63,6 +69,15 @@ def portal_endpoints(
         ).endpoints(entry)
     if routing is not None:
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
+    if audit is not None and settings.role == "central":
+        reports += JournalPage(
+            pages,
+            reader=JournalReader(engine),
+            trail=audit,
+            names=AccountNames(engine),
+            zone=zone,
+            codes=[organization.code for organization in region.organizations],
+        ).endpoints(entry)
     return [
         *SignInPages(pages, authenticator, sign_in, sessions, cookie_secure=settings.cookie_secure).endpoints(),
         static_files.ENDPOINT,

@@ -5,19 +5,14 @@ returns is frozen, so every part of the system (the command line, Orthanc's conf
 same registry. Passwords and keys are never in it.
 """
 
+from cami.region.consultations import ConsultationRoute, Consultations, Deadlines, span_of
 from cami.region.journal import Collector, Journal
 from cami.region.load import load_region
 from cami.region.model import (
-    MO_ROLES,
-    REGION_ROLES,
-    ROLES,
     Account,
     Centre,
-    CharacterSets,
     Coercion,
     Destination,
-    Device,
-    DeviceCoercion,
     DicomNode,
     DicomWebServer,
     Disk,
@@ -30,7 +25,20 @@ from cami.region.model import (
     RateWindow,
     Region,
     Retention,
+)
+from cami.region.nodes import CentreAccess, CharacterSets, Device, DeviceCoercion, Node, Place, Service, Workstation
+from cami.region.people import (
+    MO_ROLES,
+    REGION_ROLES,
+    ROLES,
+    Lock,
+    PasswordRules,
+    People,
+    Provider,
+    ProviderRole,
     Role,
+    SecondFactor,
+    SessionRules,
 )
 
 __all__ = [
@@ -39,9 +47,13 @@ __all__ = [
     "ROLES",
     "Account",
     "Centre",
+    "CentreAccess",
     "CharacterSets",
     "Coercion",
     "Collector",
+    "ConsultationRoute",
+    "Consultations",
+    "Deadlines",
     "Destination",
     "Device",
     "DeviceCoercion",
@@ -50,14 +62,26 @@ __all__ = [
     "Disk",
     "Journal",
     "Link",
+    "Lock",
     "Night",
     "NightWindow",
+    "Node",
     "Organization",
+    "PasswordRules",
+    "People",
+    "Place",
     "Prefetch",
+    "Provider",
+    "ProviderRole",
     "Proxy",
     "RateWindow",
     "Region",
     "Retention",
     "Role",
+    "SecondFactor",
+    "Service",
+    "SessionRules",
+    "Workstation",
     "load_region",
+    "span_of",
 ]

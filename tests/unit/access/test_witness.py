@@ -24,8 +24,8 @@ def trail(engine, clock):
 
 
 @pytest.fixture
-def subjects(archive, engine):
-    return ArchiveSubjects(archive, study_owners("central", "", engine))
+def subjects(archive, engine, clock):
+    return ArchiveSubjects(archive, study_owners("central", "", engine, clock))
 
 
 @pytest.fixture

@@ -167,6 +167,7 @@ class Line:
     mo: str
     faults: list = field(default_factory=list)
     calls: int = 0
+    needs_help = False
 
     def send(self, dicom, sha256, passage, *, begun=False):
         fault = self._fault()
@@ -175,6 +176,9 @@ class Line:
         if fault == "answer lost":
             raise Transient("line cut")
         return Receipt(reception.outcome, reception.reason, reception.sha256)
+
+    def probe(self):
+        self._fault()
 
     def help(self, *, urgent_only, before):
         return False
