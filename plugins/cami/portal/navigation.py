@@ -30,6 +30,8 @@ ROUTING = "/cami/routing"
 PEOPLE = "/cami/people"
 #: Not among the places: one's own name leads there.
 ACCOUNT = "/cami/account"
+JOURNAL = "/cami/journal"
+ACCESSES = "/cami/who"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
@@ -39,6 +41,8 @@ PLACES: Sequence[Place] = (
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
     Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
     Place(PEOPLE, _("Сотрудники"), Action.PEOPLE_MANAGE, frozenset({"central"})),
+    Place(JOURNAL, _("Журнал"), Action.JOURNAL_READ, frozenset({"central"})),
+    Place(ACCESSES, _("Кто смотрел"), Action.ACCESSES_READ, frozenset({"central"})),
 )
 
 
