@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from cami.access import GrantBook
 from cami.archive import Level
 from cami.audit.gathering import Gathering
 from cami.delivery import (
@@ -29,6 +30,7 @@ from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import Keys
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
+from cami.edge.central_sharing import open_sharing
 from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
@@ -55,6 +57,7 @@ from cami.retrieval import (
 )
 from cami.routing import Shares, share_handlers
 from cami.settings import Settings
+from cami.sharing import GuestList, guest_wire_endpoints
 from cami.watch import completeness_api, index_endpoints
 from cami.watch.figures import Source, of_centre
 from cami.web import Endpoint
@@ -99,6 +102,7 @@ class CentralServer(Server):
         self.worklists = CentralWorklist(self)
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
+        self.grants = GrantBook(self.clock, self.audit)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
         self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
@@ -156,12 +160,17 @@ class CentralServer(Server):
             open_mis(self, self.events),
             self.worklists.services(),
             self._journal(),
+            open_sharing(self, self.grants, self.errands),
         )
 
     def _consulting(self) -> Services:
         """Let МО ask each other about studies."""
         self.consulting, services = open_consultations(
-            self, register=self.register_of_studies, announcements=self.announcements, awaiting=self.awaiting
+            self,
+            register=self.register_of_studies,
+            announcements=self.announcements,
+            awaiting=self.awaiting,
+            grants=self.grants,
         )
         return services
 
@@ -178,7 +187,9 @@ class CentralServer(Server):
             uploads.tidy()
             return TIDY_INTERVAL
 
-        shares = Shares(self.engine, self.clock, [organization.code for organization in self.region.with_proxy])
+        with_proxy = [organization.code for organization in self.region.with_proxy]
+        shares = Shares(self.engine, self.clock, with_proxy, self.grants)
+        shares.catch_up()
         endpoints = wire_endpoints(
             receiver=receiver,
             manifests=Manifests(
@@ -268,8 +279,9 @@ class CentralServer(Server):
         opener = Worker("openings", act)
         self.openings.wake = opener.wake
         endpoints = central_endpoints(self.authenticator, self.requests, self.errands)
-        shelves = Shelves(self.archive, self.engine)
+        shelves = Shelves(self.archive, self.engine, self.clock)
         endpoints += retrieval_wire_endpoints(self.tokens, self.announcements, shelves)
+        endpoints += guest_wire_endpoints(self.tokens, GuestList(self.engine, self.clock), shelves)
         return endpoints, [Worker("awaiting", look), opener]
 
     def _journal(self) -> Services:

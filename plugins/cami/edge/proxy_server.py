@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from cami.access import Directory
+from cami.access.guests import Guests
 from cami.access.witness import WINDOW
 from cami.audit.recent import Recent
 from cami.delivery import (
@@ -116,7 +117,8 @@ class ProxyServer(Server):
         """Of the accounts that are in the database since this start."""
         self.routes = ProxyRouting(self)
         self.routing = self.routes.service
-        self.feed = ChangeFeed(self.archive, self.queue, self.arrived)
+        self.guests = Guests(engine, self.clock)
+        self.feed = ChangeFeed(self.archive, self.queue, self.arrived, guests=self.guests.instances)
         self.errands: dict[Kind, Handler] = {}
         self.retrieval = ProxyRetrieval(
             settings.mo,

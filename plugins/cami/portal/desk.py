@@ -16,7 +16,9 @@ from cami.portal.bringing import Bringing
 from cami.portal.completeness_page import CompletenessPage
 from cami.portal.completeness_report import report_of
 from cami.portal.delivery_page import DeliveryPage
+from cami.portal.emergency_page import EmergencyPage
 from cami.portal.entry import Entry
+from cami.portal.grants_page import GrantsPage
 from cami.portal.journal_page import JournalPage
 from cami.portal.pages import Pages, Reader
 from cami.portal.people_page import PeoplePage
@@ -34,6 +36,7 @@ from cami.quarantine import QuarantineDesk
 from cami.region import Region
 from cami.routing import RoutingService
 from cami.settings import Settings
+from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer
 from cami.web import Endpoint, Request, Response, redirect
 
@@ -52,6 +55,8 @@ def portal_endpoints(
     controls: Controls | None = None,
     routing: RoutingService | None = None,
     audit: AuditTrail | None = None,
+    sharing: SharingDesk | None = None,
+    emergency: EmergencyDesk | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
@@ -60,7 +65,9 @@ def portal_endpoints(
     of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
     """
     pages = Pages(settings, region)
-    archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), bringing, settings.role)
+    archive = ArchivePage(
+        pages, visibility, RecordedProgress(engine, settings), bringing, settings.role, sharing=sharing
+    )
     desk = Desk(pages, authenticator, archive)
     entry = Entry(pages, authenticator, settings.role)
     zone = ZoneInfo(region.time_zone)
@@ -84,6 +91,10 @@ def portal_endpoints(
             zone=zone,
             codes=[organization.code for organization in region.organizations],
         ).endpoints(entry)
+    if sharing is not None:
+        reports += GrantsPage(pages, sharing, visibility, region).endpoints(entry)
+    if emergency is not None:
+        reports += EmergencyPage(pages, emergency, visibility).endpoints(entry)
     return [
         *SignInPages(pages, authenticator, people.sign_in, cookie=cookie, provider=_provider(people)).endpoints(),
         *SignInSteps(pages, people, region.people, cookie=cookie).endpoints(),

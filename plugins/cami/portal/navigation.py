@@ -32,6 +32,8 @@ PEOPLE = "/cami/people"
 ACCOUNT = "/cami/account"
 JOURNAL = "/cami/journal"
 ACCESSES = "/cami/who"
+GRANTS = "/cami/grants"
+EMERGENCY = "/cami/emergency"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
@@ -43,6 +45,8 @@ PLACES: Sequence[Place] = (
     Place(PEOPLE, _("Сотрудники"), Action.PEOPLE_MANAGE, frozenset({"central"})),
     Place(JOURNAL, _("Журнал"), Action.JOURNAL_READ, frozenset({"central"})),
     Place(ACCESSES, _("Кто смотрел"), Action.ACCESSES_READ, frozenset({"central"})),
+    Place(GRANTS, _("Доступы"), Action.GRANTS_READ, frozenset({"central"})),
+    Place(EMERGENCY, _("Экстренный доступ"), Action.GRANTS_EMERGENCY, frozenset({"central"})),
 )
 
 
