@@ -24,7 +24,7 @@ from cami.delivery import (
     for_proxies,
     wire_endpoints,
 )
-from cami.delivery.tokens import read_public_keys
+from cami.delivery.tokens import read_certificates, read_public_keys
 from cami.edge import ingest, sdk
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
@@ -35,6 +35,7 @@ from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
 from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
 from cami.region import Disk
+from cami.removal import Removals, removal_endpoints
 from cami.retrieval import (
     Announcements,
     Awaiting,
@@ -72,6 +73,8 @@ _LEVELS: dict[int, Level] = {
     sdk.ResourceType.SERIES: "series",
     sdk.ResourceType.INSTANCE: "instances",
 }
+#: Seconds between two looks for studies that are to be deleted, when nothing tells of one.
+REMOVAL_INTERVAL = 60.0
 #: Seconds between two looks whether somebody still waits for a study.
 AWAITING_INTERVAL = 2.0
 #: Seconds between two looks for openings when nothing tells of one.
@@ -83,7 +86,7 @@ class CentralServer(Server):
 
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
-        self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
+        self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock, read_certificates(settings.keys))
         self.bell = Bell(lambda: open_errands(engine), int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.announcements = Announcements(engine, self.clock)
@@ -133,7 +136,8 @@ class CentralServer(Server):
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
-        return gathered(self._receiving(), self._sending_errands(), self._retrieving(), self._indexing())
+        parts = (self._receiving(), self._sending_errands(), self._retrieving(), self._indexing(), self._removing())
+        return gathered(*parts)
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
@@ -191,6 +195,18 @@ class CentralServer(Server):
             return 60.0
 
         return receiver, [Worker("relabel", relabel), contents, Worker("scrub", scrub.step)]
+
+    def _removing(self) -> Services:
+        """Delete what two people have decided to delete."""
+        removals = Removals(self.engine, self.archive, self.audit, self.clock)
+
+        def carry_out() -> float:
+            removals.carry_out()
+            return REMOVAL_INTERVAL
+
+        remover = Worker("removals", carry_out)
+        removals.on_decided = remover.wake
+        return removal_endpoints(self.authenticator, removals), [remover]
 
     def _indexing(self) -> Services:
         """Follow the archive with the study index."""

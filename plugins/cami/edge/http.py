@@ -63,8 +63,9 @@ def register_gate(gate: GateLike, on_allowed: Callable[[str, str, Mapping[str, s
 
     While the journal cannot be written the answer is 500 instead of 403: a filter can say yes, no, and nothing.
     """
+    refused: bool | None = False
 
-    @guarded("http_gate", verdict=False)
+    @guarded("http_gate", verdict=refused)
     def decide(uri: str, method: int, **request: Any) -> bool | None:
         # Orthanc passes ip, headers and, for GET only, get by name.
         verb, headers = _METHODS.get(method, ""), _SOURCES.seen(request.get("ip", ""), request.get("headers", {}))
