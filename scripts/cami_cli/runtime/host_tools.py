@@ -10,9 +10,9 @@ from cami_cli.errors import Trouble
 from cami_cli.places import HOME, runtime_folder
 
 #: Which Debian package brings which program.
-PACKAGES = {"bwrap": "bubblewrap", "mmdebstrap": "mmdebstrap", "nginx": "nginx"}
+PACKAGES = {"bwrap": "bubblewrap", "mmdebstrap": "mmdebstrap", "nginx": "nginx", "wrk": "wrk"}
 #: Of these, what is never installed: its package would start a service on this host.
-_UNPACKED = frozenset({"nginx"})
+_UNPACKED = frozenset({"nginx", "wrk"})
 
 
 def tool_environment() -> dict[str, str]:
