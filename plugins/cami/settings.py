@@ -32,7 +32,8 @@ class Settings:
     keys: Path
     ohif: Path
     central_url: str
-    """Where a proxy sends to, without a trailing slash; empty at the centre."""
+    """Under which address others know the centre, without a trailing slash: where a proxy sends to, and what links in
+    messages to the МИС begin with. At the centre it may be empty: then there are no such links."""
     cookie_secure: bool
     """Whether the session cookie is for HTTPS only: true behind a TLS proxy."""
     uploads: Path = Path("/var/lib/cami/uploads")

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from cami.people.authenticator import session_token
 
 #: Whatever our own pages, OHIF, Orthanc Explorer and DICOMweb ask for is made of these; no ``;``, ``%``, ``\``.
-_PATH = re.compile(r"/|(/[A-Za-z0-9._,~@:+=-]+)+")
+#: ``$`` begins the name of an operation of FHIR.
+_PATH = re.compile(r"/|(/[A-Za-z0-9._,~@:+=$-]+)+")
 _LONGEST_PATH = 2048
 #: A script of ours sends it with every change; another site's script cannot without asking first (CORS), and nobody
 #: answers OPTIONS here.

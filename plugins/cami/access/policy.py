@@ -16,8 +16,9 @@ _AT_PROXY: frozenset[ServerRole] = frozenset({"proxy"})
 #: The whole policy. МО administrators, operators, dispatchers, auditors and the MIS see no images: none of them treats
 #: the patient (152-ФЗ art. 10, 323-ФЗ art. 13). Consultants read by grants alone.
 TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
-    Role.AUDITOR: {},
+    Role.AUDITOR: {Action.CONSULTATIONS_STATISTICS: _AT_CENTRE},
     Role.CLINICIAN: {
+        Action.CONSULTATIONS_ASK: _AT_CENTRE,
         Action.GRANTS_EMERGENCY: _AT_CENTRE,
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
@@ -28,17 +29,23 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     },
     Role.CONSULTANT: {
         Action.DOCUMENTS_STORE: _AT_CENTRE,
+        Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.STUDIES_READ: _AT_CENTRE,
     },
-    Role.DISPATCHER: {Action.RETRIEVAL_REQUEST: _EVERYWHERE},
+    Role.DISPATCHER: {
+        Action.CONSULTATIONS_DISPATCH: _AT_CENTRE,
+        Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
+        Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+    },
     Role.MIS: {},
     Role.MO_ADMIN: {
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
         Action.GRANTS_REVIEW: _AT_CENTRE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
+        Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.DELIVERY_RECONCILE: _AT_PROXY,
         Action.DELIVERY_RESEND: _AT_PROXY,
@@ -55,6 +62,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.MONITOR: {Action.METRICS_READ: _EVERYWHERE},
     Role.OPERATOR: {
         Action.COMPLETENESS_READ: _EVERYWHERE,
+        Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
         Action.QUARANTINE_DECIDE: _AT_CENTRE,
@@ -62,6 +70,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
     },
     Role.RADIOLOGIST: {
+        Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
+        Action.CONSULTATIONS_ASK: _AT_CENTRE,
         Action.GRANTS_EMERGENCY: _AT_CENTRE,
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
@@ -77,6 +87,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.REGION_ADMIN: {
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
+        Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.QUARANTINE_DECIDE: _EVERYWHERE,
         Action.QUARANTINE_READ: _EVERYWHERE,

@@ -9,6 +9,7 @@ from cami.clock import Clock
 from cami.db.tables import received_instance, removal, study, study_claim, study_completeness
 from cami.delivery.contents import claim_content
 from cami.delivery.damage import known_damaged
+from cami.delivery.journal import CentralJournal
 from cami.delivery.ownership import REMOVED, Decision, KnownInstance, decide
 
 #: States of a removal in which nothing of the study comes in any more (`cami.removal.states`).
@@ -18,9 +19,10 @@ REMOVAL_UNDER_WAY = ("deleting", "deleted")
 class Claims:
     """Claims studies and instances for the МО that delivers them first."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, journal: CentralJournal | None = None) -> None:
         self._engine = engine
         self._clock = clock
+        self._journal = journal
 
     def claim(
         self,
@@ -81,6 +83,8 @@ class Claims:
                 )
             )
             connection.execute(insert(study_completeness).values(study_id=identity.study_id))
+            if self._journal:
+                self._journal.began(connection, mo, identity)
         if not connection.scalar(select(func.count()).where(received_instance.c.instance_id == identity.instance_id)):
             connection.execute(
                 insert(received_instance).values(

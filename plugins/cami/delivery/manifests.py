@@ -11,6 +11,7 @@ from cami.db import reading
 from cami.db.tables import received_instance, stored_content, study, study_completeness
 from cami.delivery.contents import Contents
 from cami.delivery.damage import Damage
+from cami.delivery.journal import CentralJournal
 from cami.delivery.summary import summarize
 
 
@@ -51,7 +52,17 @@ class ManifestCheck:
 class Manifests:
     """Compares. Thread-safe."""
 
-    def __init__(self, archive: Archive, engine: Engine, contents: Contents, damage: Damage, clock: Clock) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        engine: Engine,
+        contents: Contents,
+        damage: Damage,
+        clock: Clock,
+        *,
+        journal: CentralJournal | None = None,
+    ) -> None:
+        self._journal = journal
         self._archive = archive
         self._engine = engine
         self._reader = reading(engine)
@@ -79,6 +90,8 @@ class Manifests:
             len(claims) - len(compared),
         )
         with self._engine.begin() as connection:
+            if self._journal and check.confirmed:
+                self._journal.agreed(connection, mo, study_id, len(instances))
             noted = connection.execute(
                 update(study)
                 .where(study.c.study_id == study_id, study.c.owner == mo)

@@ -16,6 +16,7 @@ from cami.archive import ObjectIdentity
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import quarantined_object
+from cami.delivery.journal import KeptApart
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ OPEN, SETTLED, REJECTED, REMOVED = "open", "settled", "rejected", "removed"
 class Quarantine:
     """The folder and the table of objects kept apart."""
 
-    def __init__(self, folder: Path, engine: Engine, clock: Clock) -> None:
+    def __init__(self, folder: Path, engine: Engine, clock: Clock, journal: KeptApart | None = None) -> None:
+        self._journal = journal
         self._folder = folder
         self._engine = engine
         self._reader = reading(engine)
@@ -117,6 +119,8 @@ class Quarantine:
                     received_at=self._clock.now(),
                 )
             )
+            if self._journal:
+                self._journal.note(connection, identity, source, reason.code)
         return sha256
 
     def _write(self, sha256: str, dicom: bytes) -> None:

@@ -16,6 +16,7 @@ from cami.delivery.claims import Claims
 from cami.delivery.contents import Contents
 from cami.delivery.damage import Damage
 from cami.delivery.filing import Filing
+from cami.delivery.journal import CentralJournal
 from cami.delivery.quarantine import OTHER_CONTENT, STUDY_REMOVED, Quarantine, Reason
 from cami.delivery.reasons import Cause
 from cami.delivery.replacement import Replacement
@@ -46,6 +47,7 @@ class Receiver:
         *,
         require_room: Callable[[], None] = lambda: None,
         on_stored: Callable[[], None] = lambda: None,
+        journal: CentralJournal | None = None,
     ) -> None:
         """Make a receiver.
 
@@ -55,13 +57,15 @@ class Receiver:
             Raises `cami.delivery.disk.NoRoom` while the volume is full.
         on_stored
             Called when there is something for `contents` to read.
+        journal
+            Told of each study that begins to come.
         """
         self._archive = archive
         self._require_room = require_room
         self._on_stored = on_stored
         self._reader = reading(engine)
         self._quarantine = quarantine
-        self._claims = Claims(engine, clock)
+        self._claims = Claims(engine, clock, journal)
         self._filing = Filing(archive, engine, clock)
         self.damage = Damage(archive, engine, clock)
         self.contents = Contents(archive, engine, self.damage, clock)

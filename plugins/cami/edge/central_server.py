@@ -24,14 +24,20 @@ from cami.delivery import (
     for_proxies,
     wire_endpoints,
 )
+from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import read_certificates, read_public_keys
-from cami.edge import ingest, sdk
+from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
+from cami.edge.central_worklist import CentralWorklist
+from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
+from cami.edge.mis import open_mis
 from cami.edge.server import Server, Services, gathered
-from cami.errands import Bell, ErrandBook, errand_endpoints, open_errands
+from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
+from cami.events import EventLog
 from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
+from cami.orders import Orders, Patients
 from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
 from cami.region import Disk
@@ -87,7 +93,13 @@ class CentralServer(Server):
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
         self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock, read_certificates(settings.keys))
-        self.bell = Bell(lambda: open_errands(engine), int(settings.http_threads * WAITING_SHARE))
+        self.deliveries = CentralJournal(self.audit)
+        self.events = EventLog(engine, self.clock)
+        self.patients = Patients(engine, self.clock, self.events)
+        zone = ZoneInfo(self.region.time_zone)
+        self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
+        self.worklists = CentralWorklist(self)
+        self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
@@ -136,14 +148,30 @@ class CentralServer(Server):
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
-        parts = (self._receiving(), self._sending_errands(), self._retrieving(), self._indexing(), self._removing())
-        return gathered(*parts)
+        return gathered(
+            self._receiving(),
+            self._sending_errands(),
+            self._retrieving(),
+            self._indexing(),
+            self._removing(),
+            self._consulting(),
+            open_mis(self, self.events),
+            self.worklists.services(),
+        )
+
+    def _consulting(self) -> Services:
+        """Let МО ask each other about studies."""
+        self.consulting, services = open_consultations(
+            self, register=self.register_of_studies, announcements=self.announcements, awaiting=self.awaiting
+        )
+        return services
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
         ingest.refuse_at_centre()
         self.receiver, keeping = self._storing()
         receiver = self.receiver
+        query_retrieve.at_centre(self, self.region.centre.aet)
         uploads = Uploads(self.settings.uploads, self.engine, self.clock)
         recall = Recall(self.archive, self.engine)
 
@@ -154,7 +182,9 @@ class CentralServer(Server):
         shares = Shares(self.engine, self.clock, [organization.code for organization in self.region.with_proxy])
         endpoints = wire_endpoints(
             receiver=receiver,
-            manifests=Manifests(self.archive, self.engine, receiver.contents, receiver.damage, self.clock),
+            manifests=Manifests(
+                self.archive, self.engine, receiver.contents, receiver.damage, self.clock, journal=self.deliveries
+            ),
             reports=ProxyReports(self.engine, self.clock),
             tokens=self.tokens,
             accounts=self.accounts,
@@ -187,6 +217,7 @@ class CentralServer(Server):
             self.clock,
             require_room=self.disk.require_room,
             on_stored=contents.wake,
+            journal=self.deliveries,
         )
         scrub = Scrub(self.engine, receiver.damage, self.clock, self.region.centre.reread_mb_s * 1_000_000)
 
@@ -226,8 +257,14 @@ class CentralServer(Server):
             self.errands.tidy()
             return TIDY_INTERVAL
 
-        endpoints = errand_endpoints(self.tokens, self.errands, self.bell)
+        endpoints = errand_endpoints(self.tokens, self.errands, self.bell, {"worklist": self.worklists.feed.last})
         return endpoints, [Worker("errands", tidy, on_stop=self.bell.close)]
+
+    def _pending(self) -> Mapping[str, Pending]:
+        """Return what waits for each proxy: errands, and what else it is told of."""
+        errands, heads = open_errands(self.engine), self.worklists.feed.heads()
+        none = Pending(0, 0)
+        return {mo: errands.get(mo, none)._replace(news=heads.get(mo, 0)) for mo in errands.keys() | heads.keys()}
 
     def _retrieving(self) -> Services:
         """Know what proxies have, ask for what somebody waits for, and give back to each МО what is its own."""

@@ -19,6 +19,7 @@ from cami.web import SOURCE_HEADER, Endpoint, Request, Response, answer_text
 log = logging.getLogger(__name__)
 
 _METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
+_NO: bool | None = False
 #: Statuses that Orthanc cannot send (it answers nothing at all), and what is said instead.
 _REPLACED = {409: 400, 410: 404, 429: 503}
 
@@ -63,9 +64,8 @@ def register_gate(gate: GateLike, on_allowed: Callable[[str, str, Mapping[str, s
 
     While the journal cannot be written the answer is 500 instead of 403: a filter can say yes, no, and nothing.
     """
-    refused: bool | None = False
 
-    @guarded("http_gate", verdict=refused)
+    @guarded("http_gate", verdict=_NO)
     def decide(uri: str, method: int, **request: Any) -> bool | None:
         # Orthanc passes ip, headers and, for GET only, get by name.
         verb, headers = _METHODS.get(method, ""), _SOURCES.seen(request.get("ip", ""), request.get("headers", {}))

@@ -28,12 +28,14 @@ from cami.audit import AuditTrail
 from cami.clock import SystemClock
 from cami.delivery import Controls, DiskWatch, Keeper, Quarantine, Readings, intake
 from cami.delivery.disk import measure_volume
+from cami.delivery.journal import KeptApart
 from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.index import StudyIndex
 from cami.portal import Bringing, portal_endpoints
 from cami.quarantine import QuarantineDesk
+from cami.query_retrieve.strangers import Strangers
 from cami.region import Disk, load_region
 from cami.routing import RoutingService
 from cami.settings import Settings
@@ -69,7 +71,8 @@ class Server(ABC):
         self.signing = SignInRecord(self.audit, self.clock)
         self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor, self.signing)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
-        self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
+        self.quarantine = Quarantine(settings.quarantine, engine, self.clock, KeptApart(self.audit))
+        self.strangers = Strangers(engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.routing: RoutingService | None = None

@@ -5,18 +5,13 @@ returns is frozen, so every part of the system (the command line, Orthanc's conf
 same registry. Passwords and keys are never in it.
 """
 
+from cami.region.consultations import ConsultationRoute, Consultations, Deadlines, span_of
 from cami.region.load import load_region
 from cami.region.model import (
-    MO_ROLES,
-    REGION_ROLES,
-    ROLES,
     Account,
     Centre,
-    CharacterSets,
     Coercion,
     Destination,
-    Device,
-    DeviceCoercion,
     DicomNode,
     DicomWebServer,
     Disk,
@@ -29,7 +24,20 @@ from cami.region.model import (
     RateWindow,
     Region,
     Retention,
+)
+from cami.region.nodes import CentreAccess, CharacterSets, Device, DeviceCoercion, Node, Place, Service, Workstation
+from cami.region.people import (
+    MO_ROLES,
+    REGION_ROLES,
+    ROLES,
+    Lock,
+    PasswordRules,
+    People,
+    Provider,
+    ProviderRole,
     Role,
+    SecondFactor,
+    SessionRules,
 )
 
 __all__ = [
@@ -38,8 +46,12 @@ __all__ = [
     "ROLES",
     "Account",
     "Centre",
+    "CentreAccess",
     "CharacterSets",
     "Coercion",
+    "ConsultationRoute",
+    "Consultations",
+    "Deadlines",
     "Destination",
     "Device",
     "DeviceCoercion",
@@ -47,14 +59,26 @@ __all__ = [
     "DicomWebServer",
     "Disk",
     "Link",
+    "Lock",
     "Night",
     "NightWindow",
+    "Node",
     "Organization",
+    "PasswordRules",
+    "People",
+    "Place",
     "Prefetch",
+    "Provider",
+    "ProviderRole",
     "Proxy",
     "RateWindow",
     "Region",
     "Retention",
     "Role",
+    "SecondFactor",
+    "Service",
+    "SessionRules",
+    "Workstation",
     "load_region",
+    "span_of",
 ]

@@ -107,7 +107,7 @@ class Removals:
                 "marked_by": identity.login,
                 "marked_at": self._clock.now(),
             }
-            number = int(connection.execute(insert(removal).values(values)).inserted_primary_key[0])
+            number = connection.execute(insert(removal).values(values).returning(removal.c.number)).scalar_one()
             self._record(connection, identity, self._get(connection, number), "mark", reason)
         return number
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pydicom
 import requests
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 from cami.index.source import Kept
 from cami.orthanc_config import render
@@ -130,7 +130,7 @@ def _model(server: Server) -> Mapping[str, Any]:
         for level in ("Study", "Series"):
             levels = ("Study", "Patient") if level == "Study" else ("Series",)
             named = ";".join(tags[each] for each in levels)
-            body = {
+            body: dict[str, Any] = {
                 "Level": level,
                 "Query": {},
                 "ParentStudy": drawn(0).ids[1],
@@ -223,7 +223,7 @@ def _image(number: int) -> bytes:
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study.study_uid, study.series_uid
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = study.sop_uid
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(study.sop_uid)
     dataset.SpecificCharacterSet, dataset.Modality = "ISO_IR 192", "CT"
     dataset.PatientID, dataset.PatientName = study.patient_id, study.name
     dataset.PatientBirthDate, dataset.PatientSex, dataset.AccessionNumber = "19700101", "F", study.accession

@@ -8,12 +8,12 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist, median
 from urllib.parse import urlsplit
 
-from cami_cli.bench.access_archive import drawn
+from cami_cli.bench.access_archive import Drawn, drawn
 from cami_cli.bench.access_live import Place
 from cami_cli.bench.report import Row, alone, compare
 from cami_cli.errors import Trouble
@@ -90,7 +90,7 @@ def timing_rows(place: Place, studies: int, repeats: int, steps: Progress) -> li
     # Of another МО: every study but each hundredth. Never asked twice, so that nothing is remembered.
     hidden = [drawn(number) for number in range(1, studies) if number % 100]
     dice.shuffle(hidden)
-    ways = {
+    ways: Mapping[str, tuple[Callable[[Drawn], str], Callable[[], str]]] = {
         "a study by its id": (lambda one: f"/studies/{one.ids[1]}", lambda: f"/studies/{_id(dice)}"),
         "an instance's tags": (lambda one: f"/instances/{one.ids[3]}/tags", lambda: f"/instances/{_id(dice)}/tags"),
         "QIDO-RS by UID": (

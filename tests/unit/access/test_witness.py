@@ -29,7 +29,7 @@ def subjects(archive, engine, clock):
 
 
 @pytest.fixture
-def witness(gate, authenticator, visibility, subjects, trail, clock):
+def witness(gate, authenticator, visibility, subjects, trail, clock):  # noqa: PLR0917
     return Witness(
         gate,
         authenticator=authenticator,
@@ -141,7 +141,7 @@ def handler(status=200, **more):
     return Endpoint("/x", answer)
 
 
-def call(recorder, endpoint, method, path, login="rad1", body=b"", **headers):
+def call(recorder, endpoint, method, path, login="rad1", body=b"", **headers):  # noqa: PLR0917
     note_caller(Caller(ROOM, method, path))
     try:
         return recorder.around(endpoint).handler(

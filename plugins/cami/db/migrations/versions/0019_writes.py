@@ -7,7 +7,7 @@ import cami.db.types
 
 
 revision = '0019'
-down_revision = '0017'
+down_revision = '0018'
 branch_labels = None
 depends_on = None
 
