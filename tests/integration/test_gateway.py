@@ -1,6 +1,7 @@
 """A real nginx, with the configuration of production, before a real region: TLS, limits, headers, certificates."""
 
 import contextlib
+import os
 import shutil
 import socket
 import sqlite3
@@ -79,6 +80,8 @@ class Front:
     def __enter__(self):
         require_tools(["nginx"])
         command = [find_tool("nginx"), "-c", str(self.folder / "nginx.conf"), "-p", str(self.folder), "-e", "stderr"]
+        if os.geteuid() == 0:  # else its workers would be nobody, who may not enter this folder
+            command += ["-g", "user root;"]
         self.process = subprocess.Popen(command, env=tool_environment(), stderr=subprocess.PIPE)
         wait_until("nginx listens", self._listens, 15)
         return self

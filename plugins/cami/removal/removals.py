@@ -107,7 +107,8 @@ class Removals:
                 "marked_by": identity.login,
                 "marked_at": self._clock.now(),
             }
-            number = connection.execute(insert(removal).values(values).returning(removal.c.number)).scalar_one()
+            made = connection.execute(insert(removal).values(values).returning(removal.c.number)).scalar_one()
+            number = int(made)
             self._record(connection, identity, self._get(connection, number), "mark", reason)
         return number
 

@@ -53,7 +53,7 @@ def test_it_takes_a_mark_and_two_people(region, removals, study):  # noqa: F811
     assert region.central.files == {}
     (done,) = removals.listing(ADM1)
     assert (done.state, done.deleted, done.instances) == (State.DELETED, 3, 3)
-    assert events(region) == ["tech1", "adm1", "root", "system"]
+    assert events(region)[-4:] == ["tech1", "adm1", "root", "system"]
 
 
 def test_either_side_may_be_first(removals, study):
