@@ -86,7 +86,7 @@ def drawn(number: int) -> Drawn:
         name=draw_name(patient),
         study_uid=f"1.2.826.0.1.3680043.99.{number}",
         date=f"2026{1 + number % 12:02d}{1 + number % 28:02d}",
-        time=f"{number % 86400:06d}",
+        time=f"{number // 3600 % 24:02d}{number // 60 % 60:02d}{number % 60:02d}",
         accession=f"A{number}",
     )
 
