@@ -73,6 +73,28 @@ def runtime(runtime: RuntimeOption = "auto", suite: SuiteOption = None) -> None:
     steps.note(f"✓ {prepared.kind} runtime: Orthanc {prepared.orthanc_version()} ({chosen})")
 
 
+@app.command()
+def gateway(  # noqa: PLR0917 - typer calls it by name
+    name: Annotated[str, typer.Option("--name", help="Name of the server, as people write it.", show_default=False)],
+    certificate: Annotated[Path, typer.Option("--certificate", help="Its chain of certificates, PEM.")],
+    key: Annotated[Path, typer.Option("--key", help="The key of its certificate, PEM.")],
+    secrets: Annotated[Path, typer.Option("--secrets", help="Folder of the secrets of the server behind it.")],
+    out: Annotated[Path, typer.Option("--out", help="Where to write nginx's configuration.")],
+    upstream: Annotated[str, typer.Option("--upstream", help="Where Orthanc listens.")] = "127.0.0.1:8042",
+    tls: Annotated[str, typer.Option("--listen", help="Address and port for HTTPS.")] = "443",
+    plain: Annotated[str, typer.Option("--listen-plain", help="Address and port that leads to HTTPS.")] = "80",
+    client_ca: Annotated[Path | None, typer.Option("--client-ca", help="Authority of proxies' certificates.")] = None,
+    state: Annotated[Path, typer.Option("--state", help="nginx's folder.")] = Path("/run/cami-gateway"),
+) -> None:
+    """Write the configuration of nginx before a server, and the token by which the server knows it."""
+    from cami_cli import gateway as before  # noqa: PLC0415
+
+    token = before.ensure_token(secrets)
+    made = before.Gateway(name, certificate, key, upstream, token, state, tls, plain, client_ca)
+    before.write_configuration(made, out)
+    typer.echo(f"✓ {out}: https://{name} → {upstream}")
+
+
 @config_app.command()
 def check(
     registry: RegistryOption = DEFAULT_REGISTRY,

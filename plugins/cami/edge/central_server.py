@@ -27,7 +27,7 @@ from cami.delivery import (
     wire_endpoints,
 )
 from cami.delivery.journal import CentralJournal
-from cami.delivery.tokens import Keys
+from cami.delivery.tokens import Keys, read_certificates
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
 from cami.edge.central_sharing import open_sharing
@@ -44,6 +44,7 @@ from cami.orders import Orders, Patients
 from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
 from cami.region import Disk
+from cami.removal import Removals, removal_endpoints
 from cami.retrieval import (
     Announcements,
     Awaiting,
@@ -82,6 +83,8 @@ _LEVELS: dict[int, Level] = {
     sdk.ResourceType.SERIES: "series",
     sdk.ResourceType.INSTANCE: "instances",
 }
+#: Seconds between two looks for studies that are to be deleted, when nothing tells of one.
+REMOVAL_INTERVAL = 60.0
 #: Seconds between two looks whether somebody still waits for a study.
 AWAITING_INTERVAL = 2.0
 #: Seconds between two looks for openings when nothing tells of one.
@@ -93,7 +96,7 @@ class CentralServer(Server):
 
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
-        self.tokens = TokenVerifier(Keys(settings.keys), self.clock)
+        self.tokens = TokenVerifier(Keys(settings.keys), self.clock, read_certificates(settings.keys))
         self.deliveries = CentralJournal(self.audit)
         self.events = EventLog(engine, self.clock)
         self.patients = Patients(engine, self.clock, self.events)
@@ -156,6 +159,7 @@ class CentralServer(Server):
             self._retrieving(),
             self._indexing(),
             self._journal(),
+            self._removing(),
             self._consulting(),
             open_mis(self, self.events),
             self.worklists.services(),
@@ -236,6 +240,18 @@ class CentralServer(Server):
             return 60.0
 
         return receiver, [Worker("relabel", relabel), contents, Worker("scrub", scrub.step)]
+
+    def _removing(self) -> Services:
+        """Delete what two people have decided to delete."""
+        removals = Removals(self.engine, self.archive, self.audit, self.clock)
+
+        def carry_out() -> float:
+            removals.carry_out()
+            return REMOVAL_INTERVAL
+
+        remover = Worker("removals", carry_out)
+        removals.on_decided = remover.wake
+        return removal_endpoints(self.authenticator, removals), [remover]
 
     def _indexing(self) -> Services:
         """Follow the archive with the study index."""
