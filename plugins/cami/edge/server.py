@@ -109,6 +109,7 @@ class Server(ABC):
             transfer=self.transfer,
             controls=self.controls,
             routing=self.routing,
+            strangers=self.strangers,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)

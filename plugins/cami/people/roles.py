@@ -47,6 +47,8 @@ class Action(StrEnum):
     """Have a study tried again: «Отправить повторно»."""
     METRICS_READ = "metrics:read"
     """Read the figures that a monitoring system collects; no patient among them."""
+    NODES_READ = "nodes:read"
+    """See which devices and workstations may speak DICOM, and who was refused."""
     QUARANTINE_DECIDE = "quarantine:decide"
     """Send again, link or reject what is in quarantine."""
     QUARANTINE_READ = "quarantine:read"

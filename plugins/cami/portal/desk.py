@@ -13,6 +13,7 @@ from cami.portal.completeness_page import CompletenessPage
 from cami.portal.completeness_report import report_of
 from cami.portal.delivery_page import DeliveryPage
 from cami.portal.entry import Entry
+from cami.portal.nodes_page import NodesPage, StrangerList
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import Identifier, StudyFinder
 from cami.portal.quarantine_page import QuarantinePage
@@ -43,6 +44,7 @@ def portal_endpoints(
     transfer: Transfer | None = None,
     controls: Controls | None = None,
     routing: RoutingService | None = None,
+    strangers: StrangerList | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
@@ -61,6 +63,8 @@ def portal_endpoints(
         reports += DeliveryPage(
             pages, engine=engine, transfer=transfer, controls=controls, studies=visibility, zone=zone
         ).endpoints(entry)
+    if strangers is not None:
+        reports += NodesPage(pages, region, settings, strangers).endpoints(entry)
     if routing is not None:
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
     return [

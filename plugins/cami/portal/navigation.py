@@ -27,6 +27,7 @@ QUARANTINE = "/cami/quarantine"
 DELIVERY = "/cami/delivery"
 COMPLETENESS = "/cami/completeness"
 ROUTING = "/cami/routing"
+NODES = "/cami/nodes"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
@@ -35,6 +36,7 @@ PLACES: Sequence[Place] = (
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
     Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
+    Place(NODES, _("Узлы DICOM"), Action.NODES_READ),
 )
 
 
