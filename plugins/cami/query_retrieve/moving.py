@@ -3,9 +3,9 @@
 What stock Orthanc leaves to a plugin (1.12.7 and 1.13.0, ``MoveScp.cpp``): the number of sub-operations is asked once,
 each of them ends in success or failure, and **the first failure ends the whole retrieve** with status B000 and one
 failure counted, whatever is still to come. So what can be sent is sent first: an image that fails is put aside, and a
-success is told only when the next one is certain or there is none. The last answer then says B000, the number of
-completed sub-operations is exact, and those that failed are the remaining ones. When nothing can be sent at all, or
-there is nothing to send (of which Orthanc would say "one completed"), the request itself fails (C000).
+success is told only when the next one is certain or there is none. The last answer then says B000, and the number of
+completed sub-operations is exact; of failures it counts one, however many there were. When nothing can be sent at all,
+or there is nothing to send (of which Orthanc would say "one completed"), the request itself fails (C000).
 """
 
 import logging

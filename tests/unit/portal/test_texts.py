@@ -18,7 +18,7 @@ from tests.unit.portal.conftest import COOKIE, OPERATOR, Services, get, make_por
 #: Rendered in test_routing_page.py.
 ROUTING_TEMPLATES = {"routing.html", "routing_history.html"}
 #: Names that stay as they are in a Russian text.
-NAMES = {"Orthanc", "Explorer", "Caps", "Lock", "English"}
+NAMES = {"Orthanc", "Explorer", "Caps", "Lock", "English", "DICOM"}
 CYRILLIC = re.compile("[А-Яа-яЁё]")
 
 
@@ -134,6 +134,7 @@ def test_every_template_is_rendered_by_these_tests():
         "quarantine_group.html",
         "quarantine_decided.html",
     }  # tests/unit/portal/test_quarantine_page.py
+    known |= {"nodes.html"}  # in test_nodes_page.py
     known |= {"delivery.html", "completeness.html"}  # in test_delivery_page, which fills them with a real delivery
     assert {path.name for path in rendered.iterdir()} == known
 
