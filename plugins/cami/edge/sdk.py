@@ -12,6 +12,8 @@ ReceivedInstanceAction = orthanc.ReceivedInstanceAction
 ResourceType = orthanc.ResourceType
 RestOutput = orthanc.RestOutput
 StorageCommitmentFailureReason = orthanc.StorageCommitmentFailureReason
+WorklistAnswers = orthanc.WorklistAnswers
+WorklistQuery = orthanc.WorklistQuery
 
 create_dicom_instance = orthanc.CreateDicomInstance
 get_configuration = orthanc.GetConfiguration
@@ -27,6 +29,7 @@ on_move = orthanc.RegisterMoveCallback2
 on_received_instance = orthanc.RegisterReceivedInstanceCallback
 on_rest = orthanc.RegisterRestCallback
 on_storage_commitment = orthanc.RegisterStorageCommitmentScpCallback
+on_worklist = orthanc.RegisterWorklistCallback
 rest_delete = orthanc.RestApiDelete
 rest_get = orthanc.RestApiGet
 rest_post = orthanc.RestApiPost

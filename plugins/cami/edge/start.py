@@ -55,6 +55,8 @@ def _follow_orthanc(server: Server, workers: list[Worker]) -> None:
     }
 
     def changed(change: sdk.ChangeType, level: int, resource: str) -> None:
+        for worker in woken.get(change, ()):
+            worker.wake()
         if change == sdk.ChangeType.ORTHANC_STARTED:
             for worker in workers:
                 worker.start()
@@ -66,7 +68,5 @@ def _follow_orthanc(server: Server, workers: list[Worker]) -> None:
                 worker.join(1.0)
         elif change == sdk.ChangeType.DELETED:
             server.deleted(level, resource)
-        for worker in woken.get(change, ()):
-            worker.wake()
 
     sdk.on_change(changed)

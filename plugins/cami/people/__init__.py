@@ -6,6 +6,7 @@ package. Domain code: no Orthanc, no thread, nothing at import. Public names:
 * `Identity`, `Role`, `Action`: who somebody is, and what can be done here;
 * `Accounts`, `AccountRecord`, `Directory`, `Passwords`, `hash_password`: people as the database knows them;
 * `Sessions`, `SignIn`, `SignedIn`, `Refusal`, `Reason`: in and out;
+* `SignInRecord`: who came in, and who was not let in, in the journal;
 * `Authenticator`: headers to `Identity`; `MonitorToken`: that of the monitoring system.
 """
 
@@ -18,6 +19,7 @@ from cami.people.passwords import Passwords, hash_password
 from cami.people.roles import Action, Role
 from cami.people.sessions import ABSOLUTE_LIMIT, COOKIE, IDLE_LIMIT, Sessions
 from cami.people.signin import SignedIn, SignIn
+from cami.people.signing import SignInRecord
 
 __all__ = [
     "ABSOLUTE_LIMIT",
@@ -36,6 +38,7 @@ __all__ = [
     "Role",
     "Sessions",
     "SignIn",
+    "SignInRecord",
     "SignedIn",
     "hash_password",
 ]

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 
 from cami.clock import Clock
 from cami.errors import Transient
-from cami.people.accounts import Accounts, normal_login
+from cami.people.accounts import Accounts, Refusal, normal_login
 from cami.people.identity import Identity
 from cami.people.monitor import MonitorToken
 from cami.people.sessions import COOKIE, Sessions
+from cami.people.signing import SignInRecord
 from cami.web import Request
 
 #: A password that was right is not hashed again for so long (argon2 costs 50 ms and more on purpose).
@@ -46,8 +47,15 @@ class Authenticator:
     """
 
     def __init__(
-        self, accounts: Accounts, sessions: Sessions, clock: Clock, monitor: MonitorToken | None = None
+        self,
+        accounts: Accounts,
+        sessions: Sessions,
+        clock: Clock,
+        monitor: MonitorToken | None = None,
+        record: SignInRecord | None = None,
     ) -> None:
+        """Make it; `record` writes down how passwords were tried."""
+        self._record = record
         self._monitor = monitor
         self._accounts = accounts
         self._sessions = sessions
@@ -69,6 +77,18 @@ class Authenticator:
         credentials = _basic(authorization)
         if credentials:
             return self._by_password(*credentials)
+        return self._monitor.identify(authorization) if self._monitor else None
+
+    def remembered(self, headers: Mapping[str, str]) -> Identity | None:
+        """Return who sent a request as far as that is known without hashing a password, or None."""
+        token = session_token(headers)
+        if token and (identity := self._by_token(token)) is not None:
+            return identity
+        authorization = headers.get("authorization", "")
+        credentials = _basic(authorization)
+        if credentials:
+            login, password = credentials
+            return self._recall_password(self._digest("basic", normal_login(login), password), login)
         return self._monitor.identify(authorization) if self._monitor else None
 
     def _by_token(self, token: str) -> Identity | None:
@@ -100,10 +120,12 @@ class Authenticator:
         generation = self._generation()
         before = self._accounts.state(login)
         try:
-            identity = self._accounts.verify(login, password)
+            identity = self._accounts.check(login, password)
+            if self._record:
+                self._record.note(login, identity, "basic", program=True)
         except Transient:
             return None
-        if identity is None or before is None:
+        if isinstance(identity, Refusal) or before is None:
             return None
         now = self._clock.now()
         self._remember(key, _Known(identity, before.changed_at, now + BASIC_TTL, now, generation))

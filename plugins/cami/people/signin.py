@@ -6,6 +6,7 @@ from cami.errors import Transient
 from cami.people.accounts import Accounts, Reason, Refusal
 from cami.people.identity import Identity
 from cami.people.sessions import Sessions
+from cami.people.signing import SignInRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,18 @@ class SignedIn:
 class SignIn:
     """Opens a session for whoever knows the password."""
 
-    def __init__(self, accounts: Accounts, sessions: Sessions) -> None:
+    def __init__(self, accounts: Accounts, sessions: Sessions, record: SignInRecord | None = None) -> None:
+        """Make it; `record` writes down how each try ended."""
         self._accounts = accounts
         self._sessions = sessions
+        self._record = record
 
     def sign_in(self, login: str, password: str) -> SignedIn | Refusal:
         """Check the password and open a session; say why not otherwise."""
         try:
             outcome = self._accounts.check(login, password)
+            if self._record:
+                self._record.note(login, outcome, "form")
         except Transient:
             return Refusal(Reason.BUSY)
         if isinstance(outcome, Refusal):

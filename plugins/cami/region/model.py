@@ -6,7 +6,9 @@ from typing import Annotated, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from cami.errors import NotFound
+from cami.region.consultations import Consultations
 from cami.region.nodes import CentreAccess, Device, DeviceCoercion, Entry, Node, Place, Workstation
+from cami.region.people import People, Role
 from cami.region.terms import (
     AeTitle,
     Code,
@@ -24,26 +26,6 @@ from cami.region.terms import (
     Title,
     WebAddress,
 )
-
-Role = Literal[
-    "region_admin",
-    "operator",
-    "mo_admin",
-    "radiologist",
-    "clinician",
-    "consultant",
-    "dispatcher",
-    "technologist",
-    "auditor",
-    "mis",
-    "monitor",
-]
-#: All roles.
-ROLES: tuple[Role, ...] = get_args(Role)
-#: Roles of people who work for one МО; their accounts name it.
-MO_ROLES: frozenset[Role] = frozenset(["mo_admin", "radiologist", "clinician", "consultant", "technologist"])
-#: Roles of the region; their accounts name no МО.
-REGION_ROLES: frozenset[Role] = frozenset(ROLES) - MO_ROLES
 
 Compression = Literal["none", "jpeg-ls"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -167,6 +149,15 @@ class Prefetch(Entry):
     """When the evening before a visit begins, in the time zone of the region."""
 
 
+class Worklist(Entry):
+    """The modality worklist of a proxy."""
+
+    keep_days: Annotated[int, Field(ge=1, le=366)] = 14
+    """How long after its day an entry is listed that nobody came for; by its number it is found longer."""
+    quiet_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
+    """How long no image may have come for a study to count as complete; at the centre it is also confirmed by then."""
+
+
 _NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})
 
 
@@ -251,7 +242,10 @@ class Proxy(Entry):
     coercion: Coercion = Coercion()
     quarantine: Quarantine = Quarantine()
     prefetch: Prefetch = Prefetch()
+    worklist: Worklist = Worklist()
     destinations: tuple[Destination, ...] = ()
+    copied_accounts_hours: Annotated[int, Field(ge=1, le=8760)] = 72
+    """How long the МО's people may sign in here by the last copy of their accounts, while the centre is not heard."""
 
     @model_validator(mode="after")
     def _room_is_made_before_the_stop(self) -> Self:
@@ -313,6 +307,8 @@ class Region(Entry):
     centre: Centre
     organizations: Annotated[tuple[Organization, ...], AfterValidator(_not_empty)]
     accounts: tuple[Account, ...] = ()
+    consultations: Consultations = Consultations()
+    people: People = People()
 
     def organization(self, code: str) -> Organization:
         """Return the МО with `code`.

@@ -87,9 +87,11 @@ class Device(Node):
 
     modality: Modality
     coercion: DeviceCoercion = DeviceCoercion()
+    transliterate: bool = False
+    """Whether it gets its worklist in Latin letters, because its console shows no Cyrillic."""
 
     def _usual(self) -> Iterable[Service]:
-        yield from ("store", "echo")
+        yield from ("store", "echo", "worklist")
         if self.port is not None:
             yield "commitment"
 

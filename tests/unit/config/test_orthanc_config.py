@@ -43,7 +43,7 @@ def test_proxy_knows_the_devices_of_its_mo_only():
         "AllowEcho": True,
         "AllowStore": True,
         "AllowFind": False,
-        "AllowFindWorklist": False,
+        "AllowFindWorklist": True,
         "AllowMove": False,
         "AllowGet": False,
         "AllowNAction": False,
@@ -166,7 +166,7 @@ def test_each_node_has_the_rights_that_the_registry_gives():
     )
     known = render(region, "proxy", mo="42001", http_port=1, dicom_port=2, central_url="https://c")["DicomModalities"]
     assert {name: rights(modality) for name, modality in known.items()} == {
-        "CT42001": {"Echo", "Store", "NAction"},
+        "CT42001": {"Echo", "Store", "FindWorklist", "NAction"},
         "US42001": {"Store", "FindWorklist"},
         "WS42001": {"Echo", "Find", "Move"},
         "VIEW42001": {"Echo", "Find", "Move"},

@@ -17,8 +17,8 @@ def test_what_nodes_usually_may(tmp_path):
     (organization,) = load(tmp_path, text).organizations
     (device,) = organization.devices
     first, second = organization.workstations
-    assert device.may() == {"store", "echo"}
-    assert device.model_copy(update={"port": 104}).may() == {"store", "echo", "commitment"}
+    assert device.may() == {"store", "echo", "worklist"}
+    assert device.model_copy(update={"port": 104}).may() == {"store", "echo", "worklist", "commitment"}
     assert first.may() == {"echo", "find", "move"}
     assert first.destinations() == {"WS1"}
     assert second.may() == {"echo", "find"}
