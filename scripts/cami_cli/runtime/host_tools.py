@@ -10,7 +10,7 @@ from cami_cli.errors import Trouble
 from cami_cli.places import HOME, runtime_folder
 
 #: Which Debian package brings which program.
-PACKAGES = {"bwrap": "bubblewrap", "mmdebstrap": "mmdebstrap"}
+PACKAGES = {"bwrap": "bubblewrap", "mmdebstrap": "mmdebstrap", "stunnel4": "stunnel4"}
 
 
 def tool_environment() -> dict[str, str]:
