@@ -1,6 +1,7 @@
 """One region for all of it: two МО with workstations, the same patient number in both, the centre open to both."""
 
 import os
+from pathlib import Path
 
 import pytest
 import yaml
@@ -126,3 +127,10 @@ def tool():
     runtime = make_runtime("native", os.environ.get("SUITE", "forky"))
     runtime.prepare(Progress())
     return runtime.tool
+
+
+def pytest_collection_modifyitems(items):
+    """The first test of all starts four servers and waits until two proxies have delivered."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(420))

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydicom import Dataset
@@ -120,3 +121,26 @@ def test_who_may_not_ask_for_commitment_is_not_answered(ours, aet):
         pass
     finally:
         association.abort()
+
+
+def test_a_study_that_is_granted_is_found_and_sent_until_the_grant_ends(region, ours, theirs, screen):
+    """At the centre, to the МО that it is shared with; the other МО's other studies stay hidden."""
+    assert ours.far().find("STUDY", StudyInstanceUID=theirs.uid) == (0x0000, [])
+    doctor = region.session("radiologist", theirs.mo)
+    until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    wish = {"study_uid": theirs.uid, "mo": ours.mo, "reason": "консультация", "until": until}
+    headers = {"X-Cami-Csrf": "1"}
+    answer = doctor.post(region.central + "/cami/api/grants", json=wish, headers=headers, timeout=30)
+    assert answer.status_code == 200, answer.text
+    status, studies = ours.far().find("STUDY", StudyInstanceUID=theirs.uid, PatientName="")
+    assert (status, [str(study.PatientName) for study in studies]) == (0x0000, [theirs.name])
+    last, _ = ours.far().move("FAR42001", "STUDY", StudyInstanceUID=theirs.uid)
+    assert (last.Status, screen.taken()) == (0x0000, theirs.images)
+    number = answer.json()["number"]
+    ended = doctor.post(
+        f"{region.central}/cami/api/grants/{number}/end", json={"reason": "закончена"}, headers=headers, timeout=30
+    )
+    assert ended.status_code == 200, ended.text
+    assert ours.far().find("STUDY", StudyInstanceUID=theirs.uid) == (0x0000, [])
+    assert ours.far().move("FAR42001", "STUDY", StudyInstanceUID=theirs.uid)[0].Status == 0xC000
+    assert screen.taken() == []
