@@ -106,6 +106,22 @@ def check(
     typer.echo(f"✓ {registry}: {len(region.organizations)} МО, {len(region.with_proxy)} proxies")
 
 
+@config_app.command(name="dicom-tls")
+def dicom_tls(
+    registry: RegistryOption = DEFAULT_REGISTRY,
+    dicom_port: Annotated[int, typer.Option(help="Where the centre's Orthanc listens for DICOM.")] = 4242,
+    folder: Annotated[Path, typer.Option(help="Where the certificates lie: centre.pem, MO.ca.pem.")] = Path(
+        "/etc/cami/secrets/dicom"
+    ),
+    accept: Annotated[str, typer.Option(help="Address on which to listen; empty: all.")] = "",
+) -> None:
+    """Print the configuration of the TLS terminator (stunnel) through which МО speak DICOM to the centre."""
+    from cami.dicom_tls import render  # noqa: PLC0415
+    from cami.region import load_region  # noqa: PLC0415
+
+    typer.echo(render(load_region(registry), dicom_port=dicom_port, folder=folder, accept=accept), nl=False)
+
+
 @app.command()
 def send(
     folder: Annotated[Path, typer.Argument(help="A folder of DICOM files, searched to its depth.", show_default=False)],

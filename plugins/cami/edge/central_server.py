@@ -26,6 +26,7 @@ from cami.delivery import (
     for_proxies,
     wire_endpoints,
 )
+from cami.delivery.direct import DirectReception, NodeJournal
 from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import Keys, read_certificates
 from cami.edge import ingest, query_retrieve, sdk
@@ -43,6 +44,8 @@ from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
 from cami.orders import Orders, Patients
 from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
+from cami.query_retrieve import Nodes
+from cami.query_retrieve.journal import DicomJournal
 from cami.region import Disk
 from cami.removal import Removals, removal_endpoints
 from cami.retrieval import (
@@ -73,6 +76,9 @@ CONTENTS_INTERVAL = 30.0
 CONTENTS_GATHER = 0.25
 #: Of Orthanc's HTTP threads, the part that proxies may hold while they wait for errands.
 WAITING_SHARE = 0.4
+#: Seconds between looks for images that nodes have stored when nothing tells of one, and that arrivals are gathered.
+FILING_INTERVAL = 30.0
+FILING_GATHERS = 0.5
 #: Seconds between looks at the change log when nothing wakes the index; below `cami.index.follower.MOMENT`.
 INDEX_INTERVAL = 1.0
 #: Seconds that arrivals are gathered: a study is read again for each time it is looked at, not for each image.
@@ -180,10 +186,9 @@ class CentralServer(Server):
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
-        ingest.refuse_at_centre()
         self.receiver, keeping = self._storing()
         receiver = self.receiver
-        query_retrieve.at_centre(self, self.region.centre.aet)
+        keeping.append(self._speaking_dicom())
         uploads = Uploads(self.settings.uploads, self.engine, self.clock)
         recall = Recall(self.archive, self.engine)
 
@@ -216,6 +221,26 @@ class CentralServer(Server):
         side = CentralSide(self.archive, self.engine, self.quarantine, receiver)
         centre = self.region.centre
         return open_desk(self, side, system=centre.aet, keep_days=centre.quarantine.keep_days)
+
+    def _speaking_dicom(self) -> Worker:
+        """Let in over DICOM whom the operator lets in; return what files their images."""
+        nodes = Nodes(self.region, "central")
+        query_retrieve.at_centre(self, nodes, self.region.centre.aet)
+        direct = DirectReception(
+            self.archive,
+            self.engine,
+            self.quarantine,
+            self.clock,
+            journal=NodeJournal(self.audit),
+            require_room=self.disk.require_room,
+            on_filed=self.receiver.on_stored,
+        )
+        ingest.receive_at_centre(self.archive, nodes, direct, DicomJournal(self.audit))
+
+        def file() -> float:
+            return 0.0 if nodes.any_may("store") and direct.file() else FILING_INTERVAL
+
+        return Worker("direct", file, gather=FILING_GATHERS)
 
     def _storing(self) -> tuple[Receiver, list[Worker]]:
         """Make the receiver, and what reads behind it what it has stored."""

@@ -148,6 +148,7 @@ class Server(ABC):
             audit=self.audit,
             sharing=self.sharing,
             emergency=self.emergency,
+            strangers=self.strangers,
         )
         endpoints += PeopleApi(self.people).endpoints(central=settings.role == "central")
         jobs = OwnJobs(self.engine, self.archive, self.visibility.sight, self.clock)

@@ -75,6 +75,8 @@ class Action(StrEnum):
     """Read the figures that a monitoring system collects; no patient among them."""
     PEOPLE_MANAGE = "people:manage"
     """See accounts and change them, as far as `cami.people.administration` lets somebody."""
+    NODES_READ = "nodes:read"
+    """See which devices and workstations may speak DICOM, and who was refused."""
     QUARANTINE_DECIDE = "quarantine:decide"
     """Send again, link or reject what is in quarantine."""
     QUARANTINE_READ = "quarantine:read"

@@ -20,6 +20,7 @@ from cami.portal.emergency_page import EmergencyPage
 from cami.portal.entry import Entry
 from cami.portal.grants_page import GrantsPage
 from cami.portal.journal_page import JournalPage
+from cami.portal.nodes_page import NodesPage, StrangerList
 from cami.portal.pages import Pages, Reader
 from cami.portal.people_page import PeoplePage
 from cami.portal.ports import Identifier, StudyFinder
@@ -57,6 +58,7 @@ def portal_endpoints(
     audit: AuditTrail | None = None,
     sharing: SharingDesk | None = None,
     emergency: EmergencyDesk | None = None,
+    strangers: StrangerList | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
@@ -78,6 +80,8 @@ def portal_endpoints(
         reports += DeliveryPage(
             pages, engine=engine, transfer=transfer, controls=controls, studies=visibility, zone=zone
         ).endpoints(entry)
+    if strangers is not None:
+        reports += NodesPage(pages, region, settings, strangers).endpoints(entry)
     if routing is not None:
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
     reports += _about_people(pages, people, region, entry, settings)

@@ -34,6 +34,7 @@ JOURNAL = "/cami/journal"
 ACCESSES = "/cami/who"
 GRANTS = "/cami/grants"
 EMERGENCY = "/cami/emergency"
+NODES = "/cami/nodes"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
@@ -47,6 +48,7 @@ PLACES: Sequence[Place] = (
     Place(ACCESSES, _("Кто смотрел"), Action.ACCESSES_READ, frozenset({"central"})),
     Place(GRANTS, _("Доступы"), Action.GRANTS_READ, frozenset({"central"})),
     Place(EMERGENCY, _("Экстренный доступ"), Action.GRANTS_EMERGENCY, frozenset({"central"})),
+    Place(NODES, _("Узлы DICOM"), Action.NODES_READ),
 )
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from cami_cli.bench import access as access_benchmark
 from cami_cli.bench import cstore as cstore_benchmark
 from cami_cli.bench import delivery as delivery_benchmark
-from cami_cli.bench import link_emulator_ends
+from cami_cli.bench import dicom_find, link_emulator_ends
 from cami_cli.bench.report import Report
 from cami_cli.options import SuiteOption
 from cami_cli.progress import Progress
@@ -86,6 +86,16 @@ def access(
         suite or "forky", rows=rows, studies=studies, large=large, repeats=repeats, rounds=rounds, steps=Progress()
     )
     _show(report)
+
+
+@app.command(name="dicom-find")
+def find(
+    studies: Annotated[int, typer.Option(min=1000, help="Studies that both servers hold.")] = 100_000,
+    repeats: Annotated[int, typer.Option(min=3, help="Times that each question is asked.")] = 10,
+    suite: SuiteOption = None,
+) -> None:
+    """C-FIND at a proxy with many studies, against stock Orthanc with the same index."""
+    _show(dicom_find.measure(suite or "forky", studies=studies, repeats=repeats, steps=Progress()))
 
 
 def _settings(pairs: list[str]) -> dict[str, Any]:
