@@ -24,7 +24,7 @@ from cami.edge import ingest, sdk
 from cami.edge.background import Worker
 from cami.edge.central_worklist import CentralWorklist
 from cami.edge.desk import open_desk
-from cami.edge.mis import open_mis
+from cami.edge.mis import mis_services, open_mis
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
@@ -87,6 +87,7 @@ class CentralServer(Server):
         zone = ZoneInfo(self.region.time_zone)
         self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
         self.worklists = CentralWorklist(self)
+        self.mis = open_mis(self)
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.announcements = Announcements(engine, self.clock)
@@ -137,7 +138,7 @@ class CentralServer(Server):
             self._sending_errands(),
             self._retrieving(),
             self._indexing(),
-            open_mis(self, self.events),
+            mis_services(self, self.mis),
             self.worklists.services(),
         )
 
