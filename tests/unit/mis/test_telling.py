@@ -97,7 +97,7 @@ def image(centre, order, *, study_id="study-1", confirmed=False):
                 first_stored_at=now,
                 last_stored_at=now,
                 confirmed_at=now if confirmed else None,
-            )  # fmt: skip
+            )
         )
         connection.execute(
             insert(study_match).values(
@@ -113,7 +113,7 @@ def image(centre, order, *, study_id="study-1", confirmed=False):
                 began_at=now,
                 decided_by="system",
                 judged_at=now,
-            )  # fmt: skip
+            )
         )
         payload = {"order": order, "mo": "42001", "study_id": study_id, "study_uid": uid}
         centre.events.append(connection, NewEvent("study.matched", uid, payload))
@@ -193,7 +193,7 @@ def test_more_images_are_told_of_again(centre, receiver):
                 last_update="",
                 tags="{}",
                 read_at=centre.clock.now(),
-            )  # fmt: skip
+            )
         )
     assert centre.service.watch.step()
     assert not centre.service.watch.step()
