@@ -77,9 +77,11 @@ def region(tmp_path_factory):
 @pytest.fixture(scope="module")
 def mis(region, tmp_path_factory):
     simulated = Simulated(region, tmp_path_factory.mktemp("mis"))
-    simulated.start()
-    yield simulated
-    simulated.kill()
+    try:
+        simulated.start()
+        yield simulated
+    finally:
+        simulated.kill()
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,20 @@ answers instead of those of Orthanc's routes that would mix several МО. Domain
 import. Public names:
 
 * `allowed`: the policy;
+* `GrantBook`, `NewGrant`, `Cause`: who else than its owner may see a study;
 * `Gate`: may this HTTP request go on; `Visibility`: scoped searches; `overrides`: our answers to Orthanc's routes;
 * `Witness`, `Recorder`: what the gate decides and what our handlers answer, in the journal;
 * those of `cami.people` (`Identity`, `Role`, `Action`, `Accounts`, `Authenticator`, …), handed on.
 """
 
 from cami.access.gate import Gate
+from cami.access.gateway import Gateway, Origin, cleaned
+from cami.access.grants import Cause, GrantBook, NewGrant
+from cami.access.jobs import OwnJobs
+from cami.access.limits import Limits
 from cami.access.overrides import overrides
 from cami.access.owners import owner_label, study_owners
-from cami.access.policy import allowed
+from cami.access.policy import allowed, may_store
 from cami.access.recorder import Recorder
 from cami.access.subjects import ArchiveSubjects
 from cami.access.visibility import Visibility
@@ -50,10 +55,17 @@ __all__ = [
     "Action",
     "ArchiveSubjects",
     "Authenticator",
+    "Cause",
     "Directory",
     "Gate",
+    "Gateway",
+    "GrantBook",
     "Identity",
+    "Limits",
     "MonitorToken",
+    "NewGrant",
+    "Origin",
+    "OwnJobs",
     "Passwords",
     "Reason",
     "Recorder",
@@ -66,7 +78,9 @@ __all__ = [
     "Visibility",
     "Witness",
     "allowed",
+    "cleaned",
     "hash_password",
+    "may_store",
     "overrides",
     "owner_label",
     "study_owners",

@@ -43,6 +43,19 @@ def acceptable_headers(headers: Mapping[str, str]) -> bool:
     return not headers.get("content-type", "").strip().lower().startswith("multipart/form-data")
 
 
+def acceptable_body(method: str, headers: Mapping[str, str], largest: int) -> bool:
+    """Refuse a body that is larger than its route may have, or whose length nobody says beforehand.
+
+    Orthanc reads a body whole, into memory, before any handler sees it; the gate is asked earlier.
+    """
+    if method == "GET":
+        return "transfer-encoding" not in headers
+    if "transfer-encoding" in headers:
+        return False
+    length = headers.get("content-length", "0").strip()
+    return length.isascii() and length.isdecimal() and int(length) <= largest
+
+
 def forged(method: str, headers: Mapping[str, str]) -> bool:
     """Say whether a change may come from another site's page in the browser of somebody who is signed in (CSRF).
 

@@ -10,6 +10,10 @@ from sqlalchemy import Engine
 
 from cami.archive import Level
 from cami.delivery import (
+    WIRE_ROOT,
+    CentralKeeper,
+    CentralReadings,
+    Keeper,
     Manifests,
     ProxyReports,
     Recall,
@@ -17,12 +21,15 @@ from cami.delivery import (
     Scrub,
     TokenVerifier,
     Uploads,
+    for_proxies,
     wire_endpoints,
 )
+from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import read_public_keys
-from cami.edge import ingest, sdk
+from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
 from cami.edge.central_worklist import CentralWorklist
+from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
 from cami.edge.mis import mis_services, open_mis
 from cami.edge.server import Server, Services, gathered
@@ -49,6 +56,8 @@ from cami.routing import Shares, share_handlers
 from cami.settings import Settings
 from cami.watch import completeness_api, index_endpoints
 from cami.watch.figures import Source, of_centre
+from cami.watch.mis_figures import of_mis
+from cami.web import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +91,7 @@ class CentralServer(Server):
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
         self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
+        self.deliveries = CentralJournal(self.audit)
         self.events = EventLog(engine, self.clock)
         self.patients = Patients(engine, self.clock, self.events)
         zone = ZoneInfo(self.region.time_zone)
@@ -110,6 +120,10 @@ class CentralServer(Server):
         if level in _LEVELS:
             self.follower.note_deleted(_LEVELS[level], resource)
 
+    def keeper(self) -> Keeper:
+        """Return what stores objects that people send."""
+        return CentralKeeper(self.receiver, self.visibility)
+
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that are at their МО."""
         return BringingToCentre(
@@ -128,7 +142,7 @@ class CentralServer(Server):
 
     def figures(self) -> list[Source]:
         """Return what has come, by МО."""
-        return [of_centre(self.engine)]
+        return [of_centre(self.engine), of_mis(self.mis.messages, self.clock)]
 
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
@@ -139,13 +153,23 @@ class CentralServer(Server):
             self._retrieving(),
             self._indexing(),
             mis_services(self, self.mis),
+            self._consulting(),
             self.worklists.services(),
         )
+
+    def _consulting(self) -> Services:
+        """Let МО ask each other about studies."""
+        self.consulting, services = open_consultations(
+            self, register=self.register_of_studies, announcements=self.announcements, awaiting=self.awaiting
+        )
+        return services
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
         ingest.refuse_at_centre()
-        receiver, keeping = self._storing()
+        self.receiver, keeping = self._storing()
+        receiver = self.receiver
+        query_retrieve.at_centre(self, self.region.centre.aet)
         uploads = Uploads(self.settings.uploads, self.engine, self.clock)
         recall = Recall(self.archive, self.engine)
 
@@ -156,7 +180,9 @@ class CentralServer(Server):
         shares = Shares(self.engine, self.clock, [organization.code for organization in self.region.with_proxy])
         endpoints = wire_endpoints(
             receiver=receiver,
-            manifests=Manifests(self.archive, self.engine, receiver.contents, receiver.damage, self.clock),
+            manifests=Manifests(
+                self.archive, self.engine, receiver.contents, receiver.damage, self.clock, journal=self.deliveries
+            ),
             reports=ProxyReports(self.engine, self.clock),
             tokens=self.tokens,
             accounts=self.accounts,
@@ -164,6 +190,8 @@ class CentralServer(Server):
             recall=recall,
             others=share_handlers(shares),
         )
+        told = CentralReadings(self.engine)
+        endpoints.append(Endpoint(f"{WIRE_ROOT}/readings", for_proxies(self.tokens, {"GET": told.answer})))
         endpoints += completeness_api(self.region, self.authenticator, self.engine, self.clock)
         return gathered((endpoints, [*keeping, Worker("uploads", tidy_uploads)]), self._desk(receiver))
 
@@ -187,6 +215,7 @@ class CentralServer(Server):
             self.clock,
             require_room=self.disk.require_room,
             on_stored=contents.wake,
+            journal=self.deliveries,
         )
         scrub = Scrub(self.engine, receiver.damage, self.clock, self.region.centre.reread_mb_s * 1_000_000)
 

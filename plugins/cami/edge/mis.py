@@ -4,6 +4,10 @@ from typing import TYPE_CHECKING
 
 from cami.edge.background import Worker
 from cami.mis import MisService, warm_up
+from cami.portal.entry import Entry
+from cami.portal.launch_page import LaunchPage
+from cami.portal.mis_page import MisPage
+from cami.portal.pages import Pages
 from cami.web import Endpoint
 
 if TYPE_CHECKING:
@@ -19,7 +23,7 @@ WATCH_INTERVAL = 5.0
 
 def open_mis(server: "CentralServer") -> MisService:
     """Return the service of the centre."""
-    return MisService(
+    service = MisService(
         engine=server.engine,
         clock=server.clock,
         region=server.region,
@@ -30,6 +34,8 @@ def open_mis(server: "CentralServer") -> MisService:
         patients=server.patients,
         orders=server.orders,
     )
+    server.authenticator.guests = service.guests.identify
+    return service
 
 
 def mis_services(server: "CentralServer", service: MisService) -> tuple[list[Endpoint], list[Worker]]:
@@ -55,4 +61,10 @@ def mis_services(server: "CentralServer", service: MisService) -> tuple[list[End
     teller, sender = Worker("mis-tell", tell), Worker("mis-send", send)
     server.events.listen(teller.wake)
     workers = [Worker("mis-tidy", tidy), teller, sender, Worker("mis-watch", watch)]
-    return service.endpoints(), workers
+    settings = server.settings
+    pages = Pages(settings, server.region)
+    launch = LaunchPage(
+        pages, server.authenticator, server.visibility, service.launches, cookie_secure=settings.cookie_secure
+    )
+    exchange = MisPage(pages, service).endpoints(Entry(pages, server.authenticator, settings.role))
+    return [*service.endpoints(), *launch.endpoints(), *exchange], workers

@@ -5,13 +5,16 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from cami.access import GrantBook
 from cami.audit import AuditTrail
 from cami.clock import Clock
 from cami.events import EventLog
 from cami.mis import tidings
 from cami.mis.announcer import Announcer
 from cami.mis.face import Face
+from cami.mis.guests import Guests
 from cami.mis.intake import Intake
+from cami.mis.launch import Launches
 from cami.mis.messages import Messages
 from cami.mis.order_profile import OrderProfile
 from cami.mis.ports import NoReports, SignedReports
@@ -91,6 +94,19 @@ class MisService:
         )
         self.face = Face(tokens=self.tokens, reads=self.reads, writes=self.writes, trail=trail, clock=clock, base=base)
         codes = {oid: code for code, oid in self._oids.items()}
+        self.guests = Guests(engine, clock)
+        self.launches = Launches(
+            engine=engine,
+            clock=clock,
+            orders=orders,
+            patients=patients,
+            guests=self.guests,
+            trail=trail,
+            grants=GrantBook(clock, trail),
+            code_of=codes.get,
+            base=base,
+        )
+        self.launches.add_to(self.face)
         self.subscriptions = Subscriptions(engine, clock, codes.get, plain_http=allow_plain_http)
         self.messages = Messages(engine, clock)
         add_subscribing(self.face, self.writes, self.subscriptions, self.messages)

@@ -7,7 +7,7 @@ import hmac
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -60,6 +60,8 @@ class Authenticator:
         self._accounts = accounts
         self._sessions = sessions
         self._clock = clock
+        self.guests: Callable[[str], Identity | None] = lambda _: None
+        """Finds whose session a token is that has no account here: somebody whom the МИС has sent."""
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
@@ -79,13 +81,25 @@ class Authenticator:
             return self._by_password(*credentials)
         return self._monitor.identify(authorization) if self._monitor else None
 
+    def remembered(self, headers: Mapping[str, str]) -> Identity | None:
+        """Return who sent a request as far as that is known without hashing a password, or None."""
+        token = session_token(headers)
+        if token and (identity := self._by_token(token)) is not None:
+            return identity
+        authorization = headers.get("authorization", "")
+        credentials = _basic(authorization)
+        if credentials:
+            login, password = credentials
+            return self._recall_password(self._digest("basic", normal_login(login), password), login)
+        return self._monitor.identify(authorization) if self._monitor else None
+
     def _by_token(self, token: str) -> Identity | None:
         key = self._digest("session", token)
         known = self._recall(key)
         if known is not None and self._fresh(known):
             return known.identity
         generation = self._generation()
-        identity = self._sessions.identify(token)
+        identity = self._sessions.identify(token) or self.guests(token)
         if identity is None:
             self._forget(key)
             return None

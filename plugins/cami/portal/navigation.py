@@ -27,6 +27,7 @@ QUARANTINE = "/cami/quarantine"
 DELIVERY = "/cami/delivery"
 COMPLETENESS = "/cami/completeness"
 ROUTING = "/cami/routing"
+MIS = "/cami/mis"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
@@ -34,6 +35,7 @@ PLACES: Sequence[Place] = (
     Place(QUARANTINE, _("Карантин"), Action.QUARANTINE_READ),
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
+    Place(MIS, _("Обмен с МИС"), Action.MIS_WATCH, frozenset({"central"})),
     Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
 )
 

@@ -5,6 +5,7 @@ returns is frozen, so every part of the system (the command line, Orthanc's conf
 same registry. Passwords and keys are never in it.
 """
 
+from cami.region.consultations import ConsultationRoute, Consultations, Deadlines, span_of
 from cami.region.load import load_region
 from cami.region.model import (
     Account,
@@ -48,6 +49,9 @@ __all__ = [
     "CentreAccess",
     "CharacterSets",
     "Coercion",
+    "ConsultationRoute",
+    "Consultations",
+    "Deadlines",
     "Destination",
     "Device",
     "DeviceCoercion",
@@ -76,4 +80,5 @@ __all__ = [
     "SessionRules",
     "Workstation",
     "load_region",
+    "span_of",
 ]

@@ -23,6 +23,7 @@ def check_consistency(document: Document) -> None:
     _accounts(document)
     _provider(document)
     _destinations(document)
+    _consultations(document)
     for place, timetable in document.find("organizations", "*", "proxy", "link", "timetable"):
         _timetable(document, place, timetable)
     for place, organization in document.find("organizations", "*"):
@@ -85,6 +86,34 @@ def _terminators(document: Document) -> None:
     """Report addresses and ports that two terminators have: an МО is known at the centre by its address."""
     for field, advice in (("source", "give each МО an address of its own"), ("port", "give each МО a port of its own")):
         _unique(document, document.find("organizations", "*", "centre_dicom", field), advice)
+
+
+def _consultations(document: Document) -> None:
+    """Routes lead from МО to МО that there are, for profiles that there are; who approves is a doctor of that МО."""
+    _unique(document, document.find("consultations", "routes", "*", "name"), "give each route a name of its own")
+    _unique(document, document.find("consultations", "profiles", "*", "code"), "write another code")
+    codes = {value for _, value in document.find("organizations", "*", "code")}
+    profiles = {value for _, value in document.find("consultations", "profiles", "*", "code")}
+    for field in ("from", "to"):
+        _known(document, document.find("consultations", "routes", "*", field, "*"), codes, "МО with code")
+    _known(document, document.find("consultations", "approval", "*", "mo"), codes, "МО with code")
+    _known(document, document.find("consultations", "routes", "*", "profiles", "*"), profiles, "profile")
+    doctors = {
+        (account.get("login"), account.get("mo"))
+        for _, account in document.find("accounts", "*")
+        if isinstance(account, dict) and account.get("role") in ("clinician", "radiologist")
+    }
+    for place, approval in document.find("consultations", "approval", "*"):
+        listed = approval.get("by") if isinstance(approval, dict) else None
+        for index, login in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(login, str) and (login, approval.get("mo")) not in doctors:
+                document.report((*place, "by", index), f'"{login}" is no doctor of this МО: who approves sees patients')
+
+
+def _known(document: Document, found: Iterable[tuple[Place, Any]], known: set[Any], what: str) -> None:
+    for place, value in found:
+        if isinstance(value, str) and value not in known:
+            document.report(place, f'there is no {what} "{value}"')
 
 
 def _unique(

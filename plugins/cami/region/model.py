@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from cami.errors import NotFound
+from cami.region.consultations import Consultations
 from cami.region.nodes import CentreAccess, Device, DeviceCoercion, Entry, Node, Place, Workstation
 from cami.region.people import People, Role
 from cami.region.terms import (
@@ -306,6 +307,7 @@ class Region(Entry):
     centre: Centre
     organizations: Annotated[tuple[Organization, ...], AfterValidator(_not_empty)]
     accounts: tuple[Account, ...] = ()
+    consultations: Consultations = Consultations()
     people: People = People()
 
     def organization(self, code: str) -> Organization:

@@ -94,13 +94,13 @@ def orphan(deliver):
 
 
 @pytest.fixture
-def visibility(archive, engine):
-    return Visibility("central", "", archive, engine)
+def visibility(archive, engine, clock):
+    return Visibility("central", "", archive, engine, clock=clock)
 
 
 @pytest.fixture
-def gate(authenticator, archive, engine):
-    return Gate("central", "", authenticator, archive, engine)
+def gate(authenticator, archive, engine, clock):
+    return Gate("central", "", authenticator, archive, engine, clock=clock)
 
 
 @pytest.fixture

@@ -21,12 +21,31 @@ from cami.db.tables.completeness import (
     stored_content,
     study_completeness,
 )
+from cami.db.tables.consultations import (
+    consultation,
+    consultation_draft,
+    consultation_event,
+    consultation_file,
+    consultation_member,
+    consultation_message,
+    consultation_notice,
+    consultation_offer,
+    consultation_prepared,
+    consultation_report,
+    consultation_seen,
+    consultation_study,
+    consultation_timer,
+    diagnosis,
+)
 from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
+from cami.db.tables.dicom import refused_caller
 from cami.db.tables.errands import errand
 from cami.db.tables.events import event, event_cursor
+from cami.db.tables.grants import study_grant
 from cami.db.tables.mis import (
     mis_answer,
     mis_former_resource,
+    mis_guest,
     mis_launch,
     mis_message,
     mis_resource,
@@ -76,6 +95,7 @@ from cami.db.tables.worklist import (
     worklist_feed,
     worklist_head,
 )
+from cami.db.tables.writing import own_job, removal
 
 __all__ = [
     "accession_stamp",
@@ -92,8 +112,22 @@ __all__ = [
     "awaited_study",
     "change_cursor",
     "commitment_request",
+    "consultation",
+    "consultation_draft",
+    "consultation_event",
+    "consultation_file",
+    "consultation_member",
+    "consultation_message",
+    "consultation_notice",
+    "consultation_offer",
+    "consultation_prepared",
+    "consultation_report",
+    "consultation_seen",
+    "consultation_study",
+    "consultation_timer",
     "delivery_item",
     "delivery_study",
+    "diagnosis",
     "errand",
     "event",
     "event_cursor",
@@ -114,6 +148,7 @@ __all__ = [
     "metadata",
     "mis_answer",
     "mis_former_resource",
+    "mis_guest",
     "mis_launch",
     "mis_message",
     "mis_resource",
@@ -121,6 +156,7 @@ __all__ = [
     "mis_study",
     "mis_subscription",
     "mis_token",
+    "own_job",
     "patient",
     "patient_identifier",
     "patient_merge",
@@ -135,6 +171,8 @@ __all__ = [
     "received_instance",
     "reconciliation",
     "recovery_code",
+    "refused_caller",
+    "removal",
     "routed_study",
     "routing_version",
     "schedule",
@@ -146,6 +184,7 @@ __all__ = [
     "study",
     "study_claim",
     "study_completeness",
+    "study_grant",
     "study_match",
     "study_read",
     "study_share",
