@@ -87,7 +87,7 @@ def under_false_clock(server: Server) -> Sequence[str]:
     cami_cli.errors.Trouble
         Debian's libfaketime is not there and cannot be fetched.
     """
-    library = _library(Progress())
+    library = faketime(Progress())
     shutil.copyfile(library, server.configuration / _LIBRARY)
     set_clock(server, 0)
     environment = {
@@ -107,8 +107,14 @@ def set_clock(server: Server, seconds: int) -> None:
     part.replace(part.with_suffix(""))
 
 
-def _library(steps: Progress) -> Path:
-    """Return forky's libfaketime, fetched once: before its 0.9.12 sleeping fails in Python 3.11 and later."""
+def faketime(steps: Progress) -> Path:
+    """Return forky's libfaketime, fetched once: before its 0.9.12 sleeping fails in Python 3.11 and later.
+
+    Raises
+    ------
+    cami_cli.errors.Trouble
+        It cannot be fetched: in a network namespace of one's own there is no network.
+    """
     shelf = make_folder(runtime_folder())
     folder = shelf / "libfaketime"
     with locked_file(shelf / ".libfaketime.lock"):
