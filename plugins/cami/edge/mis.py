@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cami.edge.background import Worker
+from cami.edge.mis_reports import ConsultationReports
 from cami.mis import MisService, warm_up
 from cami.portal.entry import Entry
 from cami.portal.launch_page import LaunchPage
@@ -33,6 +34,7 @@ def open_mis(server: "CentralServer") -> MisService:
         base=server.settings.central_url,
         patients=server.patients,
         orders=server.orders,
+        reports=ConsultationReports(server.engine),
     )
     server.authenticator.guests = service.guests.identify
     return service

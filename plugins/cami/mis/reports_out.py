@@ -77,7 +77,7 @@ def report_bundle(
         "resourceType": "DiagnosticReport",
         "identifier": [{"system": terms.REPORT, "value": report.number}],
         "basedOn": [{"reference": f"ServiceRequest/{rendering.request_id(each.order.number)}"} for each in studies],
-        "status": "final" if report.version == 1 else "corrected",
+        "status": _status(report),
         "code": {"text": report.title},
         "subject": subject,
         "issued": issued,
@@ -104,6 +104,13 @@ def report_bundle(
         }
         entries.append(_post(url["proof"], proof))
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def _status(report: SignedReport) -> str:
+    """Return the status: only what the author has signed is final, as the contract demands of both sides."""
+    if not any(each.kind == "author" for each in report.signatures):
+        return "preliminary"
+    return "final" if report.version == 1 else "corrected"
 
 
 def _signature(signature: Signature, role: str, oid: str, zone: ZoneInfo) -> Json:
