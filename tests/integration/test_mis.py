@@ -16,7 +16,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE
 
 from cami_cli.mis.client import FhirClient, read_access
-from tests.live import CAMI, ROOT, LiveRegion, wait_until
+from tests.live import CAMI, ROOT, LiveRegion, cami, wait_until
 
 MO = "42001"
 
@@ -26,7 +26,7 @@ class Simulated:
 
     def __init__(self, region, folder):
         self._region = region
-        self._folder = folder
+        self._folder = Path(folder)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -193,6 +193,35 @@ def test_nothing_is_lost_when_the_centre_or_the_mis_is_killed(region, mis, clien
     assert len(ids) == len(set(ids))
     by_patient = [message["seq"] for message in mis.told() if message["body"].get("resourceType") == "Task"]
     assert by_patient == sorted(by_patient)
+
+
+def test_both_sides_pass_the_conformance_run(region, mis):
+    ours = cami("mis", "check", "--state", region.state)
+    assert "не пройдено: 0" in ours.stdout
+    secret = (mis._folder / "hook.secret").read_text().strip()
+    theirs = cami("mis", "check", "--hook", f"{mis.url}/hook", "--header", f"Authorization: Bearer {secret}")
+    assert "не пройдено: 0" in theirs.stdout
+
+
+def test_a_click_shows_these_images_and_no_others(region, mis, client):
+    order = next(each for each in mis.orders() if each["study_status"] == "available")
+    browser = requests.Session()
+    page = browser.post(f"{mis.url}/orders/{order['number']}/images", timeout=30, allow_redirects=False)
+    launch = browser.get(page.headers["Location"], timeout=30, allow_redirects=False)
+    assert launch.headers["Location"].startswith("/ohif/viewer?StudyInstanceUIDs=2.25.")
+    assert browser.get(region.central + launch.headers["Location"], timeout=30).status_code == 200
+    seen = browser.get(region.central + "/dicom-web/studies", timeout=30).json()
+    numbers = {study["0020000D"]["Value"][0] for study in seen}
+    assert order["study_uid"] in numbers
+    patients = {study["00100020"]["Value"][0] for study in seen}
+    assert patients == {order["patient"]}
+    assert browser.get(region.central + "/cami/whoami", timeout=30).json()["role"] == "guest"
+    again = requests.get(page.headers["Location"], timeout=30)
+    assert "Вернитесь в МИС" in again.text
+    lasting = browser.get(f"{region.central}/cami/s/{order['study_uid']}", timeout=30, allow_redirects=False)
+    assert lasting.headers["Location"].startswith("/ohif/viewer?")
+    stranger = requests.get(f"{region.central}/cami/s/{order['study_uid']}", timeout=30, allow_redirects=False)
+    assert stranger.headers["Location"].startswith("/cami/login?next=")
 
 
 def test_strangers_get_nothing(region):

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from cami.region import load_region
+from cami_cli.errors import Trouble
 from cami_cli.mis.book import Book
-from cami_cli.mis.client import FhirClient, read_access
+from cami_cli.mis.check import Conformance, HookConformance
+from cami_cli.mis.client import Access, FhirClient, read_access
 from cami_cli.mis.messages import Doctor
 from cami_cli.mis.pages import Pages
 from cami_cli.mis.server import Site, serve
@@ -47,6 +49,43 @@ def simulate(
     finally:
         server.server_close()
         book.close()
+
+
+@app.command()
+def check(
+    *,
+    url: Annotated[str, typer.Argument(help="FHIR base of the server; default: the region's.")] = "",
+    state: StateOption = DEFAULT_STATE,
+    region: RegistryOption = DEFAULT_REGISTRY,
+    client: Annotated[str, typer.Option("--client", help="id:secret; default: the region's.")] = "",
+    oid: Annotated[
+        str, typer.Option("--oid", help="ОИД of an МО that makes images; default: the registry's first.")
+    ] = "",
+    hook: Annotated[str, typer.Option("--hook", help="Try this receiver of a МИС instead.")] = "",
+    header: Annotated[str, typer.Option("--header", help="Header line that the receiver expects.")] = "",
+) -> None:
+    """Try an implementation of the contract and report; it gets orders of its own, of invented people."""
+    if hook:
+        findings = list(HookConformance(hook, header).run())
+    else:
+        known = load_region(region)
+        first = next(each.oid for each in known.organizations if each.proxy is not None)
+        findings = list(Conformance(_access(url.rstrip("/"), client, state), oid or first).run())
+    for finding in findings:
+        typer.echo(f"{'✓' if finding.held else '✗'} {finding.rule}{': ' + finding.said if finding.said else ''}")
+    failed = sum(not finding.held for finding in findings)
+    typer.echo(f"{len(findings)} проверок, не пройдено: {failed}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _access(url: str, client: str, state: Path) -> Access:
+    if not url:
+        return read_access(state)
+    client_id, _, secret = client.partition(":")
+    if not client_id or not secret:
+        raise Trouble("no client", "name it: --client id:secret")
+    return Access(url, url.removesuffix("/fhir") + "/oauth/token", client_id, secret)
 
 
 def _secret(path: Path) -> str:
