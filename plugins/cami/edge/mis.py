@@ -56,13 +56,18 @@ def mis_services(server: "CentralServer", service: MisService) -> tuple[list[End
     def send() -> float:
         return 0.0 if service.sender.step() else LOOK_INTERVAL
 
+    def care() -> float:
+        return 0.0 if service.care.step() else LOOK_INTERVAL
+
     def watch() -> float:
         service.watch.step()
         return WATCH_INTERVAL
 
     teller, sender = Worker("mis-tell", tell), Worker("mis-send", send)
+    carer = Worker("mis-care", care)
     server.events.listen(teller.wake)
-    workers = [Worker("mis-tidy", tidy), teller, sender, Worker("mis-watch", watch)]
+    server.events.listen(carer.wake)
+    workers = [Worker("mis-tidy", tidy), teller, sender, carer, Worker("mis-watch", watch)]
     settings = server.settings
     pages = Pages(settings, server.region)
     launch = LaunchPage(

@@ -11,6 +11,7 @@ from cami.clock import Clock
 from cami.events import EventLog
 from cami.mis import tidings
 from cami.mis.announcer import Announcer
+from cami.mis.care import CareRelations
 from cami.mis.face import Face
 from cami.mis.guests import Guests
 from cami.mis.intake import Intake
@@ -40,8 +41,7 @@ class MisService:
     def __init__(
         self, *, engine: Engine, clock: Clock, region: Region, events: EventLog, trail: AuditTrail, check: Check,
         base: str, patients: Patients, orders: Orders, reports: SignedReports | None = None, post: Post | None = None,
-        allow_plain_http: bool = False,
-    ) -> None:  # fmt: skip
+grants: GrantBook | None = None, allow_plain_http: bool = False,    ) -> None:  # fmt: skip
         """Make it.
 
         Parameters
@@ -54,6 +54,8 @@ class MisService:
             Where signed reports are found.
         post
             Sends a message; tests have their own.
+        grants
+            Gives and ends grants.
         allow_plain_http
             Whether messages may go to an address without TLS that is not this machine: where a tunnel encrypts.
         """
@@ -94,6 +96,10 @@ class MisService:
         )
         self.face = Face(tokens=self.tokens, reads=self.reads, writes=self.writes, trail=trail, clock=clock, base=base)
         codes = {oid: code for code, oid in self._oids.items()}
+        book = grants or GrantBook(clock, trail)
+        self.care = CareRelations(
+            engine=engine, clock=clock, events=events, orders=orders, patients=patients, grants=book
+        )
         self.guests = Guests(engine, clock)
         self.launches = Launches(
             engine=engine,
@@ -102,7 +108,7 @@ class MisService:
             patients=patients,
             guests=self.guests,
             trail=trail,
-            grants=GrantBook(clock, trail),
+            grants=book,
             code_of=codes.get,
             base=base,
         )
