@@ -157,38 +157,39 @@ def test_an_order_comes_back_as_images(region, mis, client):
     assert (late.status, late.codes) == (422, ["CAMI-0041"])
 
 
+@pytest.mark.timeout(300)
 def test_nothing_is_lost_when_the_centre_or_the_mis_is_killed(region, mis, client):
     """Orders while the centre is killed with -9, then the МИС away while states change, killed with -9 too."""
     known = {each["number"] for each in mis.orders()}
     accepted = []
-    for number in range(6):
-        if number == 3:
+    for number in range(4):
+        if number == 2:
             region.server("kill", "central")
             region.server("start", "central")
-        placed = mis.order(patient="3300518", reason=f"причина {number}")
+        placed = mis.order(reason=f"причина {number}")
         assert placed["status"] == 200
         accepted.append(placed)
     orders = [each for each in mis.orders() if each["number"] not in known]
-    assert len({each["accession"] for each in orders}) == len(orders) == 6
+    assert len({each["accession"] for each in orders}) == len(orders) == 4
     found = client.call("GET", "/Task", query={"_count": "200"}).body["entry"]
     assert {each["task"] for each in orders} <= {entry["resource"]["id"] for entry in found}
 
     mis.kill()
-    for order in orders[:3]:
+    for order in orders[:2]:
         store(region, image(order))
-    region.settle(MO, 5)
+    region.settle(MO, 4)
     region.server("kill", "central")
     region.server("start", "central")
     mis.start()
-    for order in orders[:3]:
+    for order in orders[:2]:
         wait_until(
             "told of the images",
             lambda order=order: heard(mis, "ImagingStudy", f"ServiceRequest/{order['request']}'"),
             90,
         )
-    wait_until("all three are completed", lambda: [
-        each["status"] for each in mis.orders() if each["number"] in {order["number"] for order in orders[:3]}
-    ] == ["completed"] * 3, 60)  # fmt: skip
+    wait_until("both are completed", lambda: [
+        each["status"] for each in mis.orders() if each["number"] in {order["number"] for order in orders[:2]}
+    ] == ["completed"] * 2, 60)  # fmt: skip
     ids = [message["event_id"] for message in mis.told()]
     assert len(ids) == len(set(ids))
     by_patient = [message["seq"] for message in mis.told() if message["body"].get("resourceType") == "Task"]

@@ -143,6 +143,10 @@ grants: GrantBook | None = None, allow_plain_http: bool = False,    ) -> None:  
         """Return the ОИД of an МО; its code if the registry does not know it (any more)."""
         return self._oids.get(mo, mo)
 
+    def _alive(self, client: str) -> None:
+        """Try a МИС at once that was silent and now asks for a token."""
+        self.subscriptions.wake(client=client)
+
     def endpoints(self) -> list[Endpoint]:
         """Return what has to be registered."""
-        return [token_endpoint(self.tokens, self._check), self.face.endpoint()]
+        return [token_endpoint(self.tokens, self._check, self._alive), self.face.endpoint()]

@@ -142,10 +142,15 @@ class Subscriptions:
         values = {"failures": 0, "reason": "", "rests_until": None, "succeeded_at": self._clock.now()}
         connection.execute(update(table).where(table.c.id == id_).values(**values))
 
-    def wake(self, id_: str | None = None) -> None:
-        """End the rest of a receiver, or of all: somebody wants it to be tried now."""
+    def wake(self, id_: str | None = None, client: str | None = None) -> None:
+        """End the rest of a receiver, of those of a client, or of all: it is worth trying now."""
         table = mis_subscription
-        chosen = [table.c.id == id_] if id_ else []
+        chosen = [table.c.rests_until.is_not(None)]
+        chosen += [table.c.id == id_] if id_ else []
+        chosen += [table.c.client == client] if client else []
+        with self._reader.connect() as connection:
+            if connection.scalar(select(table.c.id).where(*chosen).limit(1)) is None:
+                return
         with self._engine.begin() as connection:
             connection.execute(update(table).where(*chosen).values(rests_until=None))
 

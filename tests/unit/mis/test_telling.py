@@ -19,7 +19,8 @@ from cami.mis.ports import Signature, SignedReport
 from cami.mis.sender import Sender, Sent
 from cami.mis.tidings import StudyWatch
 from cami.mis.validation import model
-from tests.unit.mis.conftest import PATIENT, Client, bundle, make
+from cami.web import Request
+from tests.unit.mis.conftest import PATIENT, SECRET, Client, bundle, make
 
 
 class Receiver:
@@ -468,3 +469,19 @@ TestOutgoing.settings = settings(max_examples=10, stateful_step_count=25, deadli
 
 def test_watch_costs_nothing_without_studies(centre):
     assert not StudyWatch(centre.engine, centre.clock, centre.events).step()
+
+
+def test_a_mis_that_asks_for_a_token_is_tried_at_once(centre, receiver):
+    subscribe(centre.client, "Task?")
+    centre.client.call("POST", "", bundle())
+    do(centre, "started", 1)
+    receiver.status = 0
+    tell(centre)
+    receiver.status = 200
+    tell(centre)
+    assert receiver.got == []
+    token = next(each for each in centre.service.endpoints() if each.pattern == "/cami/oauth/token")
+    form = f"grant_type=client_credentials&client_id=kuzdrav&client_secret={SECRET}".encode()
+    assert token.handler(Request("POST", "/cami/oauth/token", {}, {}, form)).status == 200
+    tell(centre)
+    assert len(receiver.got) == 1
