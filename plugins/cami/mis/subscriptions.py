@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy import Connection, Engine, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, or_, select, update
 
 from cami.clock import REGION_ZONE, Clock, iso
 from cami.db import reading
@@ -145,7 +145,7 @@ class Subscriptions:
     def wake(self, id_: str | None = None, client: str | None = None) -> None:
         """End the rest of a receiver, of those of a client, or of all: it is worth trying now."""
         table = mis_subscription
-        chosen = [table.c.rests_until.is_not(None)]
+        chosen: list[ColumnElement[bool]] = [table.c.rests_until.is_not(None)]
         chosen += [table.c.id == id_] if id_ else []
         chosen += [table.c.client == client] if client else []
         with self._reader.connect() as connection:
