@@ -8,7 +8,7 @@ import typer
 
 from cami import __version__
 from cami.errors import CamiError
-from cami_cli import delivery_commands, index_commands, region_commands, routing_commands
+from cami_cli import audit_commands, delivery_commands, index_commands, key_commands, region_commands, routing_commands
 from cami_cli.errors import Trouble
 from cami_cli.mis import commands as mis_commands
 from cami_cli.options import DEFAULT_REGISTRY, DEFAULT_STATE, RegistryOption, RuntimeOption, StateOption, SuiteOption
@@ -24,8 +24,10 @@ app = typer.Typer(
     help="ЦАМИ: the central archive of medical images. Prepares Orthanc, runs regions, sends and demonstrates.",
 )
 app.add_typer(region_commands.app, name="region")
+app.add_typer(audit_commands.app, name="audit")
 app.add_typer(delivery_commands.app, name="delivery")
 app.add_typer(index_commands.app, name="index")
+app.add_typer(key_commands.app, name="key")
 app.add_typer(routing_commands.app, name="routing")
 app.add_typer(mis_commands.app, name="mis")
 config_app = typer.Typer(no_args_is_help=True, help="The registry of a region.")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from cami.archive import Level
+from cami.audit.gathering import Gathering
 from cami.delivery import (
     WIRE_ROOT,
     CentralKeeper,
@@ -25,7 +26,7 @@ from cami.delivery import (
     wire_endpoints,
 )
 from cami.delivery.journal import CentralJournal
-from cami.delivery.tokens import read_public_keys
+from cami.delivery.tokens import Keys
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
 from cami.edge.central_worklist import CentralWorklist
@@ -90,7 +91,7 @@ class CentralServer(Server):
 
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
-        self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
+        self.tokens = TokenVerifier(Keys(settings.keys), self.clock)
         self.deliveries = CentralJournal(self.audit)
         self.events = EventLog(engine, self.clock)
         self.patients = Patients(engine, self.clock, self.events)
@@ -155,6 +156,7 @@ class CentralServer(Server):
             mis_services(self, self.mis),
             self._consulting(),
             self.worklists.services(),
+            self._journal(),
         )
 
     def _consulting(self) -> Services:
@@ -188,7 +190,7 @@ class CentralServer(Server):
             accounts=self.accounts,
             uploads=uploads,
             recall=recall,
-            others=share_handlers(shares),
+            others={**share_handlers(shares), **Gathering(self.engine, self.clock, self.audit).handlers()},
         )
         told = CentralReadings(self.engine)
         endpoints.append(Endpoint(f"{WIRE_ROOT}/readings", for_proxies(self.tokens, {"GET": told.answer})))
@@ -270,6 +272,10 @@ class CentralServer(Server):
         shelves = Shelves(self.archive, self.engine)
         endpoints += retrieval_wire_endpoints(self.tokens, self.announcements, shelves)
         return endpoints, [Worker("awaiting", look), opener]
+
+    def _journal(self) -> Services:
+        """Send the journals of all servers to the collector of the security department."""
+        return [], self.journal.to_collector()
 
     def _opened(self, opening: Opening) -> None:
         self.requests.opened(opening.identity, opening.study_uid)

@@ -28,6 +28,11 @@ DELIVERY = "/cami/delivery"
 COMPLETENESS = "/cami/completeness"
 ROUTING = "/cami/routing"
 MIS = "/cami/mis"
+PEOPLE = "/cami/people"
+#: Not among the places: one's own name leads there.
+ACCOUNT = "/cami/account"
+JOURNAL = "/cami/journal"
+ACCESSES = "/cami/who"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
@@ -37,6 +42,9 @@ PLACES: Sequence[Place] = (
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
     Place(MIS, _("Обмен с МИС"), Action.MIS_WATCH, frozenset({"central"})),
     Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
+    Place(PEOPLE, _("Сотрудники"), Action.PEOPLE_MANAGE, frozenset({"central"})),
+    Place(JOURNAL, _("Журнал"), Action.JOURNAL_READ, frozenset({"central"})),
+    Place(ACCESSES, _("Кто смотрел"), Action.ACCESSES_READ, frozenset({"central"})),
 )
 
 
