@@ -67,8 +67,10 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.ROUTING_CHANGE: _AT_PROXY,
         Action.ROUTING_READ: _AT_PROXY,
     },
+    Role.GUEST: {Action.STUDIES_READ: _AT_CENTRE},
     Role.MONITOR: {Action.METRICS_READ: _EVERYWHERE},
     Role.OPERATOR: {
+        Action.MIS_WATCH: _AT_CENTRE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
         Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
@@ -94,6 +96,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.STUDIES_STORE: _EVERYWHERE,
     },
     Role.REGION_ADMIN: {
+        Action.MIS_WATCH: _AT_CENTRE,
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
         Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,

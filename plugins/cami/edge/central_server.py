@@ -35,7 +35,7 @@ from cami.edge.central_sharing import open_sharing
 from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
-from cami.edge.mis import open_mis
+from cami.edge.mis import mis_services, open_mis
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
@@ -64,6 +64,7 @@ from cami.settings import Settings
 from cami.sharing import GuestList, guest_wire_endpoints
 from cami.watch import completeness_api, index_endpoints
 from cami.watch.figures import Source, of_centre
+from cami.watch.mis_figures import of_mis
 from cami.web import Endpoint
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class CentralServer(Server):
         zone = ZoneInfo(self.region.time_zone)
         self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
         self.worklists = CentralWorklist(self)
+        self.mis = open_mis(self)
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.grants = GrantBook(self.clock, self.audit)
@@ -154,7 +156,7 @@ class CentralServer(Server):
 
     def figures(self) -> list[Source]:
         """Return what has come, by МО."""
-        return [of_centre(self.engine)]
+        return [of_centre(self.engine), of_mis(self.mis.messages, self.clock)]
 
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
@@ -166,8 +168,8 @@ class CentralServer(Server):
             self._indexing(),
             self._journal(),
             self._removing(),
+            mis_services(self, self.mis),
             self._consulting(),
-            open_mis(self, self.events),
             self.worklists.services(),
             self._journal(),
             open_sharing(self, self.grants, self.errands),

@@ -145,6 +145,7 @@ def test_every_template_is_rendered_by_these_tests():
     known |= {"emergency.html", "emergency_opened.html", "emergency_too_often.html"}
     known |= {"nodes.html"}  # in test_nodes_page.py
     known |= {"delivery.html", "completeness.html"}  # in test_delivery_page, which fills them with a real delivery
+    known |= {"mis.html", "launch_over.html"}  # tests/unit/portal/test_mis_page.py
     assert {path.name for path in rendered.iterdir()} == known | PEOPLE_TEMPLATES
 
 
