@@ -36,6 +36,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_SCHEDULE: _AT_PROXY,
         Action.ROUTING_CHANGE: _AT_PROXY,
         Action.ROUTING_READ: _AT_PROXY,
+        Action.WORKLIST_READ: _AT_PROXY,
     },
     Role.MONITOR: {Action.METRICS_READ: _EVERYWHERE},
     Role.OPERATOR: {
@@ -51,6 +52,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
+        Action.WORKLIST_READ: _AT_PROXY,
     },
     Role.REGION_ADMIN: {
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
@@ -61,6 +63,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
+        Action.WORKLIST_READ: _AT_PROXY,
     },
     Role.TECHNOLOGIST: {
         Action.COMPLETENESS_READ: _AT_PROXY,
@@ -74,6 +77,9 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.DELIVERY_RESEND: _AT_PROXY,
         Action.ROUTING_READ: _AT_PROXY,
         Action.STUDIES_READ: _EVERYWHERE,
+        Action.MATCHING_DECIDE: _AT_CENTRE,
+        Action.WORKLIST_READ: _AT_PROXY,
+        Action.WORKLIST_WRITE: _AT_PROXY,
     },
 }
 

@@ -117,6 +117,7 @@ class ProxyServer(Server):
             wake_senders=self.wake_senders,
         )
         self.worklist = ProxyWorklist(self)
+        self.worklist_desk = self.worklist.desk
 
     def disk_rules(self) -> Disk:
         """Return what the registry says of this proxy's volume."""

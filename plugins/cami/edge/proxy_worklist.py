@@ -9,7 +9,7 @@ from cami.edge.background import Worker
 from cami.edge.server import Services
 from cami.edge.worklist import answer_worklists
 from cami.retrieval.columns import Described
-from cami.worklist import Arrivals, Entries, Entry, Finding, ManualOrders, Pulling
+from cami.worklist import Arrivals, Entries, Entry, Finding, Listing, ManualOrders, Pulling, WorklistDesk
 
 if TYPE_CHECKING:
     from cami.edge.proxy_server import ProxyServer
@@ -34,6 +34,8 @@ class ProxyWorklist:
         self.entries = Entries(server.engine, server.clock, self._zone)
         self.pulling = Pulling(server.link, self.entries, self._expected)
         self.manual = ManualOrders(mo, self.entries, server.link, server.clock, self._zone)
+        listing = Listing(self.entries, server.clock, self._zone)
+        self.desk = WorklistDesk(listing, self.entries, self.manual, self.devices)
         quiet = timedelta(minutes=self._rules.quiet_minutes)
         self._arrivals = Arrivals(server.engine, server.clock, self.entries, quiet)
 

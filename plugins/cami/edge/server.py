@@ -14,6 +14,7 @@ from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.index import StudyIndex
+from cami.matching import MatchingDesk
 from cami.portal import Bringing, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.region import Disk, load_region
@@ -22,6 +23,7 @@ from cami.settings import Settings
 from cami.watch import Transfer, watch_endpoints
 from cami.watch.figures import Source, of_disk
 from cami.web import Endpoint
+from cami.worklist import WorklistDesk
 
 #: Seconds between two writings of what was opened.
 READINGS_INTERVAL = 10.0
@@ -54,6 +56,10 @@ class Server(ABC):
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.routing: RoutingService | None = None
         """What people see of routing and do with it; at a proxy only."""
+        self.worklist_desk: WorklistDesk | None = None
+        """Who is to be examined; at a proxy only."""
+        self.matching: MatchingDesk | None = None
+        """Which study belongs to which order; at the centre only."""
         self.readings = Readings(self.archive, engine, self.clock)
         self.desk: QuarantineDesk | None = None
         """Made by the services of the role."""
@@ -105,6 +111,8 @@ class Server(ABC):
             transfer=self.transfer,
             controls=self.controls,
             routing=self.routing,
+            worklist=self.worklist_desk,
+            matching=self.matching,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)

@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from cami.access import Sessions, SignIn
 from cami.delivery import Controls
+from cami.matching import MatchingDesk
 from cami.portal import local_path, static_files
 from cami.portal.archive_page import ArchivePage
 from cami.portal.bringing import Bringing
@@ -13,6 +14,7 @@ from cami.portal.completeness_page import CompletenessPage
 from cami.portal.completeness_report import report_of
 from cami.portal.delivery_page import DeliveryPage
 from cami.portal.entry import Entry
+from cami.portal.matching_page import MatchingPage
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import Identifier, StudyFinder
 from cami.portal.quarantine_page import QuarantinePage
@@ -21,12 +23,14 @@ from cami.portal.sign_in import SignInPages
 from cami.portal.study_progress import RecordedProgress
 from cami.portal.texts import language_cookie, language_of
 from cami.portal.viewer import Viewer
+from cami.portal.worklist_page import WorklistPage
 from cami.quarantine import QuarantineDesk
 from cami.region import Region
 from cami.routing import RoutingService
 from cami.settings import Settings
 from cami.watch import Transfer
 from cami.web import Endpoint, Request, Response, redirect
+from cami.worklist import WorklistDesk
 
 
 def portal_endpoints(
@@ -43,11 +47,14 @@ def portal_endpoints(
     transfer: Transfer | None = None,
     controls: Controls | None = None,
     routing: RoutingService | None = None,
+    worklist: WorklistDesk | None = None,
+    matching: MatchingDesk | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
-    Pages about sending need `transfer`, `controls` and `routing`, which proxies have. The last one takes no path
-    of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
+    Pages about sending need `transfer`, `controls` and `routing`, which proxies have, as they have a `worklist`;
+    `matching` is the centre's. The last endpoint takes no path of the interfaces for machines (``/cami/api``,
+    ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
     """
     pages = Pages(settings, region)
     archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), bringing, settings.role)
@@ -63,6 +70,10 @@ def portal_endpoints(
         ).endpoints(entry)
     if routing is not None:
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
+    if worklist is not None:
+        reports += WorklistPage(pages, worklist, settings.mo).endpoints(entry)
+    if matching is not None:
+        reports += MatchingPage(pages, matching, _devices(region)).endpoints(entry)
     return [
         *SignInPages(pages, authenticator, sign_in, sessions, cookie_secure=settings.cookie_secure).endpoints(),
         static_files.ENDPOINT,

@@ -154,6 +154,13 @@ class Entries:
             row = connection.execute(select(worklist_entry).where(_row.number == number)).first()
         return None if row is None else listed(row)
 
+    def issuers(self) -> list[str]:
+        """Return whose numbers patients have here: the МИС's systems, those of the newest entries first."""
+        query = select(_row.content).where(_row.manual.is_(False)).order_by(_row.changed_at.desc()).limit(200)
+        with self._reader.connect() as connection:
+            found = [json.loads(content).get("issuer", "") for content in connection.scalars(query)]
+        return [issuer for issuer in dict.fromkeys(found) if issuer.startswith("urn:oid:")]
+
     def has_accession(self, accession: str) -> bool:
         """Say whether an accession number is taken here."""
         with self._reader.connect() as connection:

@@ -76,7 +76,7 @@ class Archive(Centre):
                         name_id=name.inserted_primary_key[0],
                         tags=tags,
                         read_at=now,
-                    )  # fmt: skip
+                    )
                 )
 
     def more(self, study_id):
