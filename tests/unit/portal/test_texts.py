@@ -135,6 +135,7 @@ def test_every_template_is_rendered_by_these_tests():
         "quarantine_decided.html",
     }  # tests/unit/portal/test_quarantine_page.py
     known |= {"delivery.html", "completeness.html"}  # in test_delivery_page, which fills them with a real delivery
+    known |= {"worklist.html", "worklist_new.html", "matching.html", "matching_study.html"}  # in test_worklist_pages
     assert {path.name for path in rendered.iterdir()} == known
 
 
