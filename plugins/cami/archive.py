@@ -64,6 +64,12 @@ class ObjectIdentity:
     sop_uid: str
     modality: str
     study_description: str
+    sop_class: str = ""
+
+    @property
+    def series_id(self) -> str:
+        """The Orthanc identifier that its series has or would have."""
+        return orthanc_id(self.patient_id, self.study_uid, self.series_uid)
 
     @property
     def study_id(self) -> str:
@@ -218,6 +224,16 @@ class Archive(Protocol):
         """
         ...
 
+    def post(self, uri: str, body: Mapping[str, Any]) -> Any:
+        """POST JSON to a core route and parse its JSON answer.
+
+        Raises
+        ------
+        cami.errors.NotFound, cami.errors.Invalid, cami.errors.Transient
+            As the core answered.
+        """
+        ...
+
     def instances_of(self, study_id: str) -> Sequence[str]:
         """List the instance ids of a study; empty when there is no such study."""
         ...
@@ -227,7 +243,23 @@ class Archive(Protocol):
         ...
 
     def put_label(self, study_id: str, label: str) -> None:
-        """Put a label on a study."""
+        """Put a label on a study.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            There is no such study.
+        """
+        ...
+
+    def drop_label(self, study_id: str, label: str) -> None:
+        """Take a label off a study; one that is not there is fine.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            There is no such study.
+        """
         ...
 
     def put_metadata(self, study_id: str, name: str, value: str) -> None:

@@ -43,7 +43,10 @@ class Request:
         ValueError
             The body is not UTF-8 JSON.
         """
-        return json.loads(self.body.decode("utf-8"))
+        try:
+            return json.loads(self.body.decode("utf-8"))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 @dataclass(slots=True)
@@ -55,6 +58,29 @@ class Response:
     content_type: str = "text/plain; charset=utf-8"
     headers: list[tuple[str, str]] = field(default_factory=list)
     """Further headers, ``Set-Cookie`` any number of times."""
+    studies: tuple[str, ...] = ()
+    """For the journal: Study Instance UIDs of what is shown or was changed, where the request does not name them."""
+    refused: bool = False
+    """For the journal: the caller may not have it, though the status is 200, as pages' always is."""
+
+
+#: Where a request came from, as `cami.edge` has seen it: it puts this header on every request, over what the client
+#: may have sent under that name.
+SOURCE_HEADER = "x-cami-source"
+
+
+def source_of(headers: Mapping[str, str]) -> str:
+    """Return the network address that a request came from, or nothing if it is not known."""
+    return headers.get(SOURCE_HEADER, "")
+
+
+#: The SHA-256 of the client's TLS certificate, in hex, that the trusted gateway has checked; put there likewise.
+CERTIFICATE_HEADER = "x-cami-certificate"
+
+
+def certificate_of(headers: Mapping[str, str]) -> str:
+    """Return the fingerprint of the client's certificate, or nothing if it has shown none."""
+    return headers.get(CERTIFICATE_HEADER, "")
 
 
 Handler = Callable[[Request], Response]
@@ -68,6 +94,10 @@ class Endpoint:
     """Regular expression that the whole path must match."""
     handler: Handler
     """Answers every method of that path; it checks by itself who asks."""
+    methods: tuple[str, ...] = ()
+    """Those that it answers, for the description of the interface; the handler refuses the others."""
+    summary: str = ""
+    """In a few words, for the description of the interface."""
 
 
 def answer_json(value: Any, status: int = 200) -> Response:

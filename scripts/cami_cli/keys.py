@@ -76,7 +76,7 @@ def ensure_passwords(region: Region, kept: Mapping[str, str]) -> dict[str, str]:
 
 def write_accounts(file: Path, region: Region, passwords: Mapping[str, str]) -> None:
     """Write ``accounts.json`` for the centre: hashes, never passwords. A hash that is there stays."""
-    from cami.access.passwords import hash_password  # noqa: PLC0415 - brings the database library with it
+    from cami.people.passwords import hash_password  # noqa: PLC0415 - brings the database library with it
 
     hashes: dict[str, str] = {}
     if file.exists():

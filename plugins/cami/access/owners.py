@@ -1,21 +1,24 @@
 """Whose a study is, and so who may see it: the table ``study`` at the centre, the whole archive at a proxy.
 
-The label ``mo-<code>`` on a study only mirrors ownership, so that the core can filter; it is never the truth here.
-Grants (consultations, orders, break-glass) will widen `CentralOwners`, and nothing else.
+Who else sees it follows from grants (`cami.access.granted`), decided at the moment of asking. The labels ``mo-<code>``
+and ``grant-<number>`` on a study only mirror both, so that the core can filter; they are never the truth here.
 """
 
 from collections.abc import Collection, Iterable, Iterator
 from enum import Enum, auto
+from operator import itemgetter
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, Engine, select, true
+from sqlalchemy import ColumnElement, Engine, case, literal, select, true, tuple_
 
-from cami.access.identity import Identity
+from cami.access.granted import Received, given_to, in_force
 from cami.access.policy import allowed
-from cami.access.roles import Action
+from cami.clock import Clock
 from cami.db import reading
-from cami.db.tables import study
+from cami.db.tables import study, study_grant
 from cami.index import Scope
+from cami.people.identity import Identity
+from cami.people.roles import Action
 from cami.settings import Role as ServerRole
 
 _CHUNK = 500
@@ -26,7 +29,7 @@ class Reach(Enum):
 
     NOTHING = auto()
     OWN = auto()
-    """Studies of the own МО, among those of others."""
+    """Studies of the own МО and what is granted, among those of others."""
     ARCHIVE = auto()
     """All studies, since all are of the own МО: people at their proxy."""
     TECHNICAL = auto()
@@ -52,6 +55,10 @@ class StudyOwners(Protocol):
         """Return what somebody with the reach OWN searches in the study index."""
         ...
 
+    def owner(self, study_id: str) -> str:
+        """Return the code of the МО that owns a study, whoever asks; empty if nobody does."""
+        ...
+
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:
         """Return the ids of the studies that somebody with the reach OWN sees, newest first.
 
@@ -68,49 +75,68 @@ def owner_label(mo: str) -> str:
     return f"mo-{mo}"
 
 
-def _reach(identity: Identity | None, server_role: ServerRole, own: Reach) -> Reach:
+def grant_label(number: int) -> str:
+    """Return the label that mirrors a grant on a study."""
+    return f"grant-{number}"
+
+
+def _reach(identity: Identity | None, server_role: ServerRole, some: Reach) -> Reach:
     if identity is None or not allowed(identity.role, Action.STUDIES_READ, server_role):
         return Reach.NOTHING
-    if allowed(identity.role, Action.ARCHIVE_INSPECT, server_role):
-        return Reach.TECHNICAL
-    return own if identity.mo else Reach.NOTHING
+    return Reach.TECHNICAL if allowed(identity.role, Action.ARCHIVE_INSPECT, server_role) else some
 
 
 class CentralOwners:
-    """The centre: studies of many МО, each with its owner in the table ``study``."""
+    """The centre: studies of many МО, each with its owner in the table ``study``, some granted to others."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reader = reading(engine)
+        self._clock = clock
 
     def reach(self, identity: Identity | None) -> Reach:
         """Return how far somebody sees at all."""
         return _reach(identity, "central", Reach.OWN)
 
     def labels(self, identity: Identity) -> list[str]:
-        """Return the label of the own МО."""
-        return [owner_label(identity.mo)] if self.reach(identity) is Reach.OWN else []
+        """Return the label of the own МО, and those of what is granted."""
+        if self.reach(identity) is not Reach.OWN:
+            return []
+        own, received = _own(identity), self._received(identity)
+        query = select(study_grant.c.number).where(given_to(received.mo, received.login), in_force(received.at))
+        with self._reader.connect() as connection:
+            granted = [grant_label(number) for number in connection.scalars(query.order_by(study_grant.c.number))]
+        return [owner_label(own), *granted] if own else granted
 
     def visible(self, identity: Identity, study_ids: Collection[str]) -> frozenset[str]:
-        """Return those of `study_ids` that the own МО owns, by the table."""
+        """Return those of `study_ids` that the own МО owns or that are granted, by the tables."""
         reach = self.reach(identity)
         if reach is Reach.NOTHING or not study_ids:
             return frozenset()
         if reach is Reach.TECHNICAL:
             return frozenset(study_ids)
-        # By the ids alone: given the owner too, SQLite would go through all of the МО's studies.
+        # By the ids alone: given the owner too, SQLite would go through all of the МО's studies. Of another's study
+        # as much is asked whether it is granted or not.
+        seen = case((study.c.owner == _own(identity), literal(1)), (self._granted(identity), literal(1)), else_=0)
         found: set[str] = set()
         with self._reader.connect() as connection:
             for ids in _chunks(study_ids):
-                rows = connection.execute(select(study.c.study_id, study.c.owner).where(study.c.study_id.in_(ids)))
-                found.update(row.study_id for row in rows if row.owner == identity.mo)
+                query = select(study.c.study_id, seen.label("seen")).where(study.c.study_id.in_(ids))
+                found.update(row.study_id for row in connection.execute(query) if row.seen)
         return frozenset(found)
 
     def scope(self, identity: Identity) -> Scope:
-        """Return the own МО."""
-        return Scope(identity.mo if self.reach(identity) is Reach.OWN else "")
+        """Return the own МО, and what is granted."""
+        if self.reach(identity) is not Reach.OWN:
+            return Scope("")
+        return Scope(_own(identity), self._received(identity))
+
+    def owner(self, study_id: str) -> str:
+        """Return the code of the МО that owns a study, by the table."""
+        with self._reader.connect() as connection:
+            return connection.scalar(select(study.c.owner).where(study.c.study_id == study_id)) or ""
 
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:
-        """Return the ids of the own МО's studies, newest first."""
+        """Return the ids of the own МО's studies and of what is granted, newest first."""
         if self.reach(identity) is not Reach.OWN:
             return []
         if study_uids is None:
@@ -118,13 +144,29 @@ class CentralOwners:
         return [key for uids in _chunks(study_uids) for key in self._ids(identity, study.c.study_uid.in_(uids))]
 
     def _ids(self, identity: Identity, condition: ColumnElement[bool]) -> list[str]:
-        query = (
-            select(study.c.study_id)
-            .where(study.c.owner == identity.mo, condition)
-            .order_by(study.c.claimed_at.desc(), study.c.study_id)
-        )
+        received = self._received(identity)
+        query = select(study.c.study_id, study.c.claimed_at).where(condition)
+        own = query.where(study.c.owner == _own(identity))
         with self._reader.connect() as connection:
-            return list(connection.scalars(query))
+            found = {row.study_id: row.claimed_at for row in connection.execute(own)}
+            givers = {row.owner for row in connection.execute(received.givers(1))} - {_own(identity)}
+            for owners in _chunks(givers):
+                names = tuple_(study.c.owner, study.c.study_uid)
+                granted = query.where(names.in_(received.studies(owners)))
+                found |= {row.study_id: row.claimed_at for row in connection.execute(granted)}
+        by_id = sorted(found.items())
+        return [study_id for study_id, _ in sorted(by_id, key=itemgetter(1), reverse=True)]
+
+    def _received(self, identity: Identity) -> Received:
+        return Received(identity.mo, identity.login, self._clock.now())
+
+    def _granted(self, identity: Identity) -> ColumnElement[bool]:
+        return self._received(identity).holds(study.c.owner, study.c.study_uid)
+
+
+def _own(identity: Identity) -> str:
+    """Return the МО whose studies somebody sees without a grant; empty for none, as for a consultant."""
+    return identity.mo if allowed(identity.role, Action.STUDIES_OWN, "central") else ""
 
 
 class ProxyOwners:
@@ -152,14 +194,18 @@ class ProxyOwners:
         """Return nothing: a proxy has no index."""
         return Scope("")
 
+    def owner(self, study_id: str) -> str:  # noqa: ARG002
+        """Return the МО of this proxy."""
+        return self._mo
+
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:  # noqa: ARG002
         """Return nothing: nobody's reach is OWN here."""
         return []
 
 
-def study_owners(server_role: ServerRole, mo: str, engine: Engine) -> StudyOwners:
+def study_owners(server_role: ServerRole, mo: str, engine: Engine, clock: Clock) -> StudyOwners:
     """Return the owners of a server of that kind; `mo` is the proxy's."""
-    return CentralOwners(engine) if server_role == "central" else ProxyOwners(mo)
+    return CentralOwners(engine, clock) if server_role == "central" else ProxyOwners(mo)
 
 
 def _chunks(values: Collection[str]) -> Iterator[list[str]]:

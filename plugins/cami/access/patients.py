@@ -7,10 +7,10 @@ of all МО (reference/orthanc.md §2.3). Explorer cannot show a study without i
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cami.access.identity import Identity
 from cami.access.listing import formats, paging
 from cami.access.visibility import Visibility
 from cami.errors import NotFound
+from cami.people.identity import Identity
 
 _PAGE = 500
 

@@ -3,9 +3,9 @@
 import threading
 from collections import OrderedDict
 
-from cami.access.identity import Identity
 from cami.access.owners import Reach, StudyOwners
 from cami.archive import Archive, Level
+from cami.people.identity import Identity
 
 _REMEMBERED = 20_000
 

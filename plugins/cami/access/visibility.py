@@ -9,17 +9,20 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from cami.access.identity import Identity
 from cami.access.indexed import Indexed
 from cami.access.owners import Reach, study_owners
 from cami.access.question import CORE_LEVELS, Question
 from cami.access.redaction import redact
 from cami.access.sight import Sight
 from cami.archive import Archive, Level
+from cami.clock import Clock, SystemClock
 from cami.errors import NotFound
-from cami.index import StudyIndex, tag_name
+from cami.index import StudyIndex, Totals, tag_name
+from cami.people.identity import Identity
 from cami.settings import Role as ServerRole
 
+#: Instances that one answer holds at most, where it names no study: who wants more asks for the next page.
+MOST_INSTANCES = 10_000
 #: Tags that the core keeps with the study: with them, a question about series is first asked of studies.
 _STUDY_TAGS = frozenset(
     {
@@ -38,17 +41,26 @@ _STUDY_TAGS = frozenset(
         "StudyTime", "00080030",
     }
 )  # fmt: skip
+#: Labels in one question to the core.
+_LABELS = 500
 
 
 class Visibility:
     """Searches the archive for a person. Thread-safe."""
 
     def __init__(
-        self, role: ServerRole, mo: str, archive: Archive, engine: Engine, index: StudyIndex | None = None
+        self,
+        role: ServerRole,
+        mo: str,
+        archive: Archive,
+        engine: Engine,
+        index: StudyIndex | None = None,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         """Make it; `index` answers for tenants what it can, at the centre."""
         self._archive = archive
-        self._owners = study_owners(role, mo, engine)
+        self._owners = study_owners(role, mo, engine, clock or SystemClock())
         self.sight = Sight(self._owners, archive)
         self._indexed = Indexed(index, self._owners, archive) if index else None
 
@@ -91,6 +103,17 @@ class Visibility:
                 return counted
         return len(self.find(identity, only_ids))
 
+    def totals(self, identity: Identity) -> Totals | None:
+        """Count all that somebody sees; None where the core's own counts are his."""
+        if self._owners.reach(identity) is not Reach.OWN:
+            return None
+        counted = self._indexed.totals(identity) if self._indexed else None
+        if counted is not None:
+            return counted
+        levels = ("Study", "Series", "Instance")
+        studies, series, instances = (self.count(identity, {"Level": level, "Query": {}}) for level in levels)
+        return Totals(0, studies, series, instances)
+
     def newest(self, identity: Identity, words: str, days: str, limit: int) -> list[Any] | None:
         """Return the main tags of the newest visible studies; None if all have to be looked through (`find`).
 
@@ -126,15 +149,50 @@ class Visibility:
             return found
         if question.level == "studies":
             return self._find_studies(identity, question)
+        if question.level == "instances" and self._indexed and not _names_something(question):
+            series = self._indexed.series(identity, question)
+            if series is not None:
+                return self._find_in(series, question)
         return self._find_below(identity, question)
 
+    def _find_in(self, series: Iterable[tuple[str, int]], question: Question) -> list[Any]:
+        """Find instances series by series, passing over without a question those that are before the page."""
+        left = min(question.limit or MOST_INSTANCES, MOST_INSTANCES)
+        since = question.since
+        found: list[Any] = []
+        for series_id, instances in series:
+            if since >= instances:
+                since -= instances
+                continue
+            body = question.to_core(ParentSeries=series_id, Since=since, Limit=left - len(found))
+            found.extend(self._archive.find(body | {"Query": {}}))
+            since = 0
+            if len(found) >= left:
+                break
+        return found
+
     def _find_studies(self, identity: Identity, question: Question) -> list[Any]:
+        answers = self._labelled(identity, question)
+        visible = self._owners.visible(identity, [_resource_id(answer) for answer in answers])
+        return [answer for answer in answers if _resource_id(answer) in visible]
+
+    def _labelled(self, identity: Identity, question: Question) -> list[Any]:
+        """Return what the core finds among the studies that carry the labels of what is visible.
+
+        With more labels than go into one question the answers are put in order by id, as the core has them.
+        """
         labels = self._owners.labels(identity)
         if not labels:  # the core would take an empty list for "no constraint" and answer with everything
             return []
-        answers = self._archive.find(question.to_core(**_page(question), Labels=labels, LabelsConstraint="Any"))
-        visible = self._owners.visible(identity, [_resource_id(answer) for answer in answers])
-        return [answer for answer in answers if _resource_id(answer) in visible]
+        if len(labels) <= _LABELS:
+            return self._archive.find(question.to_core(**_page(question), **_labels(labels)))
+        wanted = question.since + question.limit if question.limit else 0
+        part = {"Since": 0, "Limit": wanted, **question.parents}
+        found: dict[str, Any] = {}
+        for start in range(0, len(labels), _LABELS):
+            body = question.to_core(**part, **_labels(labels[start : start + _LABELS]))
+            found |= {_resource_id(answer): answer for answer in self._archive.find(body)}
+        return [answer for _, answer in sorted(found.items())][question.since : wanted or None]
 
     def _find_below(self, identity: Identity, question: Question) -> list[Any]:
         """Find series or instances: study by study, newest first, since the core can filter by one parent only."""
@@ -188,18 +246,14 @@ class Visibility:
         study_query = {name: value for name, value in question.query.items() if tag_name(name) in _STUDY_TAGS}
         if not study_query:
             return ids
+        rest = {name: value for name, value in question.rest.items() if name == "CaseSensitive"}
+        body = {"Level": "Study", "Query": study_query, "Expand": False, **rest}
         labels = self._owners.labels(identity)
-        if not labels:
-            return []
-        body = {
-            "Level": "Study",
-            "Query": study_query,
-            "Expand": False,
-            "Labels": labels,
-            "LabelsConstraint": "Any",
-            **{name: value for name, value in question.rest.items() if name == "CaseSensitive"},
+        matching = {
+            study_id
+            for start in range(0, len(labels), _LABELS)
+            for study_id in self._archive.find(body | _labels(labels[start : start + _LABELS]))
         }
-        matching = frozenset(self._archive.find(body))
         return (study_id for study_id in ids if study_id in matching)
 
     def _of_patient(self, ids: Iterable[str], patient: str) -> Iterator[str]:
@@ -212,8 +266,17 @@ class Visibility:
                 yield study_id
 
 
+def _names_something(question: Question) -> bool:
+    """Say whether a question names one study, series or instance, which the core finds at once."""
+    return any(question.exact_uids(keyword) for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"))
+
+
 def _page(question: Question) -> dict[str, Any]:
     return {"Since": question.since, "Limit": question.limit, **question.parents}
+
+
+def _labels(labels: list[str]) -> dict[str, Any]:
+    return {"Labels": labels, "LabelsConstraint": "Any"}
 
 
 def _resource_id(answer: Any) -> str:

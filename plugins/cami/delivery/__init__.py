@@ -5,6 +5,7 @@ Nothing that must be sent lives in memory only: the change log of the proxy's Or
 (`courier`, `receiver`). What must not be joined to the archive is kept apart with the reason (`quarantine`).
 """
 
+from cami.delivery.central_readings import CentralReadings, CentralReadingsFollower
 from cami.delivery.coercing import Coercing
 from cami.delivery.commitment import Commitment
 from cami.delivery.commitment_reports import CommitmentReports
@@ -15,6 +16,7 @@ from cami.delivery.disk import DiskState, DiskWatch
 from cami.delivery.event_report import EventReports, Listener
 from cami.delivery.feed import ChangeFeed
 from cami.delivery.holdings import Holdings
+from cami.delivery.intake import CentralKeeper, Keeper, ProxyKeeper, intake
 from cami.delivery.line import Line
 from cami.delivery.link import CentralLink
 from cami.delivery.lossless import Lossless
@@ -39,7 +41,10 @@ from cami.delivery.wire import for_proxies, wire_endpoints
 
 __all__ = [
     "WIRE_ROOT",
+    "CentralKeeper",
     "CentralLink",
+    "CentralReadings",
+    "CentralReadingsFollower",
     "ChangeFeed",
     "Coercing",
     "Commitment",
@@ -51,6 +56,7 @@ __all__ = [
     "DiskWatch",
     "EventReports",
     "Holdings",
+    "Keeper",
     "Line",
     "Listener",
     "Lossless",
@@ -58,6 +64,7 @@ __all__ = [
     "Meter",
     "Night",
     "Pace",
+    "ProxyKeeper",
     "ProxyReports",
     "Quarantine",
     "Readings",
@@ -76,5 +83,6 @@ __all__ = [
     "completeness_endpoints",
     "control_endpoints",
     "for_proxies",
+    "intake",
     "wire_endpoints",
 ]

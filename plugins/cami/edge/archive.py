@@ -154,6 +154,7 @@ class OrthancArchive:
             sop_uid=_text(tags, "SOPInstanceUID"),
             modality=_text(tags, "Modality"),
             study_description=_text(tags, "StudyDescription"),
+            sop_class=_text(tags, "SOPClassUID"),
         )
         check_uids(identity)
         return identity
@@ -239,7 +240,17 @@ class OrthancArchive:
 
     def put_label(self, study_id: str, label: str) -> None:
         """Put a label on a study."""
-        sdk.rest_put(f"/studies/{study_id}/labels/{label}", b"")
+        try:
+            sdk.rest_put(f"/studies/{study_id}/labels/{label}", b"")
+        except sdk.OrthancException as error:
+            _translate(error)
+
+    def drop_label(self, study_id: str, label: str) -> None:
+        """Take a label off a study; one that is not there is fine."""
+        try:
+            sdk.rest_delete(f"/studies/{study_id}/labels/{label}")
+        except sdk.OrthancException as error:
+            _translate(error)
 
     def put_metadata(self, study_id: str, name: str, value: str) -> None:
         """Set user metadata of a study."""

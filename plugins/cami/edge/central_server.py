@@ -10,6 +10,10 @@ from sqlalchemy import Engine
 
 from cami.archive import Level
 from cami.delivery import (
+    WIRE_ROOT,
+    CentralKeeper,
+    CentralReadings,
+    Keeper,
     Manifests,
     ProxyReports,
     Recall,
@@ -17,13 +21,17 @@ from cami.delivery import (
     Scrub,
     TokenVerifier,
     Uploads,
+    for_proxies,
     wire_endpoints,
 )
+from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import read_public_keys
-from cami.edge import ingest, sdk
+from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
 from cami.edge.central_worklist import CentralWorklist
+from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
+from cami.edge.mis import open_mis
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
@@ -48,6 +56,7 @@ from cami.routing import Shares, share_handlers
 from cami.settings import Settings
 from cami.watch import completeness_api, index_endpoints
 from cami.watch.figures import Source, of_centre
+from cami.web import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +90,7 @@ class CentralServer(Server):
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
         self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
+        self.deliveries = CentralJournal(self.audit)
         self.events = EventLog(engine, self.clock)
         self.patients = Patients(engine, self.clock, self.events)
         zone = ZoneInfo(self.region.time_zone)
@@ -108,6 +118,10 @@ class CentralServer(Server):
         """Take what Orthanc has deleted out of the index."""
         if level in _LEVELS:
             self.follower.note_deleted(_LEVELS[level], resource)
+
+    def keeper(self) -> Keeper:
+        """Return what stores objects that people send."""
+        return CentralKeeper(self.receiver, self.visibility)
 
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that are at their МО."""
@@ -137,13 +151,24 @@ class CentralServer(Server):
             self._sending_errands(),
             self._retrieving(),
             self._indexing(),
+            self._consulting(),
+            open_mis(self, self.events),
             self.worklists.services(),
         )
+
+    def _consulting(self) -> Services:
+        """Let МО ask each other about studies."""
+        self.consulting, services = open_consultations(
+            self, register=self.register_of_studies, announcements=self.announcements, awaiting=self.awaiting
+        )
+        return services
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
         ingest.refuse_at_centre()
-        receiver, keeping = self._storing()
+        self.receiver, keeping = self._storing()
+        receiver = self.receiver
+        query_retrieve.at_centre(self, self.region.centre.aet)
         uploads = Uploads(self.settings.uploads, self.engine, self.clock)
         recall = Recall(self.archive, self.engine)
 
@@ -154,7 +179,9 @@ class CentralServer(Server):
         shares = Shares(self.engine, self.clock, [organization.code for organization in self.region.with_proxy])
         endpoints = wire_endpoints(
             receiver=receiver,
-            manifests=Manifests(self.archive, self.engine, receiver.contents, receiver.damage, self.clock),
+            manifests=Manifests(
+                self.archive, self.engine, receiver.contents, receiver.damage, self.clock, journal=self.deliveries
+            ),
             reports=ProxyReports(self.engine, self.clock),
             tokens=self.tokens,
             accounts=self.accounts,
@@ -162,6 +189,8 @@ class CentralServer(Server):
             recall=recall,
             others=share_handlers(shares),
         )
+        told = CentralReadings(self.engine)
+        endpoints.append(Endpoint(f"{WIRE_ROOT}/readings", for_proxies(self.tokens, {"GET": told.answer})))
         endpoints += completeness_api(self.region, self.authenticator, self.engine, self.clock)
         return gathered((endpoints, [*keeping, Worker("uploads", tidy_uploads)]), self._desk(receiver))
 
@@ -185,6 +214,7 @@ class CentralServer(Server):
             self.clock,
             require_room=self.disk.require_room,
             on_stored=contents.wake,
+            journal=self.deliveries,
         )
         scrub = Scrub(self.engine, receiver.damage, self.clock, self.region.centre.reread_mb_s * 1_000_000)
 

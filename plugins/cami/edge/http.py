@@ -2,16 +2,24 @@
 
 import functools
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote_plus
 
+from cami.access import Gateway
+from cami.audit.caller import Caller, caller, note_caller
 from cami.edge import sdk
 from cami.edge.guard import guarded
 from cami.edge.handler_threads import HandlerThreads
-from cami.web import Endpoint, Request, Response, answer_text
+from cami.edge.sources import Sources
+from cami.errors import Transient
+from cami.web import SOURCE_HEADER, Endpoint, Request, Response, answer_text
+
+log = logging.getLogger(__name__)
 
 _METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
+_NO: bool | None = False
 #: Statuses that Orthanc cannot send (it answers nothing at all), and what is said instead.
 _REPLACED = {409: 400, 410: 404, 429: 503}
 
@@ -19,7 +27,9 @@ _REPLACED = {409: 400, 410: 404, 429: 503}
 class GateLike(Protocol):
     """The decision on a request, as `cami.access.Gate` makes it."""
 
-    def allows(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
+    def allows(
+        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], source: str = ""
+    ) -> bool:
         """Return whether the request may go on."""
         ...
 
@@ -28,7 +38,13 @@ class GateLike(Protocol):
 #: reference to a REST callback itself.
 _KEPT: list[Callable[..., None]] = []
 
+_SOURCES = Sources()
 _THREADS: HandlerThreads[Response] = HandlerThreads()
+
+
+def trust(gateway: Gateway) -> None:
+    """Believe what this gateway says of a client."""
+    _SOURCES.gateway = gateway
 
 
 def register(endpoints: Iterable[Endpoint]) -> None:
@@ -44,13 +60,22 @@ def end_threads() -> None:
 
 
 def register_gate(gate: GateLike, on_allowed: Callable[[str, str, Mapping[str, str]], None]) -> None:
-    """Put `gate` before every request from outside. A gate that fails refuses; `on_allowed` hears of the others."""
+    """Put `gate` before every request from outside. A gate that fails refuses; `on_allowed` hears of the others.
 
-    @guarded("http_gate", verdict=False)
-    def decide(uri: str, method: int, **request: Any) -> bool:
+    While the journal cannot be written the answer is 500 instead of 403: a filter can say yes, no, and nothing.
+    """
+
+    @guarded("http_gate", verdict=_NO)
+    def decide(uri: str, method: int, **request: Any) -> bool | None:
         # Orthanc passes ip, headers and, for GET only, get by name.
-        verb, headers = _METHODS.get(method, ""), request.get("headers", {})
-        allowed = gate.allows(verb, uri, decode(request.get("get", {})), headers)
+        verb, headers = _METHODS.get(method, ""), _SOURCES.seen(request.get("ip", ""), request.get("headers", {}))
+        source = headers.get(SOURCE_HEADER, "")
+        note_caller(Caller(source, verb, uri))
+        try:
+            allowed = gate.allows(verb, uri, decode(request.get("get", {})), headers, source)
+        except Transient as error:
+            log.error("%s; a %s is refused", error, verb)  # noqa: TRY400 - our own words
+            return None
         if allowed:
             on_allowed(verb, uri, headers)
         return allowed
@@ -80,12 +105,18 @@ def _adapt(endpoint: Endpoint) -> Callable[..., None]:
         asked = Request(
             method=request["method"],
             path=uri,
-            headers=request.get("headers", {}),
+            headers=_SOURCES.marked(request.get("headers", {})),
             query=decode(request.get("get", {})),
             body=request.get("body", b""),
             groups=tuple(request.get("groups", ())),
         )
-        _send(output, _THREADS.call(lambda: answer(asked)))
+        sender = caller()
+
+        def work() -> Response:
+            note_caller(sender)
+            return answer(asked)
+
+        _send(output, _THREADS.call(work))
 
     return callback
 

@@ -78,10 +78,10 @@ class ProxyRetrieval:
             raise ValueError(mo)
         self._proxy = proxy
         self.catalogue = Catalogue(archive, engine, clock)
-        self._fetches = Fetches(engine, clock, holdings)
+        self.fetches = Fetches(engine, clock, holdings)
         self._fetcher = Fetcher(
             archive=archive,
-            fetches=self._fetches,
+            fetches=self.fetches,
             holdings=holdings,
             adoption=Adoption(engine, clock),
             catalogue=self.catalogue,
@@ -90,7 +90,7 @@ class ProxyRetrieval:
             disk=disk,
         )
         self.returns = Returns(
-            mo, catalogue=self.catalogue, fetches=self._fetches, fetcher=self._fetcher, link=link, wake=self._wake
+            mo, catalogue=self.catalogue, fetches=self.fetches, fetcher=self._fetcher, link=link, wake=self.wake
         )
         self._handlers = Handlers(
             archive=archive,
@@ -105,7 +105,7 @@ class ProxyRetrieval:
         self._announcer = Announcer(self.catalogue, link, clock)
         self._prefetcher = Prefetcher(
             schedule=self._schedule,
-            fetches=self._fetches,
+            fetches=self.fetches,
             link=link,
             rules=proxy.prefetch,
             room_for=self._has_room_for,
@@ -163,7 +163,8 @@ class ProxyRetrieval:
             return False
         return self._disk.room.free - size > self._disk.thresholds.stop
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let those who fetch look now."""
         for fetching in self._fetching:
             fetching.wake()
 
@@ -182,7 +183,7 @@ class ProxyRetrieval:
 
     def _prefetch(self) -> float:
         more = self._prefetcher.step()
-        self._wake()
+        self.wake()
         return 0.0 if more else PREFETCH_INTERVAL
 
     def _open(self) -> float:

@@ -23,7 +23,9 @@ log_warning = orthanc.LogWarning
 lookup_instance = orthanc.LookupInstance
 on_change = orthanc.RegisterOnChangeCallback
 on_cstore = orthanc.RegisterIncomingCStoreInstanceFilter
+on_find = orthanc.RegisterFindCallback
 on_http_request = orthanc.RegisterIncomingHttpRequestFilter
+on_move = orthanc.RegisterMoveCallback2
 on_received_instance = orthanc.RegisterReceivedInstanceCallback
 on_rest = orthanc.RegisterRestCallback
 on_storage_commitment = orthanc.RegisterStorageCommitmentScpCallback
@@ -34,3 +36,7 @@ rest_post = orthanc.RestApiPost
 rest_put = orthanc.RestApiPut
 set_metric = orthanc.SetMetricsValue
 transcode = orthanc.TranscodeDicomInstance
+
+#: With the caller's address; Python plugin 7.0 and later, and so not on trixie.
+on_find_from = getattr(orthanc, "RegisterFindCallback2", None)
+on_move_from = getattr(orthanc, "RegisterMoveCallback3", None)

@@ -6,10 +6,29 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from cami.access import Accounts, Authenticator, Gate, MonitorToken, Sessions, SignIn, Visibility, overrides
+from cami.access import (
+    Accounts,
+    ArchiveSubjects,
+    Authenticator,
+    Gate,
+    Gateway,
+    Limits,
+    MonitorToken,
+    OwnJobs,
+    Recorder,
+    Sessions,
+    SignIn,
+    SignInRecord,
+    Visibility,
+    Witness,
+    overrides,
+    study_owners,
+)
+from cami.audit import AuditTrail
 from cami.clock import SystemClock
-from cami.delivery import Controls, DiskWatch, Quarantine, Readings
+from cami.delivery import Controls, DiskWatch, Keeper, Quarantine, Readings, intake
 from cami.delivery.disk import measure_volume
+from cami.delivery.journal import KeptApart
 from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
@@ -17,10 +36,11 @@ from cami.index import StudyIndex
 from cami.matching import MatchingDesk
 from cami.portal import Bringing, portal_endpoints
 from cami.quarantine import QuarantineDesk
+from cami.query_retrieve.strangers import Strangers
 from cami.region import Disk, load_region
 from cami.routing import RoutingService
 from cami.settings import Settings
-from cami.watch import Transfer, watch_endpoints
+from cami.watch import Transfer, description, watch_endpoints
 from cami.watch.figures import Source, of_disk
 from cami.web import Endpoint
 from cami.worklist import WorklistDesk
@@ -46,12 +66,15 @@ class Server(ABC):
         self.clock = SystemClock()
         self.archive = OrthancArchive(storage)
         self.region = load_region(settings.region)
+        self.audit = AuditTrail(engine, self.clock, f"proxy-{settings.mo}" if settings.mo else "central")
         self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
         self.sessions = Sessions(engine, self.clock)
         monitor = MonitorToken(settings.secrets / "metrics.token")
-        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor)
+        self.signing = SignInRecord(self.audit, self.clock)
+        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor, self.signing)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
-        self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
+        self.quarantine = Quarantine(settings.quarantine, engine, self.clock, KeptApart(self.audit))
+        self.strangers = Strangers(engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.routing: RoutingService | None = None
@@ -84,6 +107,10 @@ class Server(ABC):
         """Make what this role adds, and register its DICOM hooks."""
 
     @abstractmethod
+    def keeper(self) -> Keeper:
+        """Return what stores objects that people send; called after `services`."""
+
+    @abstractmethod
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that are not here."""
 
@@ -103,7 +130,7 @@ class Server(ABC):
             region=self.region,
             engine=self.engine,
             authenticator=self.authenticator,
-            sign_in=SignIn(self.accounts, self.sessions),
+            sign_in=SignIn(self.accounts, self.sessions, self.signing),
             sessions=self.sessions,
             visibility=self.visibility,
             bringing=self.bringing(),
@@ -114,11 +141,39 @@ class Server(ABC):
             worklist=self.worklist_desk,
             matching=self.matching,
         )
-        endpoints += overrides(self.authenticator, self.visibility, self.archive)
-        gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
-        http.register_gate(gate, self.let_in)
-        http.register(endpoints)
+        jobs = OwnJobs(self.engine, self.archive, self.visibility.sight, self.clock)
+        store = intake(self.authenticator, self.archive, self.keeper(), settings.role)
+        endpoints += overrides(self.authenticator, self.visibility, self.archive, jobs=jobs, store=store)
+        endpoints.insert(0, description(endpoints, self.authenticator, settings.role))
+        gate = Gate(
+            settings.role,
+            settings.mo,
+            self.authenticator,
+            self.archive,
+            self.engine,
+            limits=Limits(settings.requests_per_second),
+            clock=self.clock,
+        )
+        http.trust(Gateway(settings.secrets / "gateway.token"))
+        self._register_recorded(gate, endpoints)
         return workers
+
+    def _register_recorded(self, gate: Gate, endpoints: list[Endpoint]) -> None:
+        """Put the journal between Orthanc and all that decides and answers."""
+        subjects = ArchiveSubjects(
+            self.archive, study_owners(self.settings.role, self.settings.mo, self.engine, self.clock)
+        )
+        witness = Witness(
+            gate,
+            authenticator=self.authenticator,
+            sight=self.visibility.sight,
+            subjects=subjects,
+            trail=self.audit,
+            clock=self.clock,
+        )
+        recorder = Recorder(self.authenticator, subjects, self.audit, self.clock)
+        http.register_gate(witness, self.let_in)
+        http.register(map(recorder.around, endpoints))
 
     def let_in(self, method: str, path: str, headers: Mapping[str, str]) -> None:  # noqa: ARG002 - for roles
         """Hear of a request that the gate has let through; must cost next to nothing."""

@@ -37,6 +37,8 @@ class Criteria:
     """On `indexed_study` and, at the level of series, `indexed_series`."""
     words: Sequence[ColumnElement[bool]] = ()
     """The same on `indexed_name` too."""
+    narrow: bool = False
+    """Few studies of an МО can be meant, and its index leads to them: a UID, a number or a parent is named."""
 
     @classmethod
     def read(cls, level: Level, query: Mapping[str, str], parents: Mapping[str, str], words: str = "") -> "Criteria":
@@ -52,12 +54,12 @@ class Criteria:
         keys = _STUDY if level == "studies" else _STUDY | _SERIES
         name: Pattern | None = None
         conditions: list[ColumnElement[bool]] = []
-        seen: set[str] = set()
+        seen: dict[str, None] = {}
         for tag, value in query.items():
             key = keyword(tag)
             if key in seen:  # in two spellings at once
                 raise Beyond
-            seen.add(key)
+            seen[key] = None
             if _universal(value):
                 if key not in keys and key != "PatientName":
                     raise Beyond
@@ -68,12 +70,18 @@ class Criteria:
             else:
                 raise Beyond
         found = [_word(word) for word in fold_name(words).split()]
-        return cls(level, name, [*conditions, *_of_parents(level, parents)], found)
+        narrow = bool(parents) or any(_exact(key, value) for key, value in zip(seen, query.values(), strict=True))
+        return cls(level, name, [*conditions, *_of_parents(level, parents)], found, narrow)
 
 
 def _universal(value: str) -> bool:
     """Say whether a value matches everything (PS3.4 §C.2.2.2.3)."""
     return value.strip("*") == ""
+
+
+def _exact(key: str, value: str) -> bool:
+    """Say whether a key names few studies of an МО, and its value is matched as it stands."""
+    return key in _LEADING and value != "" and not re.search(r"[*?]", value)
 
 
 def _of_parents(level: Level, parents: Mapping[str, str]) -> Sequence[ColumnElement[bool]]:
@@ -178,6 +186,8 @@ def begins(column: ColumnElement[str], head: str) -> ColumnElement[bool]:
     return (column >= head) & (column < head + "\U0010ffff")
 
 
+#: Keys by which the index of an МО is ordered.
+_LEADING = frozenset({"AccessionNumber", "PatientID", "StudyInstanceUID"})
 _STUDY: dict[str, Callable[[str], ColumnElement[bool]]] = {
     "AccessionNumber": _text(indexed_study.c.accession),
     "InstitutionName": _text(indexed_study.c.institution),

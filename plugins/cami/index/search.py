@@ -1,13 +1,17 @@
 """Searching the index: which studies or series, newest first, a page of them, or how many.
 
-Everything is asked within one МО, so that neither the answer nor its time tells anything of the others. A part of a
-name is looked up by its three-letter pieces first (`docs/adr/0014`): if few names have it, their studies are fetched
-and sorted, else the МО's studies are gone through from the newest on, since among many a page is soon full.
+Everything is asked within one МО, so that neither the answer nor its time tells anything of the others. What others
+have granted is asked of each of them in the same way and held against the grants row by row; where few studies are
+granted, they are fetched and sorted instead. A part of a name is looked up by its three-letter pieces first
+(`docs/adr/0014`): if few names have it, their studies are fetched and sorted, else the МО's studies are gone through
+from the newest on, since among many a page is soon full.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Protocol
 
 from sqlalchemy import (
     Column,
@@ -32,7 +36,7 @@ from cami.db.tables import indexed_gram, indexed_name, indexed_series, indexed_s
 from cami.index.criteria import Criteria, begins, matching
 from cami.index.folding import Pattern
 
-#: So many names are few.
+#: So many names, or studies that are granted, are few.
 FEW = 1000
 #: So many of a pattern's pieces are weighed against each other.
 _WEIGHED = 6
@@ -42,14 +46,30 @@ Place = tuple[str, ...]
 """Where a row stands in the order: date, time, study, and at the level of series the series."""
 
 
+class Granted(Protocol):
+    """Studies of others that somebody may see as well; `cami.access` says which."""
+
+    def givers(self, most: int) -> Select[tuple[str, int]]:
+        """Return a query for owners and how many grants of theirs there are about, counted to a limit."""
+        ...
+
+    def studies(self, owners: Collection[str]) -> Select[tuple[str, str]]:
+        """Return a query for owner and Study Instance UID of what is granted of some owners' studies."""
+        ...
+
+    def holds(self, owner: ColumnElement[str], study_uid: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return the condition that a study, named by two columns, is granted."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Whose studies are searched."""
 
     mo: str
     """Code of the МО whose own studies they are; empty for none."""
-    granted: frozenset[str] = field(default_factory=frozenset)
-    """Orthanc ids of studies of others that may be seen as well."""
+    granted: Granted | None = None
+    """Studies of others that may be seen as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +122,25 @@ class IndexSearch:
                 for query in _queries(connection, scope, criteria, [func.count().label("number")])
             )
 
+    def instances(self, scope: Scope, criteria: Criteria) -> int:
+        """Return how many instances the studies or series together have."""
+        table = indexed_series if criteria.level == "series" else indexed_study
+        with self._reader.connect() as connection:
+            return sum(
+                connection.scalar(query) or 0
+                for query in _queries(connection, scope, criteria, [func.sum(table.c.instances).label("number")])
+            )
+
+    def patients(self, scope: Scope, criteria: Criteria) -> int:
+        """Return how many patients (Orthanc's) the studies are of; of granted ones each owner's apart."""
+        with self._reader.connect() as connection:
+            return sum(
+                connection.scalar(query) or 0
+                for query in _queries(
+                    connection, scope, criteria, [func.count(indexed_study.c.patient_key.distinct()).label("number")]
+                )
+            )
+
     def series_of(self, study_ids: Collection[str]) -> dict[str, list[str]]:
         """Return the series of studies, by study, in the order of their ids."""
         found: dict[str, list[str]] = {}
@@ -147,17 +186,45 @@ def _whole(level: str) -> list[ColumnElement[Any]]:
 def _queries(
     connection: Connection, scope: Scope, criteria: Criteria, columns: Sequence[ColumnElement[Any]]
 ) -> Iterator[Select[Any]]:
-    """Make the query for the own studies and, if there are any, one for those that are granted."""
+    """Make the query for the own studies and, if any are granted, those for the studies of others."""
     if scope.mo:
         yield _own(connection, scope.mo, criteria, columns)
-    ids = sorted(scope.granted)
-    for start in range(0, len(ids), _CHUNK):
-        query = _joined(criteria, columns).where(
-            indexed_study.c.study_id.in_(ids[start : start + _CHUNK]), indexed_study.c.owner != scope.mo
-        )
-        if criteria.name or criteria.words:
-            query = _with_names(query).where(*criteria.words)
-        yield query.where(name_condition(criteria.name)) if criteria.name else query
+    if scope.granted is not None:
+        yield from _granted(connection, scope.granted, scope.mo, criteria, columns)
+
+
+def _granted(
+    connection: Connection, granted: Granted, mo: str, criteria: Criteria, columns: Sequence[ColumnElement[Any]]
+) -> Iterator[Select[Any]]:
+    givers: Counter[str] = Counter()
+    for row in connection.execute(granted.givers(FEW + 1)):
+        givers[row.owner] += row.number
+    del givers[mo]  # what one owns one sees anyway
+    if not givers:
+        return
+    holds = granted.holds(indexed_study.c.owner, indexed_study.c.study_uid)
+    if criteria.narrow:  # few rows of any owner: looked up there
+        yield _named(_joined(criteria, columns), criteria).where(indexed_study.c.owner.in_(sorted(givers)), holds)
+        return
+    few: list[str] = []
+    left = FEW
+    for owner, number in sorted(givers.items(), key=itemgetter(1)):
+        left -= number
+        if left < 0:
+            yield _own(connection, owner, criteria, columns).where(holds)
+        else:
+            few.append(owner)
+    if few:
+        names = tuple_(indexed_study.c.owner, indexed_study.c.study_uid)
+        query = _named(_joined(criteria, columns), criteria).where(names.in_(granted.studies(few)))
+        yield query.with_hint(indexed_study, "INDEXED BY ix_indexed_study_uid", "sqlite")
+
+
+def _named(query: Select[Any], criteria: Criteria) -> Select[Any]:
+    """Compare names row by row."""
+    if criteria.name or criteria.words:
+        query = _with_names(query).where(*criteria.words)
+    return query.where(name_condition(criteria.name)) if criteria.name else query
 
 
 def _own(connection: Connection, mo: str, criteria: Criteria, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:

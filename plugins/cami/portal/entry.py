@@ -36,7 +36,13 @@ class Entry:
                 return turned
             reader = Reader(language_of(request), identity, address)
             if not allowed(identity.role, action, self._server):
-                return self._pages.page("not_found.html", reader)
+                return refused(self._pages.page("not_found.html", reader))
             return handler(request, reader, identity)
 
         return answer
+
+
+def refused(response: Response) -> Response:
+    """Mark a page as the answer to somebody who may not have what was asked for: the journal says so."""
+    response.refused = True
+    return response

@@ -5,11 +5,9 @@ returns is frozen, so every part of the system (the command line, Orthanc's conf
 same registry. Passwords and keys are never in it.
 """
 
+from cami.region.consultations import ConsultationRoute, Consultations, Deadlines, span_of
 from cami.region.load import load_region
 from cami.region.model import (
-    MO_ROLES,
-    REGION_ROLES,
-    ROLES,
     Account,
     Centre,
     Coercion,
@@ -26,9 +24,21 @@ from cami.region.model import (
     RateWindow,
     Region,
     Retention,
-    Role,
 )
 from cami.region.nodes import CentreAccess, CharacterSets, Device, DeviceCoercion, Node, Place, Service, Workstation
+from cami.region.people import (
+    MO_ROLES,
+    REGION_ROLES,
+    ROLES,
+    Lock,
+    PasswordRules,
+    People,
+    Provider,
+    ProviderRole,
+    Role,
+    SecondFactor,
+    SessionRules,
+)
 
 __all__ = [
     "MO_ROLES",
@@ -39,6 +49,9 @@ __all__ = [
     "CentreAccess",
     "CharacterSets",
     "Coercion",
+    "ConsultationRoute",
+    "Consultations",
+    "Deadlines",
     "Destination",
     "Device",
     "DeviceCoercion",
@@ -46,18 +59,26 @@ __all__ = [
     "DicomWebServer",
     "Disk",
     "Link",
+    "Lock",
     "Night",
     "NightWindow",
     "Node",
     "Organization",
+    "PasswordRules",
+    "People",
     "Place",
     "Prefetch",
+    "Provider",
+    "ProviderRole",
     "Proxy",
     "RateWindow",
     "Region",
     "Retention",
     "Role",
+    "SecondFactor",
     "Service",
+    "SessionRules",
     "Workstation",
     "load_region",
+    "span_of",
 ]

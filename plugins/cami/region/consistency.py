@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from cami.region.marks import Document, Place
-from cami.region.model import MO_ROLES, REGION_ROLES
 from cami.region.node_consistency import check_nodes
+from cami.region.people import MO_ROLES, REGION_ROLES
 from cami.region.terms import TIME, long_string
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -21,7 +21,9 @@ def check_consistency(document: Document) -> None:
     _ae_titles(document)
     _logins(document)
     _accounts(document)
+    _provider(document)
     _destinations(document)
+    _consultations(document)
     for place, timetable in document.find("organizations", "*", "proxy", "link", "timetable"):
         _timetable(document, place, timetable)
     for place, organization in document.find("organizations", "*"):
@@ -86,6 +88,34 @@ def _terminators(document: Document) -> None:
         _unique(document, document.find("organizations", "*", "centre_dicom", field), advice)
 
 
+def _consultations(document: Document) -> None:
+    """Routes lead from МО to МО that there are, for profiles that there are; who approves is a doctor of that МО."""
+    _unique(document, document.find("consultations", "routes", "*", "name"), "give each route a name of its own")
+    _unique(document, document.find("consultations", "profiles", "*", "code"), "write another code")
+    codes = {value for _, value in document.find("organizations", "*", "code")}
+    profiles = {value for _, value in document.find("consultations", "profiles", "*", "code")}
+    for field in ("from", "to"):
+        _known(document, document.find("consultations", "routes", "*", field, "*"), codes, "МО with code")
+    _known(document, document.find("consultations", "approval", "*", "mo"), codes, "МО with code")
+    _known(document, document.find("consultations", "routes", "*", "profiles", "*"), profiles, "profile")
+    doctors = {
+        (account.get("login"), account.get("mo"))
+        for _, account in document.find("accounts", "*")
+        if isinstance(account, dict) and account.get("role") in ("clinician", "radiologist")
+    }
+    for place, approval in document.find("consultations", "approval", "*"):
+        listed = approval.get("by") if isinstance(approval, dict) else None
+        for index, login in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(login, str) and (login, approval.get("mo")) not in doctors:
+                document.report((*place, "by", index), f'"{login}" is no doctor of this МО: who approves sees patients')
+
+
+def _known(document: Document, found: Iterable[tuple[Place, Any]], known: set[Any], what: str) -> None:
+    for place, value in found:
+        if isinstance(value, str) and value not in known:
+            document.report(place, f'there is no {what} "{value}"')
+
+
 def _unique(
     document: Document, found: Iterable[tuple[Place, Any]], advice: str, key: Callable[[str], str] = str
 ) -> None:
@@ -112,6 +142,13 @@ def _accounts(document: Document) -> None:
             document.report((*place, "mo"), f"remove it: {role} is a role of the whole region")
         elif mo and isinstance(mo, str) and mo not in codes:
             document.report((*place, "mo"), f'there is no МО with code "{mo}": write one of organizations[].code')
+
+
+def _provider(document: Document) -> None:
+    codes = {value for _, value in document.find("organizations", "*", "code")}
+    for place, mo in document.find("people", "provider", "roles", "*", "mo"):
+        if mo and isinstance(mo, str) and mo not in codes:
+            document.report(place, f'there is no МО with code "{mo}": write one of organizations[].code')
 
 
 def _timetable(document: Document, place: Place, timetable: Any) -> None:

@@ -6,7 +6,9 @@ from typing import Annotated, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from cami.errors import NotFound
+from cami.region.consultations import Consultations
 from cami.region.nodes import CentreAccess, Device, DeviceCoercion, Entry, Node, Place, Workstation
+from cami.region.people import People, Role
 from cami.region.terms import (
     AeTitle,
     Code,
@@ -24,26 +26,6 @@ from cami.region.terms import (
     Title,
     WebAddress,
 )
-
-Role = Literal[
-    "region_admin",
-    "operator",
-    "mo_admin",
-    "radiologist",
-    "clinician",
-    "consultant",
-    "dispatcher",
-    "technologist",
-    "auditor",
-    "mis",
-    "monitor",
-]
-#: All roles.
-ROLES: tuple[Role, ...] = get_args(Role)
-#: Roles of people who work for one МО; their accounts name it.
-MO_ROLES: frozenset[Role] = frozenset(["mo_admin", "radiologist", "clinician", "consultant", "technologist"])
-#: Roles of the region; their accounts name no МО.
-REGION_ROLES: frozenset[Role] = frozenset(ROLES) - MO_ROLES
 
 Compression = Literal["none", "jpeg-ls"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -262,6 +244,8 @@ class Proxy(Entry):
     prefetch: Prefetch = Prefetch()
     worklist: Worklist = Worklist()
     destinations: tuple[Destination, ...] = ()
+    copied_accounts_hours: Annotated[int, Field(ge=1, le=8760)] = 72
+    """How long the МО's people may sign in here by the last copy of their accounts, while the centre is not heard."""
 
     @model_validator(mode="after")
     def _room_is_made_before_the_stop(self) -> Self:
@@ -323,6 +307,8 @@ class Region(Entry):
     centre: Centre
     organizations: Annotated[tuple[Organization, ...], AfterValidator(_not_empty)]
     accounts: tuple[Account, ...] = ()
+    consultations: Consultations = Consultations()
+    people: People = People()
 
     def organization(self, code: str) -> Organization:
         """Return the МО with `code`.

@@ -1,37 +1,30 @@
-"""Two МО whose patients share a card number, people of both, and the services over them."""
+# ruff: noqa: F811 - fixtures of the people are taken over by name
+"""Two МО whose patients share a card number, and the services over them. The people are those of `people`."""
 
-import base64
-import shutil
 from dataclasses import dataclass
 from functools import partial
 
 import pytest
-from argon2 import PasswordHasher
-from sqlalchemy import event, insert
+from sqlalchemy import insert
 
-from cami.access import Accounts, Authenticator, Gate, Passwords, Sessions, Visibility, overrides, owner_label
+from cami.access import Gate, Visibility, overrides, owner_label
 from cami.archive import orthanc_id
-from cami.db import open_engine
-from cami.db.tables import metadata, study, study_claim
-from tests.unit.fakes import Hands, MemoryArchive
-
-CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-PASSWORD = "пароль-Ёж"
-
-PEOPLE = [
-    ("rad1", "radiologist", "42001"),
-    ("clin1", "clinician", "42001"),
-    ("tech1", "technologist", "42001"),
-    ("adm1", "mo_admin", "42001"),
-    ("rad2", "radiologist", "42002"),
-    ("cons", "consultant", "42900"),
-    ("oper", "operator", ""),
-    ("disp", "dispatcher", ""),
-    ("aud", "auditor", ""),
-    ("mis", "mis", ""),
-    ("watch", "monitor", ""),
-    ("root", "region_admin", ""),
-]
+from cami.db.tables import study, study_claim
+from tests.unit.fakes import MemoryArchive
+from tests.unit.people.conftest import (  # noqa: F401 - fixtures, and what tests here and elsewhere take from here
+    CHEAP,
+    PASSWORD,
+    PEOPLE,
+    accounts,
+    authenticator,
+    basic,
+    clock,
+    empty_database,
+    engine,
+    password_hash,
+    people,
+    sessions,
+)
 
 
 @dataclass(frozen=True)
@@ -43,60 +36,6 @@ class Study:
     id: str
     series: str
     instance: str
-
-
-@pytest.fixture
-def clock():
-    return Hands()
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    path = tmp_path_factory.mktemp("database") / "empty.sqlite"
-    engine = open_engine(f"sqlite:///{path}")
-    metadata.create_all(engine)
-    engine.dispose()
-    return path
-
-
-@pytest.fixture
-def engine(tmp_path, empty_database):
-    shutil.copy(empty_database, tmp_path / "cami.sqlite")
-    engine = open_engine(f"sqlite:///{tmp_path}/cami.sqlite")
-    # No power cut is tested here, and waiting for the disk is most of the time of these tests.
-    event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture(scope="session")
-def password_hash():
-    return CHEAP.hash(PASSWORD)
-
-
-@pytest.fixture
-def people(password_hash):
-    return [
-        {"login": login, "name": login, "role": role, "mo": mo, "password_hash": password_hash}
-        for login, role, mo in PEOPLE
-    ]
-
-
-@pytest.fixture
-def accounts(engine, clock, people):
-    accounts = Accounts(engine, clock, passwords=CHEAP)
-    accounts.import_initial(people)
-    return accounts
-
-
-@pytest.fixture
-def sessions(engine, clock, accounts):
-    return Sessions(engine, clock)
-
-
-@pytest.fixture
-def authenticator(accounts, sessions, clock):
-    return Authenticator(accounts, sessions, clock)
 
 
 @pytest.fixture
@@ -155,13 +94,13 @@ def orphan(deliver):
 
 
 @pytest.fixture
-def visibility(archive, engine):
-    return Visibility("central", "", archive, engine)
+def visibility(archive, engine, clock):
+    return Visibility("central", "", archive, engine, clock=clock)
 
 
 @pytest.fixture
-def gate(authenticator, archive, engine):
-    return Gate("central", "", authenticator, archive, engine)
+def gate(authenticator, archive, engine, clock):
+    return Gate("central", "", authenticator, archive, engine, clock=clock)
 
 
 @pytest.fixture
@@ -172,9 +111,3 @@ def proxy_gate(authenticator, archive, engine):
 @pytest.fixture
 def endpoints(authenticator, visibility, archive):
     return overrides(authenticator, visibility, archive)
-
-
-def basic(login, password=PASSWORD):
-    """Headers of a program that signs in with HTTP Basic."""
-    token = base64.b64encode(f"{login}:{password}".encode()).decode()
-    return {"host": "cami", "authorization": f"Basic {token}"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from cami.access import passwords
+from cami.people import passwords
 from cami.region import load_region
 
 REGISTRY = """\

@@ -6,9 +6,9 @@ import stat
 
 import pytest
 
-from cami.access.passwords import Passwords
 from cami.clock import SystemClock
 from cami.delivery.tokens import TokenIssuer, TokenVerifier, read_public_keys
+from cami.people.passwords import Passwords
 from cami_cli import keys
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")

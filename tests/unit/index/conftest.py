@@ -6,8 +6,9 @@ import shutil
 import pytest
 from sqlalchemy import event, insert
 
+from cami.access.granted import Received
 from cami.db import open_engine
-from cami.db.tables import metadata, study, study_claim
+from cami.db.tables import metadata, study, study_claim, study_grant
 from cami.index import IndexFollower, IndexStore, StudyIndex
 from tests.unit.fakes import Hands
 from tests.unit.index.archive import LoggedArchive
@@ -78,6 +79,20 @@ def own(engine, clock):
             )
 
     return claim
+
+
+@pytest.fixture
+def grant(engine, clock):
+    """Grant studies, named by owner and Study Instance UID, to an МО; return them as its people have received them."""
+
+    def give(mo, named):
+        values = {"mo": mo, "cause": "share", "given_by": "rad", "given_at": clock.now(), "labelled": False}
+        with engine.begin() as connection:
+            for owner, uid in named:
+                connection.execute(insert(study_grant).values(owner=owner, study_uid=uid, **values))
+        return Received(mo, "", clock.now())
+
+    return give
 
 
 def settle(follower, steps=200):

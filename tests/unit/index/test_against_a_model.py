@@ -6,7 +6,6 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
 from cami.archive import orthanc_id
 from cami.db.tables import metadata
@@ -139,38 +138,42 @@ class Fresh:
     state = "fresh"
 
 
-def fill(engine, store, own, drawn):
-    """Put the drawn studies into the index; return them with what they are called there."""
-    with engine.begin() as connection:
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(text(f"DELETE FROM {table.name}"))
-    known = []
-    for number, study in zip(count(), drawn, strict=False):
-        uid = f"1.2.{number}"
-        study_id = orthanc_id(study["PatientID"], uid)
-        if study["owner"]:
-            own(study["owner"], study_id, uid)
-        tags = {"0020,000d": {"Name": "StudyInstanceUID", "Type": "String", "Value": uid}}
-        for tag, name in (STUDY | PATIENT).items():
-            if name in study:
-                tags[tag] = {"Name": name, "Type": "String", "Value": study[name]}
-        children = [
-            {
-                "ID": orthanc_id(uid, str(place)),
-                "RequestedTags": {
-                    "0008,0060": {"Name": "Modality", "Value": code},
-                    "0008,103e": {"Name": "SeriesDescription", "Value": description},
-                    "0020,0011": {"Name": "SeriesNumber", "Value": number},
-                    "0020,000e": {"Name": "SeriesInstanceUID", "Value": f"{uid}.{place}"},
-                },
-                "Instances": ["x"] * place,
-            }
-            for place, (code, description, number) in enumerate(study["series"])
-        ]
-        resource = {"ID": study_id, "ParentPatient": orthanc_id(study["PatientID"]), "RequestedTags": tags}
-        store.write({study_id: study_row(resource, children)})
-        known.append(study | {"id": study_id, "children": [child["ID"] for child in children]})
-    return known
+@pytest.fixture
+def fill(engine, store, own):
+    def put(drawn):
+        """Put the drawn studies into the index; return them with what they are called there."""
+        with engine.begin() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+        known = []
+        for number, study in zip(count(), drawn, strict=False):
+            uid = f"1.2.{number}"
+            study_id = orthanc_id(study["PatientID"], uid)
+            if study["owner"]:
+                own(study["owner"], study_id, uid)
+            tags = {"0020,000d": {"Name": "StudyInstanceUID", "Type": "String", "Value": uid}}
+            for tag, name in (STUDY | PATIENT).items():
+                if name in study:
+                    tags[tag] = {"Name": name, "Type": "String", "Value": study[name]}
+            children = [
+                {
+                    "ID": orthanc_id(uid, str(place)),
+                    "RequestedTags": {
+                        "0008,0060": {"Name": "Modality", "Value": code},
+                        "0008,103e": {"Name": "SeriesDescription", "Value": description},
+                        "0020,0011": {"Name": "SeriesNumber", "Value": number},
+                        "0020,000e": {"Name": "SeriesInstanceUID", "Value": f"{uid}.{place}"},
+                    },
+                    "Instances": ["x"] * place,
+                }
+                for place, (code, description, number) in enumerate(study["series"])
+            ]
+            resource = {"ID": study_id, "ParentPatient": orthanc_id(study["PatientID"]), "RequestedTags": tags}
+            store.write({study_id: study_row(resource, children)})
+            known.append(study | {"id": study_id, "uid": uid, "children": [child["ID"] for child in children]})
+        return known
+
+    return put
 
 
 def newest_first(study):
@@ -178,8 +181,9 @@ def newest_first(study):
 
 
 @pytest.mark.parametrize("few", [search.FEW, 0], ids=["few names", "many names"])
-def test_the_index_answers_as_the_model(engine, store, own, monkeypatch, few):
-    monkeypatch.setattr(search, "FEW", few)  # with 0, names are always compared while studies are gone through
+def test_the_index_answers_as_the_model(engine, fill, grant, monkeypatch, few):
+    # With 0, names and grants are always compared while studies are gone through.
+    monkeypatch.setattr(search, "FEW", few)
     index = StudyIndex(engine, Fresh())
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -191,10 +195,10 @@ def test_the_index_answers_as_the_model(engine, store, own, monkeypatch, few):
         st.builds(Page, st.integers(0, 3), st.integers(0, 4)),
     )
     def check(drawn, asked, mo, shared, part):
-        known = sorted(fill(engine, store, own, drawn), key=newest_first, reverse=True)
-        granted = frozenset(study["id"] for study in known[::3]) if shared else frozenset()
-        visible = [study for study in known if study["owner"] == mo or study["id"] in granted]
-        scope = Scope(mo, granted)
+        known = sorted(fill(drawn), key=newest_first, reverse=True)
+        shares = [study for study in known[::3] if shared and study["owner"]]
+        visible = [study for study in known if study["owner"] == mo or study in shares]
+        scope = Scope(mo, grant(mo, [(study["owner"], study["uid"]) for study in shares]))
         for query, more in asked:
             expected = [study for study in visible if matches(study, query)]
             wanted = Asked("studies", query)
@@ -231,13 +235,13 @@ def cut(found, page):
     return found[page.since :][: page.limit or None]
 
 
-def test_pages_by_place_join_to_the_whole(engine, store, own):
+def test_pages_by_place_join_to_the_whole(engine, fill):
     drawn = [
         {"owner": "42001", "PatientID": f"P{number}", "PatientName": "A", "StudyDate": DATES[number % 3],
          "StudyTime": "", "AccessionNumber": "", "StudyDescription": "", "series": [("CT", "", "1")] * 2}
         for number in range(10)
     ]  # fmt: skip
-    fill(engine, store, own, drawn)
+    fill(drawn)
     rows = search.IndexSearch(engine)
     for level in ("studies", "series"):
         criteria = search.Criteria.read(level, {}, {})

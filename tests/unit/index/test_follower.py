@@ -53,9 +53,19 @@ def test_words_as_people_type_them(index, follower, deliver, words, numbers):
     }
     deliver(4, mo="42002", PatientName="Иванов^Иван")
     settle(follower)
-    for scope in (MINE, Scope("42009", frozenset(ids.values()))):
-        hits = index.find(scope, Asked("studies", words=words), Page())
-        assert {hit.resource for hit in hits} == {ids[number] for number in numbers}
+    hits = index.find(MINE, Asked("studies", words=words), Page())
+    assert {hit.resource for hit in hits} == {ids[number] for number in numbers}
+
+
+def test_words_find_what_is_granted_too(index, follower, deliver, grant):
+    first, second = deliver(1, PatientName="Иванов^Иван"), deliver(2, mo="42002", PatientName="IVANOVA^ANNA")
+    deliver(3, PatientName="Иванов^Иван")
+    settle(follower)
+    granted = grant("42009", [("42001", "1.1"), ("42002", "1.2")])
+    for words, found in (("ivan", {first, second}), ("anna", {second}), ("", {first, second}), ("петр", set())):
+        for mo in ("42009", ""):
+            hits = index.find(Scope(mo, granted), Asked("studies", words=words), Page())
+            assert {hit.resource for hit in hits} == found
 
 
 def test_it_is_not_asked_before_it_is_built(index, follower, deliver):

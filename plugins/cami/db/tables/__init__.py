@@ -3,6 +3,14 @@
 Migrations in ``cami/db/migrations`` make them; a test checks that both agree.
 """
 
+from cami.db.tables.audit import (
+    audit_anchor,
+    audit_archive,
+    audit_cursor,
+    audit_head,
+    audit_record,
+    audit_study,
+)
 from cami.db.tables.base import metadata
 from cami.db.tables.commitment import commitment_request
 from cami.db.tables.completeness import (
@@ -13,11 +21,49 @@ from cami.db.tables.completeness import (
     stored_content,
     study_completeness,
 )
+from cami.db.tables.consultations import (
+    consultation,
+    consultation_draft,
+    consultation_event,
+    consultation_file,
+    consultation_member,
+    consultation_message,
+    consultation_notice,
+    consultation_offer,
+    consultation_prepared,
+    consultation_report,
+    consultation_seen,
+    consultation_study,
+    consultation_timer,
+    diagnosis,
+)
 from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
+from cami.db.tables.dicom import refused_caller
 from cami.db.tables.errands import errand
 from cami.db.tables.events import event, event_cursor
+from cami.db.tables.grants import study_grant
+from cami.db.tables.mis import (
+    mis_answer,
+    mis_former_resource,
+    mis_launch,
+    mis_message,
+    mis_resource,
+    mis_resource_identifier,
+    mis_study,
+    mis_subscription,
+    mis_token,
+)
 from cami.db.tables.orders import imaging_order, patient, patient_identifier, patient_merge
-from cami.db.tables.people import account, session
+from cami.db.tables.people import (
+    account,
+    account_place,
+    accounts_copy,
+    former_password,
+    program_password,
+    provider_visit,
+    recovery_code,
+    session,
+)
 from cami.db.tables.quarantine import quarantined_object
 from cami.db.tables.receiving import received_instance, study, study_claim, upload
 from cami.db.tables.retrieval import (
@@ -48,22 +94,46 @@ from cami.db.tables.worklist import (
     worklist_feed,
     worklist_head,
 )
+from cami.db.tables.writing import own_job, removal
 
 __all__ = [
     "accession_stamp",
     "account",
+    "account_place",
+    "accounts_copy",
     "announced_study",
+    "audit_anchor",
+    "audit_archive",
+    "audit_cursor",
+    "audit_head",
+    "audit_record",
+    "audit_study",
     "awaited_study",
     "change_cursor",
     "commitment_request",
+    "consultation",
+    "consultation_draft",
+    "consultation_event",
+    "consultation_file",
+    "consultation_member",
+    "consultation_message",
+    "consultation_notice",
+    "consultation_offer",
+    "consultation_prepared",
+    "consultation_report",
+    "consultation_seen",
+    "consultation_study",
+    "consultation_timer",
     "delivery_item",
     "delivery_study",
+    "diagnosis",
     "errand",
     "event",
     "event_cursor",
     "eviction",
     "fetch",
     "file_damage",
+    "former_password",
     "forwarding",
     "forwarding_destination",
     "imaging_order",
@@ -75,9 +145,21 @@ __all__ = [
     "known_study",
     "match_decision",
     "metadata",
+    "mis_answer",
+    "mis_former_resource",
+    "mis_launch",
+    "mis_message",
+    "mis_resource",
+    "mis_resource_identifier",
+    "mis_study",
+    "mis_subscription",
+    "mis_token",
+    "own_job",
     "patient",
     "patient_identifier",
     "patient_merge",
+    "program_password",
+    "provider_visit",
     "proxy_report",
     "quarantine_decision",
     "quarantine_outcome",
@@ -86,6 +168,9 @@ __all__ = [
     "raised_study",
     "received_instance",
     "reconciliation",
+    "recovery_code",
+    "refused_caller",
+    "removal",
     "routed_study",
     "routing_version",
     "schedule",
@@ -97,6 +182,7 @@ __all__ = [
     "study",
     "study_claim",
     "study_completeness",
+    "study_grant",
     "study_match",
     "study_read",
     "study_share",

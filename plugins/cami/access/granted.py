@@ -1,0 +1,96 @@
+"""What somebody is granted at a moment, as parts of queries: the one place that says which grants count.
+
+The study index joins with them (`cami.index.Granted`), the table of owners asks for single studies.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal, or_, select, union_all
+
+from cami.db.tables import study_grant
+
+_OPEN = study_grant.c.ended_at.is_(None)
+
+
+def in_force(at: datetime) -> ColumnElement[bool]:
+    """Return the condition on `study_grant` that a grant holds at a moment."""
+    return and_(_OPEN, or_(study_grant.c.until.is_(None), study_grant.c.until > at))
+
+
+def given_to(mo: str, login: str) -> ColumnElement[bool]:
+    """Return the condition on `study_grant` that somebody of an МО (or of none) is meant."""
+    anybody = and_(study_grant.c.mo == mo, study_grant.c.login == "") if mo else false()
+    if not login:
+        return anybody
+    return or_(anybody, and_(study_grant.c.login == login, study_grant.c.mo.in_(["", mo])))
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The studies that somebody is granted."""
+
+    mo: str
+    """For which МО the person acts; empty: for none."""
+    login: str
+    at: datetime
+
+    def givers(self, most: int) -> Select[tuple[str, int]]:
+        """Return a query for owners and how many open grants of theirs there are, counted to a limit.
+
+        An owner may come twice, and may have no grant that still counts. Written so that the index of the table is
+        looked at once for each owner, not for each grant (a loose scan): there may be a hundred thousand.
+        """
+        parts = [_by_person(self.login)] if self.login else []
+        if self.mo:
+            parts.append(_by_organization(self.mo, most))
+        found = union_all(*parts).subquery() if len(parts) > 1 else parts[0].subquery()
+        return select(found.c.owner, found.c.number)
+
+    def studies(self, owners: Collection[str]) -> Select[tuple[str, str]]:
+        """Return a query for owner and Study Instance UID of what is granted of some owners' studies."""
+        query = select(study_grant.c.owner, study_grant.c.study_uid)
+        return query.where(given_to(self.mo, self.login), in_force(self.at), study_grant.c.owner.in_(sorted(owners)))
+
+    def holds(self, owner: ColumnElement[str], study_uid: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return the condition that a study, named by two columns of another table, is granted."""
+        return exists(
+            select(literal(1))
+            .select_from(study_grant)
+            .where(
+                study_grant.c.study_uid == study_uid,
+                study_grant.c.owner == owner,
+                given_to(self.mo, self.login),
+                in_force(self.at),
+            )
+            .correlate_except(study_grant)
+        )
+
+
+def _by_person(login: str) -> Select[Any]:
+    query = select(study_grant.c.owner, func.count().label("number")).where(study_grant.c.login == login, _OPEN)
+    return query.group_by(study_grant.c.owner)
+
+
+def _by_organization(mo: str, most: int) -> Select[Any]:
+    first = select(func.min(study_grant.c.owner)).where(study_grant.c.mo == mo, _OPEN).scalar_subquery()
+    giver = select(first.label("owner")).cte("giver", recursive=True)
+    following = (
+        select(func.min(study_grant.c.owner))
+        .where(study_grant.c.mo == mo, _OPEN, study_grant.c.owner > giver.c.owner)
+        .correlate(giver)
+        .scalar_subquery()
+    )
+    giver = giver.union_all(select(following).select_from(giver).where(giver.c.owner.is_not(None)))
+    some = (
+        select(literal(1))
+        .select_from(study_grant)
+        .where(study_grant.c.mo == mo, _OPEN, study_grant.c.owner == giver.c.owner)
+        .limit(most)
+        .correlate(giver)
+        .subquery()
+    )
+    number = select(func.count()).select_from(some).correlate(giver).scalar_subquery()
+    return select(giver.c.owner, number.label("number")).where(giver.c.owner.is_not(None))

@@ -1,0 +1,107 @@
+"""Appending to a chain, and reading it: the table ``audit_record`` with what belongs to it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from cami.audit.event import AuditEvent
+from cami.audit.record import GENESIS, Record
+from cami.db.tables import audit_head, audit_record, audit_study
+
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a chain."""
+
+    server: str
+    seq: int = 0
+    hash: str = GENESIS
+
+
+def append(connection: Connection, server: str, events: Sequence[AuditEvent], at: datetime) -> Sequence[Record]:
+    """Add events, which must be `cleaned`, to a server's chain in the caller's transaction.
+
+    The row of the head is locked (SQLite: the whole database is, since the transaction began), so that writers and
+    replicas follow each other; whoever waits for it must not hold what the other wants: audit last.
+    """
+    head = lock_head(connection, server)
+    records: list[Record] = []
+    for event in events:
+        record = Record.make(server, head.seq + 1, at, event, head.hash)
+        head = Head(server, record.seq, record.hash)
+        records.append(record)
+    put(connection, records, head)
+    return records
+
+
+def lock_head(connection: Connection, server: str) -> Head:
+    """Return the end of a chain and keep others from adding to it until the transaction ends."""
+    query = select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.server == server).with_for_update()
+    row = connection.execute(query).first()
+    if row is None:
+        # Of two who begin a chain at once, one fails on the key and tries again.
+        connection.execute(insert(audit_head).values(server=server, seq=0, hash=GENESIS))
+        return Head(server)
+    return Head(server, row.seq, row.hash)
+
+
+def put(connection: Connection, records: Sequence[Record], head: Head) -> None:
+    """Write records that follow each other, and the end that they make."""
+    if not records:
+        return
+    connection.execute(insert(audit_record), [_row(record) for record in records])
+    studies = [
+        {"study_uid": uid, "server": record.server, "seq": record.seq}
+        for record in records
+        for uid in record.event.studies
+    ]
+    if studies:
+        connection.execute(insert(audit_study), studies)
+    change = update(audit_head).where(audit_head.c.server == head.server)
+    connection.execute(change.values(seq=head.seq, hash=head.hash))
+
+
+def contents(connection: Connection, server: str, after: int, limit: int = PAGE) -> list[str]:
+    """Return the contents of the records after number `after`, in order."""
+    query = (
+        select(audit_record.c.content)
+        .where(audit_record.c.server == server, audit_record.c.seq > after)
+        .order_by(audit_record.c.seq)
+        .limit(limit)
+    )
+    return list(connection.scalars(query))
+
+
+def servers(connection: Connection) -> list[str]:
+    """Return whose chains there are."""
+    return list(connection.scalars(select(audit_head.c.server).order_by(audit_head.c.server)))
+
+
+def head_of(connection: Connection, server: str) -> Head:
+    """Return the end of a chain as it is noted; the beginning of one that is not there."""
+    row = connection.execute(select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.server == server)).first()
+    return Head(server) if row is None else Head(server, row.seq, row.hash)
+
+
+def columns(record: Record) -> Iterator[tuple[str, object]]:
+    """Yield what stands in the columns for searches: the same that the content says."""
+    event = record.event
+    yield "at", record.at
+    yield "kind", str(event.kind)
+    yield "outcome", str(event.outcome)
+    for name in ("actor", "mo", "source", "patient", "owner", "subject"):
+        yield name, getattr(event, name)
+
+
+def _row(record: Record) -> dict[str, object]:
+    return {
+        "server": record.server,
+        "seq": record.seq,
+        **dict(columns(record)),
+        "content": record.content,
+        "hash": record.hash,
+    }

@@ -1,0 +1,318 @@
+"""``/cami/api/consultations``: requests for programs, in JSON (docs/architecture.md §8)."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from cami.access import Authenticator, Identity
+from cami.consultations import parts
+from cami.consultations.answers import Answers
+from cami.consultations.as_json import as_answer, as_case, as_line, as_notice
+from cami.consultations.desk import Desk, Filter, View
+from cami.consultations.diagnoses import Diagnoses
+from cami.consultations.drafts import Incomplete
+from cami.consultations.notices import Notices
+from cami.consultations.request import Case
+from cami.consultations.service import Consultations, Wish
+from cami.consultations.states import Command
+from cami.consultations.terms import MessageKind
+from cami.consultations.workflow import Taken
+from cami.errors import CamiError, Conflict, Denied, Invalid, NotFound, Transient
+from cami.web import Endpoint, Request, Response, answer_json, answer_text
+
+_API = "/cami/api/consultations"
+_NUMBER = "([0-9]{1,9})"
+_UID = re.compile(r"[0-9.]{1,64}")
+_Answer = Callable[[Request, Identity], Response]
+_NOTICES = 50
+
+
+def consultation_endpoints(
+    authenticator: Authenticator,
+    *,
+    consultations: Consultations,
+    answers: Answers,
+    desk: Desk,
+    notices: Notices,
+    diagnoses: Diagnoses,
+) -> list[Endpoint]:
+    """Return the endpoints of the centre."""
+    api = _Api(consultations, answers, desk, notices, diagnoses)
+
+    def of(pattern: str, **methods: _Answer) -> Endpoint:
+        def handle(request: Request) -> Response:
+            identity = authenticator.identify(request.headers)
+            if identity is None:
+                return answer_text(401, "sign in first")
+            answer = methods.get(request.method)
+            if answer is None:
+                return answer_text(405, f"this address answers {' and '.join(sorted(methods))} only")
+            try:
+                return answer(request, identity)
+            except CamiError as error:
+                return _refusal(error)
+
+        return Endpoint(_API + pattern, handle)
+
+    return [
+        of("", GET=api.list, POST=api.create),
+        of("/pulse", GET=api.pulse),
+        of("/notices", GET=api.notices),
+        of("/diagnoses", GET=api.diagnoses, PUT=api.load_diagnoses),
+        of(f"/{_NUMBER}", GET=api.read, PUT=api.save),
+        of(f"/{_NUMBER}/(?!messages$|files$|answer$)([a-z-]{{2,16}})", POST=api.command),
+        of(f"/{_NUMBER}/messages", POST=api.say),
+        of(f"/{_NUMBER}/files", POST=api.attach),
+        of(f"/{_NUMBER}/files/{_NUMBER}", GET=api.file),
+        of(f"/{_NUMBER}/answer", GET=api.answer, PUT=api.save_answer),
+        of(f"/{_NUMBER}/answer/document", POST=api.prepare),
+        of(f"/{_NUMBER}/answer/sign", POST=api.sign),
+        of(f"/{_NUMBER}/answer/{_NUMBER}/(document|signature)", GET=api.document),
+    ]
+
+
+def _refusal(error: CamiError) -> Response:
+    if isinstance(error, Taken):
+        return answer_json({"error": "taken", "by": error.person}, 409)
+    if isinstance(error, Incomplete):
+        return answer_json({"error": "incomplete", "missing": list(error.codes)}, 400)
+    if isinstance(error, NotFound):
+        return answer_text(404, "no such request or study")
+    statuses: dict[type[CamiError], int] = {Denied: 403, Conflict: 409, Transient: 503}
+    return answer_text(next((statuses[kind] for kind in statuses if isinstance(error, kind)), 400), str(error))
+
+
+class _Api:
+    """What each address answers to somebody who is signed in."""
+
+    def __init__(
+        self, consultations: Consultations, answers: Answers, desk: Desk, notices: Notices, diagnoses: Diagnoses
+    ) -> None:
+        self._consultations = consultations
+        self._answers = answers
+        self._desk = desk
+        self._notices = notices
+        self._diagnoses = diagnoses
+
+    def list(self, request: Request, identity: Identity) -> Response:
+        """List a desk: ``?view=mine|inbox|queue|dispatch``, with filters."""
+        query = request.query
+        views = self._desk.views(identity)
+        name = query.get("view") or (views[0] if views else "")
+        if name not in list(View):
+            raise Denied("not for this role")
+        number = query.get("number", "")
+        wanted = Filter(
+            **{key: query[key] for key in ("state", "urgency", "profile", "mo", "to_mo") if key in query},
+            late=query.get("late") == "1",
+            own=query.get("own") == "1",
+            number=_digits(number) if number else None,
+        )
+        page = self._desk.page(identity, View(name), wanted, _digits(query.get("page", "")) or 1)
+        lines = [as_line(line) for line in page.lines]
+        return answer_json({"requests": lines, "total": page.total, "page": page.page, "last": page.last})
+
+    def create(self, request: Request, identity: Identity) -> Response:
+        """Make a draft; with ``"send": true`` send it too."""
+        document = _object(request)
+        uids = document.get("studies")
+        if not isinstance(uids, list) or not all(isinstance(uid, str) and _UID.fullmatch(uid) for uid in uids):
+            raise Invalid('expected {"studies": [Study Instance UID], …}')
+        based_on = document.get("based_on")
+        if based_on is not None and not isinstance(based_on, int):
+            raise Invalid("based_on")
+        case = self._consultations.create(identity, uids, document, based_on=based_on)
+        if document.get("send") is True:
+            case = self._consultations.submit(identity, case.request.number, case.request.version)
+        return self._case(identity, case)
+
+    def read(self, request: Request, identity: Identity) -> Response:
+        """Return one request."""
+        case = self._consultations.find(identity, int(request.groups[0]))
+        self._desk.seen(identity, case.request)
+        return self._case(identity, case)
+
+    def save(self, request: Request, identity: Identity) -> Response:
+        """Keep what the author has typed into a draft."""
+        document = _object(request)
+        uids = document.get("studies")
+        if uids is not None and (not isinstance(uids, list) or not all(isinstance(uid, str) for uid in uids)):
+            raise Invalid("studies")
+        number = int(request.groups[0])
+        case = self._consultations.save(identity, number, document, version=_version(document), study_uids=uids)
+        return self._case(identity, case)
+
+    def command(self, request: Request, identity: Identity) -> Response:
+        """Carry out a command: ``POST …/{number}/take``."""
+        try:
+            command = Command(request.groups[1])
+        except ValueError:
+            raise NotFound("no such command") from None
+        document = _object(request)
+        texts = {name: document.get(name, "") for name in ("reason", "text", "to", "mo")}
+        if not all(isinstance(value, str) for value in texts.values()):
+            raise Invalid("reason, text, to and mo are texts")
+        wish = Wish(command, version=_version(document), **texts)
+        return self._case(identity, self._consultations.do(identity, int(request.groups[0]), wish))
+
+    def say(self, request: Request, identity: Identity) -> Response:
+        """Add a message."""
+        text = _object(request).get("text")
+        if not isinstance(text, str):
+            raise Invalid("text")
+        number = self._consultations.within(
+            identity,
+            int(request.groups[0]),
+            lambda connection, case: self._consultations.talk.add(connection, identity, case, text, MessageKind.NOTE),
+        )
+        return answer_json({"id": number})
+
+    def attach(self, request: Request, identity: Identity) -> Response:
+        """Add a file: its bytes, ``Content-Type``, and its name, percent-encoded, in ``X-Cami-Name``."""
+        name = unquote(request.headers.get("x-cami-name", ""))
+        kind = request.headers.get("content-type", "")
+        number = self._consultations.within(
+            identity,
+            int(request.groups[0]),
+            lambda connection, case: self._consultations.talk.attach(
+                connection, identity, case, name=name, content_type=kind, content=request.body
+            ),
+        )
+        return answer_json({"id": number})
+
+    def file(self, request: Request, identity: Identity) -> Response:
+        """Return a file; a browser saves it, whatever it is."""
+        case = self._consultations.find(identity, int(request.groups[0]))
+        if not parts.sees_patient(identity, case):
+            raise NotFound("no such file")
+        attached, content = self._consultations.talk.file(case.request.number, int(request.groups[1]))
+        return _download(content, attached.content_type, f"{case.request.number}-{attached.id}")
+
+    def answer(self, request: Request, identity: Identity) -> Response:
+        """Return the signed versions, and what somebody has typed themselves."""
+        case = self._consultations.find(identity, int(request.groups[0]))
+        if not parts.sees_patient(identity, case):
+            raise NotFound("no such answer")
+        number = case.request.number
+        return answer_json(as_answer(self._answers.versions(number), self._answers.draft(number, identity.login)))
+
+    def save_answer(self, request: Request, identity: Identity) -> Response:
+        """Keep what the consultant has typed."""
+        document = _object(request)
+        revision = document.get("revision")
+        if revision is not None and not isinstance(revision, int):
+            raise Invalid("revision")
+        draft = self._answers.save(identity, int(request.groups[0]), document, revision)
+        return answer_json({"revision": draft.revision})
+
+    def prepare(self, request: Request, identity: Identity) -> Response:
+        """Make the document that is signed outside."""
+        why = _object(request).get("why", "")
+        document, digest = self._answers.prepare(identity, int(request.groups[0]), str(why))
+        return answer_json({"sha256": digest, "document": base64.b64encode(document).decode("ascii")})
+
+    def sign(self, request: Request, identity: Identity) -> Response:
+        """Sign: by ``{"password"}``, or by ``{"sha256", "signature"}`` of the document that was made."""
+        document = _object(request)
+        number, version = int(request.groups[0]), _version(document)
+        texts = {name: document.get(name, "") for name in ("password", "why", "sha256", "signature")}
+        if not all(isinstance(value, str) for value in texts.values()):
+            raise Invalid("password, why, sha256 and signature are texts")
+        if texts["signature"]:
+            try:
+                signature = base64.b64decode(texts["signature"], validate=True)
+            except binascii.Error:
+                raise Invalid("signature-malformed") from None
+            case = self._answers.sign_with(
+                identity, number, version=version, sha256=texts["sha256"], signature=signature
+            )
+        else:
+            case = self._answers.sign(identity, number, version=version, password=texts["password"], why=texts["why"])
+        return self._case(identity, case)
+
+    def document(self, request: Request, identity: Identity) -> Response:
+        """Return a signed document, or its detached signature."""
+        number, version, which = request.groups
+        case = self._consultations.find(identity, int(number))
+        if not parts.sees_patient(identity, case):
+            raise NotFound("no such document")
+        document, signature = self._answers.document(int(number), int(version))
+        if which == "document":
+            return _download(document, "application/pdf", f"{number}-{version}.pdf")
+        if signature is None:
+            raise NotFound("no such signature")
+        return _download(signature, "application/pkcs7-signature", f"{number}-{version}.p7s")
+
+    def pulse(self, _request: Request, identity: Identity) -> Response:
+        """Return what changes when something does: cheap, to be asked every two seconds."""
+        newest = self._notices.newest(identity)
+        return answer_json({"desk": self._desk.pulse(identity), "notice": newest})
+
+    def notices(self, request: Request, identity: Identity) -> Response:
+        """List what somebody is told: ``?after=id``."""
+        after = _digits(request.query.get("after", ""))
+        return answer_json({"notices": [as_notice(each) for each in self._notices.latest(identity, after, _NOTICES)]})
+
+    def diagnoses(self, request: Request, identity: Identity) -> Response:
+        """Search МКБ-10: ``?words=``."""
+        if not (parts.asks(identity) or parts.answers(identity)):
+            raise Denied("not for this role")
+        found = self._diagnoses.search(request.query.get("words", "")[:200])
+        return answer_json({"diagnoses": [{"code": each.code, "title": each.title} for each in found]})
+
+    def load_diagnoses(self, request: Request, identity: Identity) -> Response:
+        """Replace МКБ-10 by a file ``code;title`` (operator, region administrator)."""
+        if not parts.loads(identity):
+            raise Denied("not for this role")
+        try:
+            text = request.body.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise Invalid("the file must be UTF-8") from None
+        return answer_json({"loaded": self._diagnoses.load(text)})
+
+    def _case(self, identity: Identity, case: Case) -> Response:
+        number = case.request.number
+        talk = self._consultations.talk
+        return answer_json(
+            as_case(
+                case,
+                may=self._consultations.may(identity, case),
+                patient=parts.sees_patient(identity, case),
+                messages=talk.messages(number),
+                history=talk.history(number),
+                files=talk.files(number),
+            )
+        )
+
+
+def _object(request: Request) -> dict[str, Any]:
+    try:
+        document = request.json() if request.body else {}
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise Invalid("expected a JSON object")
+    return document
+
+
+def _version(document: dict[str, Any]) -> int | None:
+    version = document.get("version")
+    if version is not None and not isinstance(version, int):
+        raise Invalid("version")
+    return version
+
+
+def _digits(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _download(content: bytes, kind: str, name: str) -> Response:
+    headers = [
+        ("Cache-Control", "no-store"),
+        ("Content-Disposition", f'attachment; filename="{name}"'),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    return Response(200, content, kind, headers)
