@@ -137,7 +137,7 @@ class WorklistPage:
     def _withdraw(self, request: Request, identity: Identity) -> Response:
         if forged(request.method, request.headers) or not allowed(identity.role, Action.WORKLIST_WRITE, "proxy"):
             return redirect(WORKLIST)
-        gone = self._entries.withdraw(fields(request).get("number", ""))
+        gone = self._entries.withdraw(fields(request).get("number", ""), identity.login)
         return redirect(f"{WORKLIST}?{urlencode({'notice': 'withdrawn' if gone else 'late'})}")
 
     def _form(self, reader: Reader, form: Mapping[str, str], trouble: str) -> Response:

@@ -20,6 +20,7 @@ from cami.worklist.feed import Feed, Standing
 from cami.worklist.finding import Answers, Finding
 from cami.worklist.following import Following
 from cami.worklist.incoming import Incoming
+from cami.worklist.journal import WorklistJournal
 from cami.worklist.listing import Listing, WorklistDesk
 from cami.worklist.manual import ManualOrders, Written
 from cami.worklist.numbering import Numbering
@@ -44,6 +45,7 @@ __all__ = [
     "Standing",
     "State",
     "WorklistDesk",
+    "WorklistJournal",
     "Written",
     "worklist_endpoints",
 ]

@@ -19,6 +19,7 @@ from cami.db import reading
 from cami.db.tables import worklist_cursor, worklist_entry
 from cami.index.folding import fold_name, latin
 from cami.worklist.entry import OPEN, Entry, State
+from cami.worklist.journal import WorklistJournal
 
 READER = "feed"
 _row = worklist_entry.c
@@ -77,7 +78,9 @@ class Listed:
 class Entries:
     """The table ``worklist_entry``. Thread-safe."""
 
-    def __init__(self, engine: Engine, clock: Clock, zone: ZoneInfo) -> None:
+    def __init__(self, engine: Engine, clock: Clock, zone: ZoneInfo, journal: WorklistJournal | None = None) -> None:
+        """Make it; `journal` records what people write."""
+        self._journal = journal
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
@@ -116,6 +119,8 @@ class Entries:
         with self._engine.begin() as connection:
             values = self._values(entry, "") | {"place": 0, "round": 0, "manual": True, "made_by": made_by}
             connection.execute(insert(worklist_entry).values(**values, noted_at=self._clock.now()))
+            if self._journal is not None:
+                self._journal.wrote(connection, entry, made_by, "written")
 
     def taken(self, number: str, entry: Entry) -> None:
         """Note that the centre has an entry that was written by hand here, and under which number."""
@@ -166,11 +171,16 @@ class Entries:
         with self._reader.connect() as connection:
             return connection.scalar(select(_row.number).where(_row.accession == accession).limit(1)) is not None
 
-    def withdraw(self, number: str) -> bool:
+    def withdraw(self, number: str, by: str) -> bool:
         """Take an entry that was written by hand here, and that the centre does not know, off the worklist."""
         with self._engine.begin() as connection:
-            gone = delete(worklist_entry).where(_row.number == number, _row.place == 0, _row.sent_at.is_(None))
-            return connection.execute(gone.where(_row.seen == "")).rowcount == 1
+            mine = (_row.number == number, _row.place == 0, _row.sent_at.is_(None), _row.seen == "")
+            row = connection.execute(select(worklist_entry).where(*mine)).first()
+            if row is None or not connection.execute(delete(worklist_entry).where(*mine)).rowcount:
+                return False
+            if self._journal is not None:
+                self._journal.wrote(connection, listed(row).entry, by, "withdrawn")
+        return True
 
     def rows(self, query: Any) -> list[Listed]:
         """Return the entries that a query of the table finds."""
