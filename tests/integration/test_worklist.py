@@ -13,9 +13,12 @@ import pydicom
 import pytest
 import yaml
 from pydicom.uid import generate_uid
+from sqlalchemy import select
 
+from cami.archive import orthanc_id
 from cami.clock import SystemClock
 from cami.db import open_engine
+from cami.db.tables import schedule
 from cami.events import EventLog
 from cami.orders import Identifier, NewOrder, Orders, Patients, Person
 from cami_cli.runtime.native import NativeRuntime
@@ -89,6 +92,19 @@ def numbers(region, *keys, **more):
     return [re.search(r"\(0008,0050\) SH \[(\S+?) ?\]", answer)[1] for answer in answers]
 
 
+def expected(region, patient):
+    """Return who is expected at the proxy because of the worklist, and when their earlier studies were asked for."""
+    engine = open_engine(f"sqlite:///{region.state}/servers/proxy-{MO}/data/cami.sqlite")
+    query = select(schedule.c.done_at).where(
+        schedule.c.patient == orthanc_id(patient), schedule.c.asked_by == "worklist", schedule.c.done_at.is_not(None)
+    )
+    try:
+        with engine.connect() as connection:
+            return connection.scalars(query).all()
+    finally:
+        engine.dispose()
+
+
 def today():
     return datetime.now(ZoneInfo("Asia/Novokuznetsk")).strftime("%Y%m%d")
 
@@ -98,6 +114,7 @@ def test_an_order_is_on_its_devices_worklist_within_seconds_and_on_no_other(regi
     order = mis.place("first")
     wait_until("on the worklist", lambda: order.accession in numbers(region), 5)
     log.warning("order to worklist: %.2f s", time.monotonic() - began)
+    wait_until("earlier studies are looked for", lambda: expected(region, "4512207"), 10)
     step = "ScheduledProcedureStepSequence[0]."
     keys = [
         f"{step}ScheduledProcedureStepStartDate={today()}",

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from cami.access import Action, Identity
 from cami.access.hygiene import forged
 from cami.errors import CamiError, Conflict, Invalid, NotFound
-from cami.matching import TO_DECIDE, Line, Match, MatchingDesk, Meant, State
+from cami.matching import Line, Match, MatchingDesk, Meant, State
 from cami.portal import dicom_text, wording, worklist_wording
 from cami.portal.entry import Entry as Entrance
 from cami.portal.forms import fields
@@ -23,7 +23,9 @@ def _(message: str) -> str:
 
 _ID = "([0-9a-f]{8}(?:-[0-9a-f]{8}){4})"
 VIEWS: Mapping[str, tuple[str, Sequence[State]]] = {
-    "open": (_("Требуют решения"), TO_DECIDE),
+    "open": (_("Требуют решения"), (State.CONTRADICTORY, State.SUGGESTED)),
+    # By itself: an МО whose МИС sends no orders yet has nothing else.
+    "unmatched": (_("Направление не найдено"), (State.UNMATCHED,)),
     "linked": (_("Связанные"), (State.LINKED,)),
     "apart": (_("Без направления"), (State.APART,)),
 }
@@ -40,6 +42,7 @@ class Row:
     """A study in the list."""
 
     study_id: str
+    study_uid: str
     patient: str
     birth_date: str
     card: str
@@ -204,6 +207,7 @@ def _row(match: Match) -> Row:
     state, mark = worklist_wording.MATCHES[match.state]
     return Row(
         study_id=study.study_id,
+        study_uid=study.study_uid,
         patient=dicom_text.person_name(study.patient_name),
         birth_date=dicom_text.date(study.birth_date),
         card=study.patient_id,
