@@ -22,6 +22,8 @@ from cami.worklist.entry import OPEN, Entry, State
 from cami.worklist.journal import WorklistJournal
 
 READER = "feed"
+#: Numbers in one query.
+_PARAMETERS = 500
 _row = worklist_entry.c
 
 
@@ -99,7 +101,7 @@ class Entries:
             before = self._locked_place(connection)
             anew = page.anew or page.epoch != before.epoch
             rounds = before.round + 1 if anew else before.round
-            fresh = [entry for place, entry in page.entries if self._put(connection, place, rounds, entry)]
+            fresh = self._put(connection, rounds, page.entries)
             for _place, number in page.removed:
                 connection.execute(delete(worklist_entry).where(_row.number == number, _row.place > 0))
             whole = before.whole and not anew
@@ -218,30 +220,42 @@ class Entries:
             return Place()
         return Place(row.epoch, row.place, row.round, row.whole, row.read_at)
 
-    def _put(self, connection: Connection, place: int, rounds: int, entry: Entry) -> bool:
-        """Write an entry; say whether there is now somebody to expect who was not before, or not on that day."""
-        row = self._row(connection, entry)
-        values = self._values(entry, "" if row is None else row.seen) | {
-            "place": place,
-            "round": rounds,
-            "manual": entry.manual,
-        }
-        if row is None:
-            connection.execute(insert(worklist_entry).values(**values, noted_at=self._clock.now()))
-            return entry.open
-        connection.execute(
-            update(worklist_entry)
-            .where(_row.number == row.number)
-            .values(**values, sent_at=row.sent_at or self._clock.now(), refused="")
-        )
-        return entry.open and (row.day, row.patient_id) != (values["day"], values["patient_id"])
+    def _put(self, connection: Connection, rounds: int, entries: Sequence[tuple[int, Entry]]) -> list[Entry]:
+        """Write entries; return those of whom there is now somebody to expect who was not before, or on another day."""
+        known = self._known(connection, [entry for _place, entry in entries])
+        fresh, new = [], []
+        now = self._clock.now()
+        for place, entry in entries:
+            row = known.get(entry.number)
+            values = self._values(entry, "" if row is None else row.seen) | {
+                "place": place,
+                "round": rounds,
+                "manual": entry.manual,
+            }
+            if row is None:
+                new.append(values | {"noted_at": now})
+            else:
+                values |= {"sent_at": row.sent_at or now, "refused": ""}
+                connection.execute(update(worklist_entry).where(_row.number == row.number).values(**values))
+            if entry.open and (row is None or (row.day, row.patient_id) != (values["day"], values["patient_id"])):
+                fresh.append(entry)
+        if new:
+            connection.execute(insert(worklist_entry), new)
+        return fresh
 
-    def _row(self, connection: Connection, entry: Entry) -> Row[Any] | None:
-        """Return what is known of the order, also under the number that this proxy gave it."""
-        own = connection.execute(select(worklist_entry).where(_row.number == entry.number)).first()
-        if own is not None or not entry.manual:
-            return own
-        return connection.execute(select(worklist_entry).where(_row.number == entry.placer, _row.place == 0)).first()
+    def _known(self, connection: Connection, entries: Sequence[Entry]) -> dict[str, Row[Any]]:
+        """Return what is known of orders, by their numbers at the centre, also under those that this proxy gave."""
+        own = {entry.placer: entry.number for entry in entries if entry.manual and entry.placer}
+        found: dict[str, Row[Any]] = {}
+        wanted = [*own, *(entry.number for entry in entries)]
+        for start in range(0, len(wanted), _PARAMETERS):
+            part = select(worklist_entry).where(_row.number.in_(wanted[start : start + _PARAMETERS]))
+            for row in connection.execute(part):
+                if row.number in own and row.place == 0:
+                    found.setdefault(own[row.number], row)
+                else:
+                    found[row.number] = row
+        return found
 
     def _seen(self, connection: Connection, number: str) -> str:
         return connection.scalar(select(_row.seen).where(_row.number == number)) or ""
