@@ -66,6 +66,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_SCHEDULE: _AT_PROXY,
         Action.ROUTING_CHANGE: _AT_PROXY,
         Action.ROUTING_READ: _AT_PROXY,
+        Action.WORKLIST_READ: _AT_PROXY,
     },
     Role.GUEST: {Action.STUDIES_READ: _AT_CENTRE},
     Role.MONITOR: {Action.METRICS_READ: _EVERYWHERE},
@@ -94,6 +95,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
         Action.STUDIES_STORE: _EVERYWHERE,
+        Action.WORKLIST_READ: _AT_PROXY,
     },
     Role.REGION_ADMIN: {
         Action.MIS_WATCH: _AT_CENTRE,
@@ -110,6 +112,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.PEOPLE_MANAGE: _AT_CENTRE,
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
+        Action.WORKLIST_READ: _AT_PROXY,
     },
     Role.TECHNOLOGIST: {
         Action.COMPLETENESS_READ: _AT_PROXY,
@@ -127,6 +130,9 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
         Action.STUDIES_STORE: _EVERYWHERE,
+        Action.MATCHING_DECIDE: _AT_CENTRE,
+        Action.WORKLIST_READ: _AT_PROXY,
+        Action.WORKLIST_WRITE: _AT_PROXY,
     },
 }
 

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 from cami.audit import AuditTrail
 from cami.audit.search import JournalReader
 from cami.delivery import Controls
+from cami.matching import MatchingDesk
 from cami.people import PeopleServices
 from cami.people.names import AccountNames
 from cami.portal import local_path, static_files
@@ -20,6 +21,7 @@ from cami.portal.emergency_page import EmergencyPage
 from cami.portal.entry import Entry
 from cami.portal.grants_page import GrantsPage
 from cami.portal.journal_page import JournalPage
+from cami.portal.matching_page import MatchingPage
 from cami.portal.nodes_page import NodesPage, StrangerList
 from cami.portal.pages import Pages, Reader
 from cami.portal.people_page import PeoplePage
@@ -33,6 +35,7 @@ from cami.portal.sign_in_steps import SignInSteps
 from cami.portal.study_progress import RecordedProgress
 from cami.portal.texts import language_cookie, language_of
 from cami.portal.viewer import Viewer
+from cami.portal.worklist_page import WorklistPage
 from cami.quarantine import QuarantineDesk
 from cami.region import Region
 from cami.routing import RoutingService
@@ -40,6 +43,7 @@ from cami.settings import Settings
 from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer
 from cami.web import Endpoint, Request, Response, redirect
+from cami.worklist import WorklistDesk
 
 
 def portal_endpoints(
@@ -59,12 +63,15 @@ def portal_endpoints(
     sharing: SharingDesk | None = None,
     emergency: EmergencyDesk | None = None,
     strangers: StrangerList | None = None,
+    worklist: WorklistDesk | None = None,
+    matching: MatchingDesk | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
-    Pages about sending need `transfer`, `controls` and `routing`, which proxies have; that of the journal needs
-    `audit`, and is the centre's, which has all journals. The last one takes no path
-    of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
+    Pages about sending need `transfer`, `controls` and `routing`, which proxies have, as they have a `worklist`;
+    `matching` is the centre's; that of the journal needs `audit`, and is the centre's, which has all journals. The last
+    endpoint takes no path of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``,
+    ``/cami/metrics``).
     """
     pages = Pages(settings, region)
     archive = ArchivePage(
@@ -99,6 +106,10 @@ def portal_endpoints(
         reports += GrantsPage(pages, sharing, visibility, region).endpoints(entry)
     if emergency is not None:
         reports += EmergencyPage(pages, emergency, visibility).endpoints(entry)
+    if worklist is not None:
+        reports += WorklistPage(pages, worklist, settings.mo).endpoints(entry)
+    if matching is not None:
+        reports += MatchingPage(pages, matching, _devices(region)).endpoints(entry)
     return [
         *SignInPages(pages, authenticator, people.sign_in, cookie=cookie, provider=_provider(people)).endpoints(),
         *SignInSteps(pages, people, region.people, cookie=cookie).endpoints(),

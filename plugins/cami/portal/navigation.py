@@ -36,10 +36,14 @@ ACCESSES = "/cami/who"
 GRANTS = "/cami/grants"
 EMERGENCY = "/cami/emergency"
 NODES = "/cami/nodes"
+WORKLIST = "/cami/worklist"
+MATCHING = "/cami/matching"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
     Place(HOME, _("Исследования"), Action.STUDIES_READ),
+    Place(WORKLIST, _("Рабочий список"), Action.WORKLIST_READ, frozenset({"proxy"})),
+    Place(MATCHING, _("Сверка"), Action.MATCHING_DECIDE, frozenset({"central"})),
     Place(QUARANTINE, _("Карантин"), Action.QUARANTINE_READ),
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
