@@ -18,6 +18,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.AUDITOR: {Action.CONSULTATIONS_STATISTICS: _AT_CENTRE},
     Role.CLINICIAN: {
         Action.CONSULTATIONS_ASK: _AT_CENTRE,
+        Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.GRANTS_EMERGENCY: _AT_CENTRE,
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
@@ -28,12 +29,14 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     },
     Role.CONSULTANT: {
         Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
+        Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.STUDIES_READ: _AT_CENTRE,
     },
     Role.DISPATCHER: {
         Action.CONSULTATIONS_DISPATCH: _AT_CENTRE,
+        Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
     },
@@ -68,6 +71,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.RADIOLOGIST: {
         Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
         Action.CONSULTATIONS_ASK: _AT_CENTRE,
+        Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.GRANTS_EMERGENCY: _AT_CENTRE,
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,

@@ -29,7 +29,7 @@ from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.index import StudyIndex
-from cami.portal import Bringing, portal_endpoints
+from cami.portal import Bringing, Consulting, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.region import Disk, load_region
 from cami.routing import RoutingService
@@ -72,6 +72,8 @@ class Server(ABC):
         self.routing: RoutingService | None = None
         """What people see of routing and do with it; at a proxy only."""
         self.readings = Readings(self.archive, engine, self.clock)
+        self.consulting: Consulting | None = None
+        """What people see and do of consultations; at the centre only."""
         self.desk: QuarantineDesk | None = None
         """Made by the services of the role."""
         self.transfer: Transfer | None = None
@@ -122,6 +124,7 @@ class Server(ABC):
             transfer=self.transfer,
             controls=self.controls,
             routing=self.routing,
+            consulting=self.consulting,
         )
         endpoints += overrides(self.authenticator, self.visibility, self.archive)
         gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
@@ -130,7 +133,9 @@ class Server(ABC):
 
     def _register_recorded(self, gate: Gate, endpoints: list[Endpoint]) -> None:
         """Put the journal between Orthanc and all that decides and answers."""
-        subjects = ArchiveSubjects(self.archive, study_owners(self.settings.role, self.settings.mo, self.engine, self.clock))
+        subjects = ArchiveSubjects(
+            self.archive, study_owners(self.settings.role, self.settings.mo, self.engine, self.clock)
+        )
         witness = Witness(
             gate,
             authenticator=self.authenticator,

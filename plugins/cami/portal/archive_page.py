@@ -42,6 +42,9 @@ class Row:
     mark: str
     viewer: str
     """Address that opens the images."""
+    study_uid: str
+    own: bool
+    """Whether it is the reader's own МО's, so that they may ask others about it."""
     coming: Coming | None = None
     """How the part of it stands that is not here; None: all of it is."""
 
@@ -80,6 +83,7 @@ class ArchivePage:
         contents = self._contents(identity, shown)
         rows = [
             self._row(
+                identity,
                 study,
                 contents.get(study["ID"]) or study.get("RequestedTags", {}),
                 known.get(study["ID"]),
@@ -88,7 +92,15 @@ class ArchivePage:
             for study in shown
         ]
         return self._pages.page(
-            "archive.html", reader, rows=rows, search=search, total=len(hits), cut=cut, number=number, last=last
+            "archive.html",
+            reader,
+            rows=rows,
+            search=search,
+            total=len(hits),
+            cut=cut,
+            number=number,
+            last=last,
+            asks=allowed(identity.role, Action.CONSULTATIONS_ASK, self._server),
         )
 
     def bring(self, request: Request, reader: Reader, identity: Identity) -> Response:
@@ -143,6 +155,7 @@ class ArchivePage:
 
     def _row(
         self,
+        identity: Identity,
         study: Mapping[str, Any],
         contents: Mapping[str, str],
         progress: StudyProgress | None,
@@ -167,6 +180,8 @@ class ArchivePage:
             state=state,
             mark=mark,
             viewer="/ohif/viewer?" + urlencode({"StudyInstanceUIDs": tags.get("StudyInstanceUID", "")}),
+            study_uid=tags.get("StudyInstanceUID", ""),
+            own=owner == identity.mo,
             coming=coming,
         )
 

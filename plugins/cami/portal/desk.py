@@ -5,12 +5,18 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from cami.access import Sessions, SignIn
+from cami.clock import SystemClock
 from cami.delivery import Controls
 from cami.portal import local_path, static_files
 from cami.portal.archive_page import ArchivePage
 from cami.portal.bringing import Bringing
 from cami.portal.completeness_page import CompletenessPage
 from cami.portal.completeness_report import report_of
+from cami.portal.consultation_page import ConsultationPage
+from cami.portal.consultation_ports import Consulting
+from cami.portal.consultation_rows import Rows
+from cami.portal.consultation_statistics_page import ConsultationStatisticsPage
+from cami.portal.consultations_page import ConsultationsPage
 from cami.portal.delivery_page import DeliveryPage
 from cami.portal.entry import Entry
 from cami.portal.pages import Pages, Reader
@@ -43,6 +49,7 @@ def portal_endpoints(
     transfer: Transfer | None = None,
     controls: Controls | None = None,
     routing: RoutingService | None = None,
+    consulting: Consulting | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
@@ -63,6 +70,8 @@ def portal_endpoints(
         ).endpoints(entry)
     if routing is not None:
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
+    if consulting is not None:
+        reports += _consultations(pages, consulting, entry)
     return [
         *SignInPages(pages, authenticator, sign_in, sessions, cookie_secure=settings.cookie_secure).endpoints(),
         static_files.ENDPOINT,
@@ -72,6 +81,15 @@ def portal_endpoints(
         Endpoint(r"/cami", desk.archive),
         Endpoint(r"/cami/bring", desk.bring),
         Endpoint(r"/cami/(?!api/|wire/|health$|metrics$|static/).*", desk.unknown),
+    ]
+
+
+def _consultations(pages: Pages, consulting: Consulting, entry: Entry) -> list[Endpoint]:
+    rows, clock = Rows(pages, consulting.consultations.routes), SystemClock()
+    return [
+        *ConsultationsPage(pages, consulting, rows, clock).endpoints(entry),
+        *ConsultationStatisticsPage(pages, consulting, clock).endpoints(entry),
+        *ConsultationPage(pages, consulting, rows, clock).endpoints(entry),
     ]
 
 

@@ -27,10 +27,19 @@ QUARANTINE = "/cami/quarantine"
 DELIVERY = "/cami/delivery"
 COMPLETENESS = "/cami/completeness"
 ROUTING = "/cami/routing"
+CONSULTATIONS = "/cami/consultations"
+CONSULTATION_STATISTICS = "/cami/consultations/statistics"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
     Place(HOME, _("Исследования"), Action.STUDIES_READ),
+    Place(CONSULTATIONS, _("Консультации"), Action.CONSULTATIONS_READ, frozenset({"central"})),
+    Place(
+        CONSULTATION_STATISTICS,
+        _("Статистика консультаций"),
+        Action.CONSULTATIONS_STATISTICS,
+        frozenset({"central"}),
+    ),
     Place(QUARANTINE, _("Карантин"), Action.QUARANTINE_READ),
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
