@@ -47,7 +47,8 @@
       if (form.dataset.ready === "1") return;
       event.preventDefault();
       const { submitter } = event;
-      running.then(() => { form.dataset.ready = "1"; form.requestSubmit(submitter); });
+      // Not within the event that is on its way: a browser would pass that over.
+      running.then(() => setTimeout(() => { form.dataset.ready = "1"; form.requestSubmit(submitter); }));
     });
 
     const code = form.elements.diagnosis;
