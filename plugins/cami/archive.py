@@ -64,6 +64,12 @@ class ObjectIdentity:
     sop_uid: str
     modality: str
     study_description: str
+    sop_class: str = ""
+
+    @property
+    def series_id(self) -> str:
+        """The Orthanc identifier that its series has or would have."""
+        return orthanc_id(self.patient_id, self.study_uid, self.series_uid)
 
     @property
     def study_id(self) -> str:
@@ -215,6 +221,16 @@ class Archive(Protocol):
         ------
         cami.errors.NotFound
             The core answered that there is no such resource.
+        """
+        ...
+
+    def post(self, uri: str, body: Mapping[str, Any]) -> Any:
+        """POST JSON to a core route and parse its JSON answer.
+
+        Raises
+        ------
+        cami.errors.NotFound, cami.errors.Invalid, cami.errors.Transient
+            As the core answered.
         """
         ...
 

@@ -113,9 +113,20 @@ def send_at_once(event: evt.Event) -> None:
 class Caller:
     """Calls one peer, over one association at a time that stays open between images. For one thread."""
 
-    def __init__(self, peer: Peer, on_sent: Callable[[int], None] | None = None) -> None:
-        """Make a caller; `on_sent` hears of the bytes of each piece that was written, and may wait."""
+    def __init__(
+        self, peer: Peer, on_sent: Callable[[int], None] | None = None, *, originator: tuple[str, int] | None = None
+    ) -> None:
+        """Make a caller.
+
+        Parameters
+        ----------
+        on_sent
+            Hears of the bytes of each piece that was written, and may wait.
+        originator
+            Who has asked for these images by C-MOVE, and the Message ID of that request (PS3.7 9.3.1.1).
+        """
         self._peer = peer
+        self._originator = originator or (None, None)
         self._on_sent = on_sent
         self._association: Association | None = None
         self._contexts: tuple[str, tuple[str, ...]] = ("", ())
@@ -141,7 +152,10 @@ class Caller:
         file = os.memfd_create("cami-image", os.MFD_CLOEXEC)
         try:
             _write(file, dicom)
-            answer = association.send_c_store(f"/proc/self/fd/{file}")
+            title, message = self._originator
+            answer = association.send_c_store(
+                f"/proc/self/fd/{file}", originator_aet=title, originator_id=message or None
+            )
         except (RuntimeError, ValueError) as error:
             self._drop()
             raise NoAssociation("broken") from error

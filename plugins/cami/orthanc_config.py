@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cami.errors import Invalid
-from cami.region import Device, Organization, Region
+from cami.region import Node, Organization, Region
 from cami.selfcheck import SCRIPTS, refuse_unsafe
 
 Suite = Literal["forky", "trixie"]
@@ -99,13 +99,21 @@ def render(
 
 
 def _central(region: Region) -> dict[str, Any]:
-    """Return what is the centre's own: devices talk to their proxy, so it knows none and refuses who associates."""
+    """Return what is the centre's own: devices talk to their proxy, so it knows none unless the operator has opened it.
+
+    A node of an МО comes through the МО's terminator, and so from its address (`cami.region.CentreAccess`).
+    """
+    nodes: dict[str, Any] = {}
+    for organization in region.organizations:
+        if organization.centre_dicom is not None:
+            source = organization.centre_dicom.source
+            nodes |= {node.aet: _modality(node, source) for node in organization.nodes("central")}
     return {
         "Name": region.centre.name,
         "DicomAet": region.centre.aet,
         "DatabaseServerIdentifier": "central",
         "DicomServerEnabled": region.centre.dicom_port_open,
-        "DicomModalities": {},
+        "DicomModalities": nodes,
     }
 
 
@@ -118,27 +126,28 @@ def _proxy(organization: Organization, central_url: str) -> dict[str, Any]:
         "Name": f"PACS Proxy {organization.short_name}",
         "DicomAet": organization.proxy.aet,
         "DatabaseServerIdentifier": f"proxy-{organization.code}",
-        "DicomModalities": {device.aet: _modality(device) for device in organization.devices},
+        "DicomModalities": {node.aet: _modality(node, node.address) for node in organization.nodes("proxy")},
     }
 
 
-def _modality(device: Device) -> dict[str, Any]:
-    """Let a device say hello, store, and ask for storage commitment if it has a port to send the answer to.
+def _modality(node: Node, host: str) -> dict[str, Any]:
+    """Let a device or workstation do what the registry says, from one address.
 
     Every right is written, because Orthanc grants what is left out; ``AllowStorageCommitment`` is not, because it would
-    also let devices report to us.
+    also let devices report to us. C-GET is never allowed: no hook of a plugin sees it.
     """
+    may = node.may()
     return {
-        "AET": device.aet,
-        "Host": device.address,
-        "Port": device.port or _DICOM_PORT,
-        "AllowEcho": True,
-        "AllowStore": True,
-        "AllowFind": False,
-        "AllowFindWorklist": False,
-        "AllowMove": False,
+        "AET": node.aet,
+        "Host": host,
+        "Port": node.port or _DICOM_PORT,
+        "AllowEcho": "echo" in may,
+        "AllowStore": "store" in may,
+        "AllowFind": "find" in may,
+        "AllowFindWorklist": "worklist" in may,
+        "AllowMove": "move" in may,
         "AllowGet": False,
-        "AllowNAction": device.port is not None,
+        "AllowNAction": "commitment" in may,
         "AllowEventReport": False,
         "AllowTranscoding": False,
     }

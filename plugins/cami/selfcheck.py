@@ -8,6 +8,7 @@ hook, and without our plugin it answers everybody. So nothing that matters is le
 written is as wrong as one with the wrong value.
 """
 
+import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -105,14 +106,12 @@ _OPTIONS = (
     _empty("DicomWeb.Servers", "{}", "a DICOMweb server can be sent any study"),
 )
 
-#: What a device may be allowed. Reading is off until our own hooks scope it, C-GET for good: it has no hook.
-_DENIED_TO_DEVICES = (
-    "AllowGet",
-    "AllowFind",
-    "AllowFindWorklist",
-    "AllowMove",
-    "AllowEventReport",
-)
+#: What no device may do: C-GET has no hook, and only we report.
+_DENIED_TO_DEVICES = ("AllowGet", "AllowEventReport")
+#: What the registry says of each; Orthanc grants what is not written. C-FIND and C-MOVE are answered by our hooks.
+_SAID_OF_DEVICES = ("AllowEcho", "AllowStore", "AllowFind", "AllowFindWorklist", "AllowMove", "AllowNAction")
+#: What a device asks its proxy for, never the centre.
+_AT_PROXIES = ("AllowFindWorklist", "AllowNAction")
 
 
 def violations(configuration: Mapping[str, Any], *, role: str) -> list[Violation]:
@@ -256,14 +255,20 @@ def _wrong_device(name: str, device: Mapping[str, Any], role: str) -> Iterator[V
     for allow in _DENIED_TO_DEVICES:
         if device.get(allow) is not False:
             yield Violation(f"DicomModalities.{allow}", f'device "{name}": set "{allow}" to false')
-    for allow in ("AllowEcho", "AllowStore", "AllowNAction"):
+    for allow in _SAID_OF_DEVICES:
         if not isinstance(device.get(allow), bool):
             yield Violation(f"DicomModalities.{allow}", f'device "{name}": write "{allow}", the default is true')
-    for allow in ("AllowStore", "AllowNAction"):
-        if role == "central" and device.get(allow) is not False:
+    if role == "central":
+        for allow in _AT_PROXIES:
+            if device.get(allow) is not False:
+                yield Violation(
+                    f"DicomModalities.{allow}", f'device "{name}": set "{allow}" to false; it asks the proxy of its МО'
+                )
+        if not _is_terminator(device.get("Host")):
             yield Violation(
-                f"DicomModalities.{allow}",
-                f'device "{name}": set "{allow}" to false at the centre; devices store to their proxies and ask them',
+                "DicomModalities.Host",
+                f'device "{name}": at the centre "Host" must be the loopback address of its МО\'s TLS terminator '
+                "(127.0.0.2 to 127.255.255.254); nobody else may come in",
             )
     # Orthanc's own name for N-ACTION and N-EVENT-REPORT together; it wins over both.
     if device.get("AllowStorageCommitment", False) is not False:
@@ -271,6 +276,14 @@ def _wrong_device(name: str, device: Mapping[str, Any], role: str) -> Iterator[V
             "DicomModalities.AllowStorageCommitment",
             f'device "{name}": remove "AllowStorageCommitment"; "AllowNAction" alone lets it ask for commitment',
         )
+
+
+def _is_terminator(host: Any) -> bool:
+    try:
+        address = ipaddress.IPv4Address(host) if isinstance(host, str) else None
+    except ValueError:
+        return False
+    return address is not None and address.is_loopback and str(address) != "127.0.0.1"
 
 
 def _wrong_ingest(configuration: Mapping[str, Any]) -> Iterator[Violation]:

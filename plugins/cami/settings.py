@@ -32,7 +32,8 @@ class Settings:
     keys: Path
     ohif: Path
     central_url: str
-    """Where a proxy sends to, without a trailing slash; empty at the centre."""
+    """Under which address others know the centre, without a trailing slash: where a proxy sends to, and what links in
+    messages to the МИС begin with. At the centre it may be empty: then there are no such links."""
     cookie_secure: bool
     """Whether the session cookie is for HTTPS only: true behind a TLS proxy."""
     uploads: Path = Path("/var/lib/cami/uploads")
@@ -41,6 +42,8 @@ class Settings:
     """Where a proxy keeps large objects that come back from the centre until they are whole."""
     http_threads: int = 50
     """How many requests Orthanc answers at the same time (``HttpThreadsCount``)."""
+    requests_per_second: float = 500.0
+    """How many requests one account may make in the long run (``RequestsPerSecond``); 0: no limit."""
     central_ca: Path | None = None
     """Whose certificates the centre may show (PEM); None: the authorities that browsers know."""
     client_certificate: Path | None = None
@@ -92,9 +95,16 @@ def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] =
         uploads=Path(text("Uploads", required=False) or "/var/lib/cami/uploads"),
         downloads=Path(text("Downloads", required=False) or "/var/lib/cami/downloads"),
         http_threads=int(configuration.get("HttpThreadsCount", 50)),
+        requests_per_second=_rate(section.get("RequestsPerSecond", 500)),
         central_ca=file("CentralCa"),
         client_certificate=file("ClientCertificate"),
     )
+
+
+def _rate(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+        raise Misconfigured('"Cami.RequestsPerSecond" must be a number, 0 for no limit')
+    return float(value)
 
 
 def open_line(central_url: str, *, allowed: bool) -> str:

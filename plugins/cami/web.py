@@ -5,7 +5,6 @@ names in lower case, and can send an HTML body with status 200 only (other statu
 for people therefore answer 200 or redirect.
 """
 
-import ipaddress
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -44,7 +43,10 @@ class Request:
         ValueError
             The body is not UTF-8 JSON.
         """
-        return json.loads(self.body.decode("utf-8"))
+        try:
+            return json.loads(self.body.decode("utf-8"))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 @dataclass(slots=True)
@@ -72,31 +74,13 @@ def source_of(headers: Mapping[str, str]) -> str:
     return headers.get(SOURCE_HEADER, "")
 
 
-def address_behind(peer: str, forwarded: str) -> str:
-    """Return whose request it is that `peer` has sent.
+#: The SHA-256 of the client's TLS certificate, in hex, that the trusted gateway has checked; put there likewise.
+CERTIFICATE_HEADER = "x-cami-certificate"
 
-    The server listens on the loopback only; who calls from there is the reverse proxy, and the last address of
-    ``X-Forwarded-For`` is the one that it has put there itself: all before it came from the client. Nobody else's
-    header is believed.
 
-    Parameters
-    ----------
-    peer
-        Address of the other end of the connection.
-    forwarded
-        The header ``X-Forwarded-For``.
-    """
-    try:
-        trusted = ipaddress.ip_address(peer).is_loopback
-    except ValueError:
-        return ""
-    last = forwarded.rpartition(",")[2].strip()
-    if not trusted or not last:
-        return peer
-    try:
-        return str(ipaddress.ip_address(last))
-    except ValueError:
-        return peer
+def certificate_of(headers: Mapping[str, str]) -> str:
+    """Return the fingerprint of the client's certificate, or nothing if it has shown none."""
+    return headers.get(CERTIFICATE_HEADER, "")
 
 
 Handler = Callable[[Request], Response]
@@ -110,6 +94,10 @@ class Endpoint:
     """Regular expression that the whole path must match."""
     handler: Handler
     """Answers every method of that path; it checks by itself who asks."""
+    methods: tuple[str, ...] = ()
+    """Those that it answers, for the description of the interface; the handler refuses the others."""
+    summary: str = ""
+    """In a few words, for the description of the interface."""
 
 
 def answer_json(value: Any, status: int = 200) -> Response:

@@ -80,7 +80,7 @@ class Configurations:
             mo=mo,
             http_port=server.http_port,
             dicom_port=server.dicom_port,
-            central_url=url(self._central) if mo else "",
+            central_url=url(self._central),
             suite=self._kept.suite,
         )
         return json.dumps(configuration, ensure_ascii=False, indent=2)

@@ -13,10 +13,13 @@ import. Public names:
 """
 
 from cami.access.gate import Gate
+from cami.access.gateway import Gateway, Origin, cleaned
 from cami.access.grants import Cause, GrantBook, NewGrant
+from cami.access.jobs import OwnJobs
+from cami.access.limits import Limits
 from cami.access.overrides import overrides
 from cami.access.owners import owner_label, study_owners
-from cami.access.policy import allowed
+from cami.access.policy import allowed, may_store
 from cami.access.recorder import Recorder
 from cami.access.subjects import ArchiveSubjects
 from cami.access.visibility import Visibility
@@ -55,10 +58,14 @@ __all__ = [
     "Cause",
     "Directory",
     "Gate",
+    "Gateway",
     "GrantBook",
     "Identity",
+    "Limits",
     "MonitorToken",
     "NewGrant",
+    "Origin",
+    "OwnJobs",
     "Passwords",
     "Reason",
     "Recorder",
@@ -71,7 +78,9 @@ __all__ = [
     "Visibility",
     "Witness",
     "allowed",
+    "cleaned",
     "hash_password",
+    "may_store",
     "overrides",
     "owner_label",
     "study_owners",

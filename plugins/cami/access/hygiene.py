@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from cami.people.authenticator import session_token
 
 #: Whatever our own pages, OHIF, Orthanc Explorer and DICOMweb ask for is made of these; no ``;``, ``%``, ``\``.
-_PATH = re.compile(r"/|(/[A-Za-z0-9._,~@:+=-]+)+")
+#: ``$`` begins the name of an operation of FHIR.
+_PATH = re.compile(r"/|(/[A-Za-z0-9._,~@:+=$-]+)+")
 _LONGEST_PATH = 2048
 #: A script of ours sends it with every change; another site's script cannot without asking first (CORS), and nobody
 #: answers OPTIONS here.
@@ -40,6 +41,19 @@ def acceptable_headers(headers: Mapping[str, str]) -> bool:
     if not headers or "x-http-method-override" in headers:
         return False
     return not headers.get("content-type", "").strip().lower().startswith("multipart/form-data")
+
+
+def acceptable_body(method: str, headers: Mapping[str, str], largest: int) -> bool:
+    """Refuse a body that is larger than its route may have, or whose length nobody says beforehand.
+
+    Orthanc reads a body whole, into memory, before any handler sees it; the gate is asked earlier.
+    """
+    if method == "GET":
+        return "transfer-encoding" not in headers
+    if "transfer-encoding" in headers:
+        return False
+    length = headers.get("content-length", "0").strip()
+    return length.isascii() and length.isdecimal() and int(length) <= largest
 
 
 def forged(method: str, headers: Mapping[str, str]) -> bool:

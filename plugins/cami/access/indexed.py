@@ -12,7 +12,7 @@ from typing import Any
 from cami.access.owners import StudyOwners
 from cami.access.question import Question
 from cami.archive import Archive
-from cami.index import Asked, Beyond, Hit, Page, StudyIndex
+from cami.index import Asked, Beyond, Hit, Page, StudyIndex, Totals
 from cami.people.identity import Identity
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,33 @@ class Indexed:
         if question.level == "patients" or question.hopeless:
             return 0
         try:
+            if question.level == "instances":
+                return self._index.count_instances(self._owners.scope(identity), _asked(question))
             return self._index.count(self._owners.scope(identity), _asked(question))
+        except Beyond:
+            return None
+
+    def series(self, identity: Identity, question: Question) -> Iterator[tuple[str, int]] | None:
+        """Yield the visible series that a question about instances wants, newest first, and how many each has.
+
+        None if the question says more than what series and studies are known by, or the core has to be asked.
+        """
+        pages = self._index.series(self._owners.scope(identity), _asked(question))
+        try:
+            first = next(pages, [])
+        except Beyond:
+            return None
+        return self._series(identity, chain([first], pages))
+
+    def _series(self, identity: Identity, pages: Iterable[Sequence[tuple[str, str, int]]]) -> Iterator[tuple[str, int]]:
+        for page in pages:
+            visible = self._owners.visible(identity, {study_id for _, study_id, _ in page})
+            yield from ((series_id, instances) for series_id, study_id, instances in page if study_id in visible)
+
+    def totals(self, identity: Identity) -> Totals | None:
+        """Count all that somebody sees; None if the index cannot tell now."""
+        try:
+            return self._index.totals(self._owners.scope(identity))
         except Beyond:
             return None
 

@@ -7,16 +7,19 @@ without passing the HTTP filter, and a request without headers (Orthanc's own) i
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
+from cami.access.job_overrides import job_overrides
+from cami.access.jobs import OwnJobs
 from cami.access.listing import formats, paging
 from cami.access.owners import Reach
 from cami.access.patients import Patients
 from cami.access.redaction import redact, redact_metadata
 from cami.access.visibility import Visibility
 from cami.archive import Archive, Level
-from cami.errors import Invalid, NotFound
+from cami.errors import Invalid, NotFound, Transient
 from cami.people.authenticator import Authenticator
 from cami.people.identity import Identity
 from cami.web import Endpoint, Handler, Request, Response, answer_json, answer_text
@@ -36,10 +39,30 @@ _SYSTEM = ("ApiVersion", "IsHttpServerSecure", "Name", "Version")
 _Answerer = Callable[[Request, Identity], Response]
 
 
-def overrides(authenticator: Authenticator, visibility: Visibility, archive: Archive) -> list[Endpoint]:
-    """Return the endpoints that are to be registered over Orthanc's own."""
-    routes = _Overrides(authenticator, visibility, archive)
+def overrides(
+    authenticator: Authenticator,
+    visibility: Visibility,
+    archive: Archive,
+    *,
+    jobs: OwnJobs | None = None,
+    store: Handler | None = None,
+) -> list[Endpoint]:
+    """Return the endpoints that are to be registered over Orthanc's own.
+
+    Parameters
+    ----------
+    jobs
+        Background archives of people; without them there are none.
+    store
+        Answers ``POST /instances``; without it nobody stores by HTTP.
+    """
+    routes = _Overrides(authenticator, visibility, archive, store)
+    working = [] if jobs is None else job_overrides(routes.guarded, jobs, visibility, archive)
     return [
+        *working,
+        Endpoint("/statistics", routes.guarded("GET", routes.statistics)),
+        Endpoint("/instances", routes.instances),
+        Endpoint(f"/(instances)/{_ID}/attachments", routes.guarded("GET", routes.attachments)),
         Endpoint("/tools/find", routes.find),
         Endpoint("/tools/count-resources", routes.guarded("POST", routes.count)),
         Endpoint("/tools/lookup", routes.guarded("POST", routes.lookup)),
@@ -47,7 +70,7 @@ def overrides(authenticator: Authenticator, visibility: Visibility, archive: Arc
         Endpoint("/patients", routes.guarded("GET", routes.patients)),
         Endpoint(f"/patients/{_ID}", routes.guarded("GET", routes.patient)),
         Endpoint(f"/patients/{_ID}/studies", routes.guarded("GET", routes.studies_of_patient)),
-        Endpoint("/(studies|series|instances)", routes.guarded("GET", routes.listing)),
+        Endpoint("/(studies|series)", routes.guarded("GET", routes.listing)),
         Endpoint(f"/(studies|series|instances)/{_ID}", routes.guarded("GET", routes.resource)),
         Endpoint(f"/(studies)/{_ID}/series", routes.guarded("GET", routes.resource)),
         Endpoint(f"/(series)/{_ID}/instances", routes.guarded("GET", routes.resource)),
@@ -56,7 +79,10 @@ def overrides(authenticator: Authenticator, visibility: Visibility, archive: Arc
 
 
 class _Overrides:
-    def __init__(self, authenticator: Authenticator, visibility: Visibility, archive: Archive) -> None:
+    def __init__(
+        self, authenticator: Authenticator, visibility: Visibility, archive: Archive, store: Handler | None
+    ) -> None:
+        self._store = store
         self._authenticator = authenticator
         self._visibility = visibility
         self._archive = archive
@@ -67,17 +93,44 @@ class _Overrides:
 
         def handler(request: Request) -> Response:
             identity = self._authenticator.identify(request.headers)
-            # Sending to ``/instances`` is refused here with the rest: objects come by C-STORE and by the wire only.
             if identity is None or request.method != method:
-                return answer_text(403, "")
+                return answer_text(401 if identity is None and request.path.startswith("/cami/") else 403, "")
             try:
                 return answerer(request, identity)
             except NotFound:
                 return answer_text(404, "")
             except Invalid as error:
                 return answer_text(400, str(error))
+            except Transient:
+                return answer_text(503, "try again later")
 
         return handler
+
+    def instances(self, request: Request) -> Response:
+        """Answer ``/instances``: the list, or an object that is sent."""
+        if request.method == "POST" and self._store is not None:
+            return self._store(request)
+        return self.guarded("GET", self.listing)(replace(request, groups=("instances",)))
+
+    def statistics(self, _request: Request, identity: Identity) -> Response:
+        """Answer how much there is, of what somebody sees; sizes on the disk are not for people."""
+        totals = self._visibility.totals(identity)
+        if totals is not None:
+            counts = (totals.patients, totals.studies, totals.series, totals.instances)
+            names = ("CountPatients", "CountStudies", "CountSeries", "CountInstances")
+            return answer_json(dict(zip(names, counts, strict=True)))
+        blind = self._blind(identity)
+        if blind is not None:
+            return blind
+        told = self._archive.get("/statistics")
+        if self._visibility.reach(identity) is not Reach.TECHNICAL:
+            told = {name: value for name, value in told.items() if name.startswith("Count")}
+        return answer_json(told)
+
+    def attachments(self, request: Request, identity: Identity) -> Response:
+        """Answer which attachments of an instance people may have: the file itself."""
+        self._check(request, identity)
+        return self._technical(request, identity) or answer_json(["dicom"])
 
     def find(self, request: Request) -> Response:
         """Answer ``/tools/find``; DICOMweb makes a 500 of any other status, so a stranger gets an empty list."""

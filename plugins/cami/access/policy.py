@@ -5,6 +5,7 @@ The table says what a role may do *at all*; whose studies it may do it with is `
 
 from collections.abc import Mapping
 
+from cami.people.identity import Identity
 from cami.people.roles import Action, Role
 from cami.settings import Role as ServerRole
 
@@ -28,6 +29,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.STUDIES_READ: _EVERYWHERE,
     },
     Role.CONSULTANT: {
+        Action.DOCUMENTS_STORE: _AT_CENTRE,
         Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
         Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
@@ -53,6 +55,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.METRICS_READ: _AT_PROXY,
         Action.QUARANTINE_DECIDE: _AT_PROXY,
         Action.QUARANTINE_READ: _AT_PROXY,
+        Action.REMOVAL_CONFIRM: _AT_CENTRE,
+        Action.REMOVAL_MARK: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.RETRIEVAL_SCHEDULE: _AT_PROXY,
         Action.ROUTING_CHANGE: _AT_PROXY,
@@ -77,9 +81,12 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.GRANTS_READ: _AT_CENTRE,
         Action.DELIVERY_PRIORITIZE: _AT_PROXY,
         Action.DELIVERY_READ: _EVERYWHERE,
+        Action.DOCUMENTS_STORE: _EVERYWHERE,
+        Action.REMOVAL_MARK: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
+        Action.STUDIES_STORE: _EVERYWHERE,
     },
     Role.REGION_ADMIN: {
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
@@ -88,6 +95,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.DELIVERY_READ: _EVERYWHERE,
         Action.QUARANTINE_DECIDE: _EVERYWHERE,
         Action.QUARANTINE_READ: _EVERYWHERE,
+        Action.REMOVAL_CONFIRM: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
         Action.STUDIES_OWN: _EVERYWHERE,
@@ -100,12 +108,14 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.DELIVERY_RECONCILE: _AT_PROXY,
         Action.QUARANTINE_DECIDE: _EVERYWHERE,
         Action.QUARANTINE_READ: _EVERYWHERE,
+        Action.REMOVAL_MARK: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.RETRIEVAL_SCHEDULE: _AT_PROXY,
         Action.DELIVERY_RESEND: _AT_PROXY,
         Action.ROUTING_READ: _AT_PROXY,
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
+        Action.STUDIES_STORE: _EVERYWHERE,
     },
 }
 
@@ -113,3 +123,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
 def allowed(role: Role, action: Action, server_role: ServerRole) -> bool:
     """Say whether `role` may do `action` at a server of that kind."""
     return server_role in TABLE.get(role, {}).get(action, frozenset())
+
+
+def may_store(identity: Identity, server_role: ServerRole) -> bool:
+    """Say whether somebody may store anything at all by HTTP."""
+    return any(allowed(identity.role, action, server_role) for action in (Action.STUDIES_STORE, Action.DOCUMENTS_STORE))

@@ -1,49 +1,47 @@
-"""The route table: every HTTP request that may reach Orthanc or us, and by which rule.
+"""The route table: every HTTP request that may reach Orthanc, another plugin or us, and by which rule.
 
-What is not here is refused to everyone but the region administrator's GET. The tenants' part is exactly what stock
-Orthanc Explorer (``/app/explorer.html``) and OHIF need to read, see `reference/orthanc.md` §2.4.
+The rows stand in `cami.access.route_table`. What has no row is refused to everybody, and so is each method of a path
+that its rows do not name; tests hold the table against the routes that Orthanc and its plugins really have.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from cami.access.route_table import TABLE, Row, Rule
 from cami.archive import Level
 
+#: Transcoding on request crashes some servers and loads all (reference/orthanc.md §5.9), and ``lossy-quality`` would
+#: hand out images that are not what was stored.
+FORBIDDEN_ARGUMENTS = frozenset({"transcode", "lossy-quality"})
 
-class Rule(Enum):
-    """How the gate decides about a route."""
-
-    PUBLIC = auto()
-    """Anyone."""
-    SELF = auto()
-    """Anyone reaches the handler, which decides by itself (ours only)."""
-    SIGNED_IN = auto()
-    """Anyone who has signed in: no patient data."""
-    SCOPED = auto()
-    """Who may read studies; the answer holds visible studies only, since we override it or `/tools/find` under it."""
-    RESOURCE = auto()
-    """Who may read studies and sees the study that the resource belongs to."""
-    FIGURES = auto()
-    """Who may read the figures of the running: Orthanc's metrics, counts and times without any patient."""
-    ADMIN_READ = auto()
-    """The region administrator."""
-    NOBODY = auto()
-    """No one, whatever the method."""
+#: What stands for a part of a path in the table.
+_PLACES: Mapping[str, str] = {
+    "{id}": "([0-9a-f]{8}(?:-[0-9a-f]{8}){4})",
+    "{job}": "([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})",
+    "{uid}": "[0-9.]{1,64}",
+    "{frame}": "[0-9]{1,9}",
+    "{frames}": "[0-9,]{1,1000}",
+    "{tags}": "[0-9A-Fa-f]+(?:/[0-9A-Fa-f]+)*",
+    "{any}": "[^/]+",
+    "{file}": "[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*",
+    "{rest}": ".*",
+}
+_LEVELS: Mapping[str, Level] = {"studies": "studies", "series": "series", "instances": "instances"}
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One row of the table."""
+class Purpose(Enum):
+    """What somebody wants with a route, for the journal of accesses."""
 
-    methods: frozenset[str]
-    pattern: re.Pattern[str]
-    rule: Rule
-    level: Level | None = None
-    """Of a RESOURCE: what the first group of the pattern names."""
-    arguments: frozenset[str] | None = None
-    """Of the query string, all that people may give; None: any but `FORBIDDEN_ARGUMENTS`."""
+    NONE = auto()
+    """Nothing about a patient."""
+    SEARCH = auto()
+    VIEW = auto()
+    EXPORT = auto()
+    """Whole objects, to be taken away."""
+    STORE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,87 +51,77 @@ class Match:
     rule: Rule
     level: Level | None = None
     resource: str = ""
+    body: int = 0
+    """The largest body that may come with it, in bytes."""
+    purpose: Purpose = Purpose.NONE
 
 
-#: Transcoding on request crashes some servers and loads all (reference/orthanc.md §5.9), and ``lossy-quality`` would
-#: hand out images that are not what was stored.
-FORBIDDEN_ARGUMENTS = frozenset({"transcode", "lossy-quality"})
-
-_ID = "([0-9a-f]{8}(?:-[0-9a-f]{8}){4})"
-_UID = "[0-9.]{1,64}"
-_WEB = "/dicom-web"
-#: ``_`` is jQuery's way around caches.
-_PLAIN = frozenset({"_", "expand", "full", "short"})
-_IMAGE = frozenset({"_", "returnUnsupportedImage"})
-_PAGED = _PLAIN | {"since", "limit"}
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    pattern: re.Pattern[str]
+    row: Row
 
 
-def _route(
-    methods: str, pattern: str, rule: Rule, level: Level | None = None, arguments: frozenset[str] | None = None
-) -> Route:
-    return Route(frozenset(methods.split()), re.compile(pattern), rule, level, arguments)
+REFUSED = Match(Rule.NOBODY)
 
 
-def _resource(level: Level, tail: str, arguments: frozenset[str]) -> Route:
-    return _route("GET", f"/{level}/{_ID}(?:{tail})", Rule.RESOURCE, level, arguments)
+def _pattern(path: str) -> re.Pattern[str]:
+    """Compile a path of the table: ``{id}`` and its like, ``a|b`` within a part."""
+    parts = path.strip("/").split("/")
+    if parts == [""]:
+        return re.compile("/")
+    written = []
+    for part in parts:
+        either = [_PLACES.get(each) or re.escape(each) for each in part.split("|")]
+        written.append(either[0] if len(either) == 1 else f"(?:{'|'.join(either)})")
+    return re.compile("/" + "/".join(written))
 
 
-#: Read from the top; the first row whose pattern matches the whole path decides, also about the methods.
-ROUTES: tuple[Route, ...] = (
-    # Code execution, stop and reset of the server, WebDAV: whose verbs Orthanc passes on as GET and PUT.
-    _route("", "/tools/(execute-script|reset|shutdown)", Rule.NOBODY),
-    _route("", "/webdav(/.*)?", Rule.NOBODY),
-    # Ours.
-    _route("GET", "/cami/health", Rule.PUBLIC),
-    _route("GET POST PUT DELETE", "/cami(/.*)?", Rule.SELF),
-    _route("GET", "/ohif(/.*)?", Rule.SELF),
-    _route("GET", "/|/favicon\\.ico", Rule.SELF),
-    # Harmless reads of the core, and the static files of Orthanc Explorer.
-    _route("GET", "/system|/tools/now|/tools/now-local|/tools/generate-uid", Rule.SIGNED_IN),
-    _route("GET", "/app(/[A-Za-z0-9._-]+)*|/plugins/explorer\\.js", Rule.SIGNED_IN),
-    _route("GET", "/tools/metrics-prometheus", Rule.FIGURES, arguments=frozenset()),
-    # Lists and searches, which we answer ourselves.
-    _route("POST", "/tools/find|/tools/count-resources|/tools/lookup", Rule.SCOPED),
-    _route("GET", "/(patients|studies|series|instances)", Rule.SCOPED, arguments=_PAGED),
-    _route("GET", f"/patients/{_ID}(/studies)?", Rule.SCOPED, arguments=_PLAIN),
-    # DICOMweb: QIDO-RS and WADO-RS (PS3.18 §10.6, §10.4), which ask /tools/find for everything.
-    _route("GET", f"{_WEB}/(studies|series|instances)", Rule.SCOPED),
-    _route("GET", f"{_WEB}/studies/{_UID}(/series|/instances|/metadata|/rendered|/thumbnail)?", Rule.SCOPED),
-    _route(
-        "GET",
-        f"{_WEB}/studies/{_UID}/series/{_UID}(/instances|/metadata|/rendered|/thumbnail)?",
-        Rule.SCOPED,
-    ),
-    _route(
-        "GET",
-        f"{_WEB}/studies/{_UID}/series/{_UID}/instances/{_UID}(/metadata|/rendered|/thumbnail"
-        "|/frames/[0-9,]+(/rendered|/thumbnail)?|/bulk/[0-9A-Fa-f/]+)?",
-        Rule.SCOPED,
-    ),
-    # One resource by its Orthanc id. The patient level is not here: it mixes several МО.
-    _resource("studies", "|/series", _PLAIN),
-    _resource("studies", "/archive", frozenset()),
-    _resource("series", "|/instances", _PLAIN),
-    _resource("series", "/archive", frozenset()),
-    _resource("instances", "", _PLAIN),
-    _resource("instances", "/tags|/header", _PLAIN | {"simplify"}),
-    _resource("instances", "/metadata", _PLAIN),
-    _resource("instances", "/file|/pdf|/frames", frozenset({"_"})),
-    _resource("instances", "/preview|/frames/[0-9]+/preview", _IMAGE),
-)
+def _compile() -> Mapping[str, list[_Compiled]]:
+    """Sort the rows by the first part of their paths, so that a request looks at few."""
+    found: dict[str, list[_Compiled]] = defaultdict(list)
+    for row in TABLE:
+        for path in row.paths:
+            compiled = _Compiled(_pattern(path), row)
+            for first in path.strip("/").split("/")[0].split("|"):
+                found[first].append(compiled)
+    return dict(found)
+
+
+_ROWS = _compile()
+
+
+def decide(method: str, path: str) -> tuple[Row, str] | None:
+    """Return the row of a request and the resource that its path names; None if the table has none."""
+    for each in _ROWS.get(path.split("/", 2)[1] if path.startswith("/") else "", ()):
+        if method in each.row.methods and (found := each.pattern.fullmatch(path)) is not None:
+            return each.row, found.group(1) if found.re.groups else ""
+    return None
 
 
 def match(method: str, path: str, query: Mapping[str, str]) -> Match:
     """Return the rule for a request; `path` has no trailing slash."""
     if FORBIDDEN_ARGUMENTS.intersection(query):
-        return Match(Rule.NOBODY)
-    for route in ROUTES:
-        found = route.pattern.fullmatch(path)
-        if found is None:
-            continue
-        if route.rule is Rule.NOBODY or method not in route.methods:
-            return Match(Rule.NOBODY)
-        if route.arguments is not None and not route.arguments.issuperset(query):
-            return Match(Rule.ADMIN_READ if method == "GET" else Rule.NOBODY)
-        return Match(route.rule, route.level, found.group(1) if route.level else "")
-    return Match(Rule.ADMIN_READ if method == "GET" else Rule.NOBODY)
+        return REFUSED
+    decided = decide(method, path)
+    if decided is None or decided[0].rule is Rule.NOBODY:
+        return REFUSED
+    row, resource = decided
+    if row.arguments is not None and not row.arguments.issuperset(query):
+        return Match(Rule.ADMIN_READ) if method == "GET" else REFUSED
+    level = _LEVELS.get(path.split("/", 2)[1]) if row.rule is Rule.RESOURCE else None
+    return Match(row.rule, level, resource, row.body, _purpose(row, path))
+
+
+def _purpose(row: Row, path: str) -> Purpose:
+    if row.rule is Rule.STORE:
+        return Purpose.STORE
+    if row.exports:
+        return Purpose.EXPORT
+    if row.rule is Rule.RESOURCE:
+        return Purpose.VIEW
+    if row.rule is not Rule.SCOPED:
+        return Purpose.NONE
+    # Of DICOMweb, what lists studies, series or instances is a search (PS3.18 §10.6), the rest retrieval (§10.4).
+    searched = not path.startswith("/dicom-web/") or path.rsplit("/", 1)[1] in ("studies", "series", "instances")
+    return Purpose.SEARCH if searched else Purpose.VIEW

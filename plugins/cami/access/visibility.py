@@ -17,10 +17,12 @@ from cami.access.sight import Sight
 from cami.archive import Archive, Level
 from cami.clock import Clock, SystemClock
 from cami.errors import NotFound
-from cami.index import StudyIndex, tag_name
+from cami.index import StudyIndex, Totals, tag_name
 from cami.people.identity import Identity
 from cami.settings import Role as ServerRole
 
+#: Instances that one answer holds at most, where it names no study: who wants more asks for the next page.
+MOST_INSTANCES = 10_000
 #: Tags that the core keeps with the study: with them, a question about series is first asked of studies.
 _STUDY_TAGS = frozenset(
     {
@@ -101,6 +103,17 @@ class Visibility:
                 return counted
         return len(self.find(identity, only_ids))
 
+    def totals(self, identity: Identity) -> Totals | None:
+        """Count all that somebody sees; None where the core's own counts are his."""
+        if self._owners.reach(identity) is not Reach.OWN:
+            return None
+        counted = self._indexed.totals(identity) if self._indexed else None
+        if counted is not None:
+            return counted
+        levels = ("Study", "Series", "Instance")
+        studies, series, instances = (self.count(identity, {"Level": level, "Query": {}}) for level in levels)
+        return Totals(0, studies, series, instances)
+
     def newest(self, identity: Identity, words: str, days: str, limit: int) -> list[Any] | None:
         """Return the main tags of the newest visible studies; None if all have to be looked through (`find`).
 
@@ -136,7 +149,27 @@ class Visibility:
             return found
         if question.level == "studies":
             return self._find_studies(identity, question)
+        if question.level == "instances" and self._indexed and not _names_something(question):
+            series = self._indexed.series(identity, question)
+            if series is not None:
+                return self._find_in(series, question)
         return self._find_below(identity, question)
+
+    def _find_in(self, series: Iterable[tuple[str, int]], question: Question) -> list[Any]:
+        """Find instances series by series, passing over without a question those that are before the page."""
+        left = min(question.limit or MOST_INSTANCES, MOST_INSTANCES)
+        since = question.since
+        found: list[Any] = []
+        for series_id, instances in series:
+            if since >= instances:
+                since -= instances
+                continue
+            body = question.to_core(ParentSeries=series_id, Since=since, Limit=left - len(found))
+            found.extend(self._archive.find(body | {"Query": {}}))
+            since = 0
+            if len(found) >= left:
+                break
+        return found
 
     def _find_studies(self, identity: Identity, question: Question) -> list[Any]:
         answers = self._labelled(identity, question)
@@ -231,6 +264,11 @@ class Visibility:
                 continue
             if study["ParentPatient"] == patient:
                 yield study_id
+
+
+def _names_something(question: Question) -> bool:
+    """Say whether a question names one study, series or instance, which the core finds at once."""
+    return any(question.exact_uids(keyword) for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"))
 
 
 def _page(question: Question) -> dict[str, Any]:

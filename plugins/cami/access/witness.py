@@ -67,7 +67,8 @@ class Witness:
         """
         allowed = self._gate.allows(method, path, query, headers)
         if not allowed:
-            self._refused(self._authenticator.identify(headers), method, path, source)
+            # No password is tried a second time for the journal: it would double what guessing costs.
+            self._refused(self._authenticator.remembered(headers), method, path, source)
         elif (act := of_archive(method, path.rstrip("/") or "/")) is not None:
             identity = self._authenticator.identify(headers)
             if identity is not None:

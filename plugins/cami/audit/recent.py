@@ -50,6 +50,11 @@ class Recent:
             record(before.more if before else 0)
             self._remember(key, _Seen(now + self._window))
 
+    def knows(self, key: Hashable) -> bool:
+        """Say whether it would not be recorded now."""
+        seen = self._seen.get(key)
+        return seen is not None and self._fresh(seen, self._clock.now())
+
     def forget(self, key: Hashable) -> None:
         """Have the next time recorded again."""
         with self._lock:
@@ -57,10 +62,13 @@ class Recent:
 
     def _again(self, key: Hashable, now: datetime) -> bool:
         seen = self._seen.get(key)
-        if seen is None or not seen.until - self._window <= now < seen.until:  # also if the clock was set back
+        if seen is None or not self._fresh(seen, now):
             return False
         seen.more += 1
         return True
+
+    def _fresh(self, seen: _Seen, now: datetime) -> bool:
+        return seen.until - self._window <= now < seen.until  # also if the clock was set back
 
     def _remember(self, key: Hashable, seen: _Seen) -> None:
         with self._lock:

@@ -13,13 +13,20 @@ READY = b"ready\n"
 GO = b"go\n"
 
 _ANSWER_SECONDS = 30.0
+_NOBODY = "cami.boot cannot be reached: start the server with python3 -m cami.boot"
 
 
-def announce_ready(environ: MutableMapping[str, str] = os.environ) -> None:
+def announce_ready(environ: MutableMapping[str, str] = os.environ) -> socket.socket | None:
     """Tell `cami.boot` that every hook is registered, and wait until it has given up Orthanc's ports.
 
     To be called last in Orthanc's entry script: Orthanc opens its ports after the script. Does nothing if Orthanc was
     not started by `cami.boot`, or restarts by itself.
+
+    Returns
+    -------
+    socket.socket or None
+        Where the starter tells of callers that Orthanc refuses (`cami.boot.log_watch.Refusal`), a line each; None if
+        there is no starter.
 
     Raises
     ------
@@ -28,13 +35,25 @@ def announce_ready(environ: MutableMapping[str, str] = os.environ) -> None:
     """
     number = environ.pop(VARIABLE, "")
     if not number:
-        return
+        return None
     try:
-        with socket.socket(fileno=int(number)) as starter:
-            starter.settimeout(_ANSWER_SECONDS)
-            starter.sendall(READY)
-            answer = starter.recv(len(GO))
+        starter = socket.socket(fileno=int(number))
     except (OSError, ValueError) as error:
-        raise Misconfigured("cami.boot cannot be reached: start the server with python3 -m cami.boot") from error
+        raise Misconfigured(_NOBODY) from error
+    try:
+        _agree(starter)
+    except BaseException:
+        starter.close()
+        raise
+    return starter
+
+
+def _agree(starter: socket.socket) -> None:
+    try:
+        starter.settimeout(_ANSWER_SECONDS)
+        starter.sendall(READY)
+        answer = starter.recv(len(GO))
+    except OSError as error:
+        raise Misconfigured(_NOBODY) from error
     if answer != GO:
         raise Misconfigured("cami.boot has not let the server start")

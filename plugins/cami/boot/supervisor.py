@@ -7,12 +7,14 @@ import selectors
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from cami.boot.log_watch import LogWatch
 from cami.boot.ports import HeldPort, hold, http_address
 from cami.boot.probe import Answered, Finding, ask_as_stranger
 from cami.boot.ready import GO, READY, VARIABLE
@@ -27,6 +29,9 @@ READY_SECONDS = 120.0
 #: Between two questions until Orthanc listens, and afterwards.
 EAGER_SECONDS = 0.02
 CALM_SECONDS = 30.0
+
+#: For what Orthanc has written last.
+_LAST_WORDS_SECONDS = 5.0
 
 _PR_SET_PDEATHSIG = 1
 
@@ -51,6 +56,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._held: list[HeldPort] = []
         self._child: subprocess.Popen[bytes] | None = None
+        self._log: LogWatch | None = None
         self._status: int | None = None
         self._guarded = False  # the plugin has given its word
         self._answers = False  # strangers were refused at least once
@@ -75,10 +81,12 @@ class Supervisor:
             before = signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
             handlers = {number: signal.signal(number, self._on_signal) for number in self._signals()}
             try:
-                self._start(theirs)
+                self._start(theirs, ours)
                 self._watch(ours, woken)
             finally:
                 self._kill()
+                if self._log is not None:
+                    self._log.join(_LAST_WORDS_SECONDS)
                 self._give_up_ports()
                 for number, handler in handlers.items():
                     signal.signal(number, handler)
@@ -98,7 +106,7 @@ class Supervisor:
             with suppress(ProcessLookupError):
                 os.kill(self._child.pid, signal.SIGTERM)
 
-    def _start(self, theirs: socket.socket) -> None:
+    def _start(self, theirs: socket.socket, ours: socket.socket) -> None:
         parent = os.getpid()
         libc = ctypes.CDLL(None, use_errno=True)
 
@@ -111,10 +119,14 @@ class Supervisor:
             self._command,
             env=os.environ | {VARIABLE: str(theirs.fileno()), "TCP_NODELAY": os.environ.get("TCP_NODELAY", "1")},
             stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             pass_fds=[theirs.fileno()],
-            preexec_fn=tie_to_parent,  # noqa: PLW1509 - this process has one thread
+            preexec_fn=tie_to_parent,  # noqa: PLW1509 - this process has one thread so far
         )
         theirs.close()
+        if self._child.stderr is not None:
+            self._log = LogWatch(self._child.stderr, sys.stderr.fileno(), ours)
+            self._log.start()
         if self._stopping:  # told to stop before there was a child
             self._child.send_signal(signal.SIGTERM)
 

@@ -6,7 +6,7 @@ the device sent. Public names: `coerce`, a pure function from bytes to bytes, an
 Where it is called, and why there: docs/adr/0010-coercion-before-sending.md.
 """
 
-from cami.coercion.coerce import Arrival, Coerced, Note, Rules, coerce
+from cami.coercion.coerce import Arrival, Coerced, Note, Number, Rules, coerce
 from cami.coercion.stamps import Institution, Stamps
 
-__all__ = ["Arrival", "Coerced", "Institution", "Note", "Rules", "Stamps", "coerce"]
+__all__ = ["Arrival", "Coerced", "Institution", "Note", "Number", "Rules", "Stamps", "coerce"]

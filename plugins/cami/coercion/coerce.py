@@ -5,7 +5,7 @@ object whose acknowledgement was lost would come again as other content; and wha
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,13 +14,17 @@ from cami.coercion.elements import Element, Malformed
 from cami.coercion.layout import DicomFile, take_apart
 from cami.coercion.originals import Modification, date_time, record, text_was_put_right
 from cami.coercion.reading import Reader
-from cami.coercion.stamps import Stamps, wanted
+from cami.coercion.stamps import ACCESSION_NUMBER, PATIENT_ID, Stamps, wanted
 from cami.coercion.text import SPECIFIC_CHARACTER_SET, Previous, Text
 from cami.region import CharacterSets
 
 _INSTANCE_COERCION_DATE_TIME = 0x00080015
 _MAC_PARAMETERS = 0x4FFE0001
 _NEW = CharacterSet(("utf-8",))
+_STUDY_UID = 0x0020000D
+
+#: Which accession number an object is to have, by its Study Instance UID, Patient ID and own number; none: its own.
+Number = Callable[[str, str, str], str]
 
 
 class Note(StrEnum):
@@ -48,6 +52,8 @@ class Rules:
     stamps: Stamps
     system: str
     """AE title of this proxy."""
+    number: Number | None = None
+    """Puts accession numbers right; what it says of a study must never change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ class _Work:
         # What was re-read once is in UTF-8 now, whatever the registry says that the device writes.
         device = CharacterSets(default=rules.device.default) if text_was_put_right(file) else rules.device
         self._file = file
-        self._stamps = rules.stamps
+        self._stamps = _numbered(file, rules, patient_id)
         self._reader = Reader(declared, device)
         self._recoding = rules.text and not self._reader.foreign
         self._text = Text(file, self._reader, patient_id)
@@ -135,3 +141,13 @@ class _Work:
         if failed:
             self.notes.add(Note.STAMP_NOT_WRITABLE)
         return stamps
+
+
+def _numbered(file: DicomFile, rules: Rules, patient_id: Callable[[], str]) -> Stamps:
+    """Return the stamps with the accession number that the object is to have."""
+    if rules.number is None:
+        return rules.stamps
+    raw = file.dataset.raw(PATIENT_ID)
+    patient = raw.decode("ascii").strip(" \0") if raw.isascii() else patient_id()
+    said = [file.dataset.raw(tag).decode("ascii", "replace").strip(" \0") for tag in (_STUDY_UID, ACCESSION_NUMBER)]
+    return replace(rules.stamps, accession=rules.number(said[0], patient, said[1]))

@@ -13,6 +13,7 @@ from cami.coercion.layout import DicomFile, items
 INSTITUTION_NAME = 0x00080080
 INSTITUTION_CODE_SEQUENCE = 0x00080082
 DEPARTMENT_NAME = 0x00081040
+ACCESSION_NUMBER = 0x00080050
 PATIENT_ID = 0x00100020
 ISSUER = 0x00100021
 ISSUER_QUALIFIERS = 0x00100024
@@ -41,6 +42,8 @@ class Stamps:
     """Institution Name, Institution Code Sequence and Institutional Department Name."""
     issuer: bool
     """Issuer of Patient ID, as name and as ОИД."""
+    accession: str = ""
+    """Accession number of the order that the study is for; empty: what the object says stays."""
 
 
 def wanted(file: DicomFile, stamps: Stamps, used: CharacterSet, current: CharacterSet) -> tuple[list[Element], bool]:
@@ -60,6 +63,8 @@ def wanted(file: DicomFile, stamps: Stamps, used: CharacterSet, current: Charact
         made.institution_code(institution)
         if institution.department:
             made.text(DEPARTMENT_NAME, institution.department)
+    if stamps.accession:
+        made.text(ACCESSION_NUMBER, stamps.accession, "SH")
     if stamps.issuer and file.dataset.raw(PATIENT_ID).strip(b" \0"):
         made.issuer(institution.oid)
     return made.elements, made.failed
@@ -75,15 +80,15 @@ class _Made:
         self.elements: list[Element] = []
         self.failed = False
 
-    def text(self, tag: int, text: str) -> None:
-        """Make a text (LO) unless it is there."""
+    def text(self, tag: int, text: str, vr: str = "LO") -> None:
+        """Make a text unless it is there."""
         if self._current.encode(text) == self._file.dataset.raw(tag).strip(b" \0"):
             return
         value = self._used.encode(text)
         if value is None:
             self.failed = True
         else:
-            self.elements.append(Element(tag, self._vr("LO"), _even(value)))
+            self.elements.append(Element(tag, self._vr(vr), _even(value)))
 
     def institution_code(self, institution: Institution) -> None:
         """Make the code of the МО (PS3.3 table 8.8-1) unless it is there."""

@@ -16,6 +16,7 @@ from cami.delivery.disk import DiskState, DiskWatch
 from cami.delivery.event_report import EventReports, Listener
 from cami.delivery.feed import ChangeFeed
 from cami.delivery.holdings import Holdings
+from cami.delivery.intake import CentralKeeper, Keeper, ProxyKeeper, intake
 from cami.delivery.line import Line
 from cami.delivery.link import CentralLink
 from cami.delivery.lossless import Lossless
@@ -40,6 +41,7 @@ from cami.delivery.wire import for_proxies, wire_endpoints
 
 __all__ = [
     "WIRE_ROOT",
+    "CentralKeeper",
     "CentralLink",
     "CentralReadings",
     "CentralReadingsFollower",
@@ -54,6 +56,7 @@ __all__ = [
     "DiskWatch",
     "EventReports",
     "Holdings",
+    "Keeper",
     "Line",
     "Listener",
     "Lossless",
@@ -61,6 +64,7 @@ __all__ = [
     "Meter",
     "Night",
     "Pace",
+    "ProxyKeeper",
     "ProxyReports",
     "Quarantine",
     "Readings",
@@ -79,5 +83,6 @@ __all__ = [
     "completeness_endpoints",
     "control_endpoints",
     "for_proxies",
+    "intake",
     "wire_endpoints",
 ]

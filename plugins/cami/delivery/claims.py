@@ -6,23 +6,38 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from cami.archive import ObjectIdentity
 from cami.clock import Clock
-from cami.db.tables import received_instance, study, study_claim, study_completeness
+from cami.db.tables import received_instance, removal, study, study_claim, study_completeness
 from cami.delivery.contents import claim_content
 from cami.delivery.damage import known_damaged
-from cami.delivery.ownership import Decision, KnownInstance, decide
+from cami.delivery.journal import CentralJournal
+from cami.delivery.ownership import REMOVED, Decision, KnownInstance, decide
+
+#: States of a removal in which nothing of the study comes in any more (`cami.removal.states`).
+REMOVAL_UNDER_WAY = ("deleting", "deleted")
 
 
 class Claims:
     """Claims studies and instances for the МО that delivers them first."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, journal: CentralJournal | None = None) -> None:
         self._engine = engine
         self._clock = clock
+        self._journal = journal
 
-    def claim(self, mo: str, sha256: str, identity: ObjectIdentity, size: int, study_total: int = 0) -> Decision:
+    def claim(
+        self,
+        mo: str,
+        sha256: str,
+        identity: ObjectIdentity,
+        size: int,
+        *,
+        study_total: int = 0,
+        uploaded_by: str = "",
+    ) -> Decision:
         """Decide what to do with an object, and claim it if it is to be stored.
 
-        With it the proxy may announce how many its study has so far (`cami.delivery.totals`).
+        With it the proxy may announce how many its study has so far (`cami.delivery.totals`); `uploaded_by` is the
+        login of a person who has sent it instead.
         """
         with self._engine.begin() as connection:
             claimed = connection.scalar(
@@ -32,14 +47,24 @@ class Claims:
             filed = connection.scalar(select(study.c.owner).where(study.c.study_id == identity.study_id))
             owner = filed if filed not in (None, mo) else claimed
             decision = decide(mo, sha256, identity, owner, _namesakes(connection, identity.sop_uid))
+            if decision.reason is None and study_removed(connection, identity.study_id):
+                return REMOVED
             if decision.store:
-                self._write(connection, mo, sha256, identity, size, first=claimed is None)
+                self._write(connection, mo, sha256, identity, size, uploaded_by=uploaded_by, first=claimed is None)
                 if study_total:
                     _expect(connection, identity.study_id, study_total)
         return decision
 
     def _write(
-        self, connection: Connection, mo: str, sha256: str, identity: ObjectIdentity, size: int, *, first: bool
+        self,
+        connection: Connection,
+        mo: str,
+        sha256: str,
+        identity: ObjectIdentity,
+        size: int,
+        *,
+        uploaded_by: str,
+        first: bool,
     ) -> None:
         now = self._clock.now()
         if first:
@@ -58,6 +83,8 @@ class Claims:
                 )
             )
             connection.execute(insert(study_completeness).values(study_id=identity.study_id))
+            if self._journal:
+                self._journal.began(connection, mo, identity)
         if not connection.scalar(select(func.count()).where(received_instance.c.instance_id == identity.instance_id)):
             connection.execute(
                 insert(received_instance).values(
@@ -66,9 +93,16 @@ class Claims:
                     study_id=identity.study_id,
                     sha256=sha256,
                     size=size,
+                    uploaded_by=uploaded_by,
                 )
             )
             claim_content(connection, identity)
+
+
+def study_removed(connection: Connection, study_id: str) -> bool:
+    """Say whether two people have had the study deleted: what is delivered of it again stays out (F-56)."""
+    gone = (removal.c.study_id == study_id) & removal.c.state.in_(REMOVAL_UNDER_WAY)
+    return connection.scalar(select(removal.c.number).where(gone).limit(1)) is not None
 
 
 def _expect(connection: Connection, study_id: str, study_total: int) -> None:

@@ -8,10 +8,11 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cami.archive import Archive
-from cami.coercion import Arrival, Institution, Note, Rules, Stamps, coerce
+from cami.coercion import Arrival, Institution, Note, Number, Rules, Stamps, coerce
 from cami.delivery.queue import Item
 from cami.errors import CamiError, NotFound, Transient
 from cami.region import CharacterSets, Device, Organization, Proxy
@@ -27,8 +28,12 @@ FAILED = "failed"
 class Coercing:
     """Prepares the objects of a proxy for the centre. Thread-safe."""
 
-    def __init__(self, archive: Archive, organization: Organization, proxy: Proxy) -> None:
+    def __init__(
+        self, archive: Archive, organization: Organization, proxy: Proxy, number: Number | None = None
+    ) -> None:
+        """Make it; `number` puts accession numbers right, should the proxy have a worklist that knows them."""
         self._archive = archive
+        self._number = number
         self._rules = {device.aet: _rules(organization, proxy, device) for device in organization.devices}
         self._other = _rules(organization, proxy, None)
         self._lock = threading.Lock()
@@ -47,7 +52,7 @@ class Coercing:
         try:
             arrival = self._arrival(item.instance_id)
             source = arrival.source
-            rules = self._rules.get(source, self._other)
+            rules = replace(self._rules.get(source, self._other), number=self._number)
             coerced = coerce(dicom, rules, arrival, lambda: self._archive.parse(dicom).patient_id)
         except Transient:
             raise

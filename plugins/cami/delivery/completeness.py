@@ -51,8 +51,8 @@ def completeness_endpoints(
         return None
 
     return [
-        Endpoint("/cami/api/delivery/completeness", show),
-        Endpoint("/cami/api/delivery/reconcile", ask),
+        Endpoint("/cami/api/delivery/completeness", show, ("GET",), "How comparisons with the centre ended"),
+        Endpoint("/cami/api/delivery/reconcile", ask, ("POST",), "Compare with the centre now"),
     ]
 
 

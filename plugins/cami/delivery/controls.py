@@ -60,8 +60,18 @@ def control_endpoints(authenticator: Authenticator, controls: Controls) -> list[
         return handle
 
     return [
-        Endpoint("/cami/api/delivery/priority", guarded(Action.DELIVERY_PRIORITIZE, _set_priority)),
-        Endpoint("/cami/api/delivery/resend", guarded(Action.DELIVERY_RESEND, _resend)),
+        Endpoint(
+            "/cami/api/delivery/priority",
+            guarded(Action.DELIVERY_PRIORITIZE, _set_priority),
+            ("POST",),
+            "Put a study into another class",
+        ),
+        Endpoint(
+            "/cami/api/delivery/resend",
+            guarded(Action.DELIVERY_RESEND, _resend),
+            ("POST",),
+            "Have a study tried again",
+        ),
     ]
 
 

@@ -95,6 +95,8 @@ class Courier:
         self._way = RightOfWay()
         self._taking = threading.Lock()
         self._led: set[str] = set()
+        # Whether the last look for what is urgent, and for all else, has found something.
+        self._flowing: set[bool] = set()
         self._asking = Asking(clock)
 
     def send_next(self, classes: Collection[Priority] = ALL) -> bool:
@@ -109,13 +111,22 @@ class Courier:
             return False
         self._pick_up()
         allowed = self._allowed(classes)
-        head = self._queue.head(allowed, list(self._led)) if allowed else None
-        if self._help(allowed, head or LAST):
-            return True
-        item = self._take(allowed) if head else None
+        urgent = allowed <= URGENT
+        # Taking costs the lock on the database; looking first does not, but is for nothing while the queue flows.
+        if not allowed or urgent not in self._flowing or self._link.needs_help:
+            head = self._queue.head(allowed, list(self._led)) if allowed else None
+            if self._help(allowed, head or LAST):
+                return True
+            if head is None:
+                self._line.not_tried()
+                return False
+        self._probe()
+        item = self._take(allowed)
         if item is None:
+            self._flowing.discard(urgent)
             self._line.not_tried()
             return False
+        self._flowing.add(urgent)
         try:
             with self._way.passage(
                 item.study_id,
@@ -133,6 +144,16 @@ class Courier:
         finally:
             self._follow(item)
         return True
+
+    def _probe(self) -> None:
+        """While the line is known to be down, ask before an image is read, compressed and hashed for nothing."""
+        if self._line.outage is None:
+            return
+        try:
+            self._link.probe()
+        except (Transient, Denied) as error:
+            self._line.failed(cause_of(error))
+            raise Transient(str(error)) from error
 
     def reclassified(self, study_id: str, priority: Priority) -> None:
         """Act on another class of a study at once: what is urgent gets the line to itself, also what is on its way."""

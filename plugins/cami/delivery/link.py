@@ -97,9 +97,24 @@ class CentralLink:
         headers = {"Content-Type": "application/dicom", "X-Cami-Sha256": sha256, **passage.headers}
         return receipt(self._request("POST", "/instances", headers, dicom, passage, on_written=passage.written))
 
+    @property
+    def needs_help(self) -> bool:
+        """Whether a large object is under way, of which a free sender may carry a piece."""
+        return not self._tus.idle
+
     def help(self, *, urgent_only: bool, before: Rank = LAST) -> bool:
         """Carry a piece of a large object of another sender that goes `before` something; return False if none does."""
         return self._tus.help(urgent_only=urgent_only, before=before)
+
+    def probe(self) -> None:
+        """Ask the centre whether it is there and knows this proxy.
+
+        Raises
+        ------
+        cami.errors.Transient, cami.errors.Denied
+            It is not, or it does not.
+        """
+        self._call("GET", "/ping", {}, urgent=True)
 
     def confirm(self, manifest: Manifest) -> ManifestAnswer:
         """Compare what should be at the centre with what is."""

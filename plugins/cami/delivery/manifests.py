@@ -11,6 +11,7 @@ from cami.db import reading
 from cami.db.tables import received_instance, stored_content, study, study_completeness
 from cami.delivery.contents import Contents
 from cami.delivery.damage import Damage
+from cami.delivery.journal import CentralJournal
 from cami.delivery.summary import summarize
 
 
@@ -51,7 +52,17 @@ class ManifestCheck:
 class Manifests:
     """Compares. Thread-safe."""
 
-    def __init__(self, archive: Archive, engine: Engine, contents: Contents, damage: Damage, clock: Clock) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        engine: Engine,
+        contents: Contents,
+        damage: Damage,
+        clock: Clock,
+        *,
+        journal: CentralJournal | None = None,
+    ) -> None:
+        self._journal = journal
         self._archive = archive
         self._engine = engine
         self._reader = reading(engine)
@@ -79,6 +90,8 @@ class Manifests:
             len(claims) - len(compared),
         )
         with self._engine.begin() as connection:
+            if self._journal and check.confirmed:
+                self._journal.agreed(connection, mo, study_id, len(instances))
             noted = connection.execute(
                 update(study)
                 .where(study.c.study_id == study_id, study.c.owner == mo)
@@ -105,7 +118,7 @@ class Manifests:
         """
         unlike = []
         for study_id, summary in summaries.items():
-            known = self._stored(mo, study_id)
+            known = self._stored(mo, study_id, delivered_only=True)
             here = self._here(study_id, known)
             if summarize({key: sha256 for key, sha256 in known.items() if key in here}) != summary:
                 unlike.append(study_id)
@@ -134,13 +147,18 @@ class Manifests:
             }
         return [key for key, sha256 in instances.items() if own.get(key) != sha256 or not self._damage.look(key)]
 
-    def _stored(self, mo: str, study_id: str) -> dict[str, str]:
-        """Return what is stored of a study of `mo` by the database: Orthanc instance id → SHA-256 as delivered."""
+    def _stored(self, mo: str, study_id: str, *, delivered_only: bool = False) -> dict[str, str]:
+        """Return what is stored of a study of `mo` by the database: Orthanc instance id → SHA-256 as delivered.
+
+        `delivered_only` leaves out what people have uploaded here, of which its proxy does not know.
+        """
         query = (
             select(received_instance.c.instance_id, received_instance.c.sha256)
             .join(study)
             .where(study.c.study_id == study_id, study.c.owner == mo, received_instance.c.stored_at.is_not(None))
         )
+        if delivered_only:
+            query = query.where(received_instance.c.uploaded_by == "")
         with self._reader.connect() as connection:
             return {row.instance_id: row.sha256 for row in connection.execute(query)}
 

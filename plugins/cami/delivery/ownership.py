@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cami.archive import ObjectIdentity
-from cami.delivery.quarantine import OTHER_CONTENT, OTHER_MO_INSTANCE, OTHER_MO_STUDY, Reason
+from cami.delivery.quarantine import OTHER_CONTENT, OTHER_MO_INSTANCE, OTHER_MO_STUDY, STUDY_REMOVED, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Decision:
 STORE = Decision(store=True)
 PRESENT = Decision(store=False)
 REPLACE = Decision(store=False, replace=True)
+REMOVED = Decision(store=False, reason=STUDY_REMOVED)
 
 
 def decide(

@@ -137,6 +137,11 @@ class PartBoard:
             with self._lock:
                 self._shipments.remove(shipment)
 
+    @property
+    def empty(self) -> bool:
+        """Whether no large object is under way."""
+        return not self._shipments
+
     def take(self, *, urgent_only: bool, before: Rank) -> tuple[Shipment, Part] | None:
         """Take a part of the first object, if that goes `before` something; None when there is nothing to help with."""
         with self._lock:

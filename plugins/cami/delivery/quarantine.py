@@ -16,6 +16,7 @@ from cami.archive import ObjectIdentity
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import quarantined_object
+from cami.delivery.journal import KeptApart
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ OTHER_MO_STUDY = Reason("other-mo-study", "Исследование с этим 
 OTHER_MO_INSTANCE = Reason("other-mo-instance", "Снимок с этим UID принадлежит другой МО")
 OTHER_CONTENT = Reason("other-content", "Снимок с этим UID уже принят, но содержимое другое")
 DAMAGED = Reason("damaged-file", "Файл был повреждён в хранилище центра и заменён исправной копией")
-REASONS = {reason.code: reason for reason in (OTHER_MO_STUDY, OTHER_MO_INSTANCE, OTHER_CONTENT, DAMAGED)}
+STUDY_REMOVED = Reason("study-removed", "Исследование удалено из архива по решению двух лиц")
+REASONS = {reason.code: reason for reason in (OTHER_MO_STUDY, OTHER_MO_INSTANCE, OTHER_CONTENT, DAMAGED, STUDY_REMOVED)}
 
 
 #: States of an object: nobody has decided, it found its way into the archive, it is not wanted, its bytes are gone.
@@ -40,7 +42,8 @@ OPEN, SETTLED, REJECTED, REMOVED = "open", "settled", "rejected", "removed"
 class Quarantine:
     """The folder and the table of objects kept apart."""
 
-    def __init__(self, folder: Path, engine: Engine, clock: Clock) -> None:
+    def __init__(self, folder: Path, engine: Engine, clock: Clock, journal: KeptApart | None = None) -> None:
+        self._journal = journal
         self._folder = folder
         self._engine = engine
         self._reader = reading(engine)
@@ -116,6 +119,8 @@ class Quarantine:
                     received_at=self._clock.now(),
                 )
             )
+            if self._journal:
+                self._journal.note(connection, identity, source, reason.code)
         return sha256
 
     def _write(self, sha256: str, dicom: bytes) -> None:

@@ -6,27 +6,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, delete, exists, func, insert, or_, select, update
 
 from cami.archive import InstanceIdentity
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study
-from cami.delivery.line import LONGEST_REST
+from cami.delivery.journal import Arrivals
 from cami.delivery.order import ALL, PATIENCE, URGENT, Priority, Rank, rank
 from cami.delivery.reasons import Cause
 from cami.delivery.sent import Sent, note_sent, note_verified, pixels_of, sent_of_study, series_of
+from cami.delivery.statements import ANY_BEGUN, NEXT, NEXT_BUT, STUDY_TOTAL, moments, named_state, step
 from cami.delivery.states import Command, State, after, states_before
 from cami.delivery.turns import Turns
 
 log = logging.getLogger(__name__)
-
-#: The state, where rows are named by their keys. Plain, it would tempt SQLite to walk the index of states instead: at a
-#: million rows in one state that took half a second, with the write lock held (`concat` hides it from the planner).
-_named_state = delivery_item.c.state.concat("")
-
-#: What an instance is in once a sender has ever taken it. By name, so that the index of states is not read through.
-_BEGUN = tuple(state for state in State if state is not State.QUEUED)
 
 #: Name of the row of ``change_cursor`` that delivery moves.
 READER = "delivery"
@@ -85,10 +79,15 @@ class DeliveryQueue:
         self._reader = reading(engine)
         self._clock = clock
         self._on_reclassified: Callable[[str, Priority], None] = lambda _study_id, _priority: None
+        self._arrivals: Arrivals | None = None
 
     def tell_reclassified(self, listener: Callable[[str, Priority], None]) -> None:
         """Let `listener` know when a study (Orthanc id) has been put into another class."""
         self._on_reclassified = listener
+
+    def tell_arrivals(self, arrivals: Arrivals) -> None:
+        """Let the journal know what was not known before."""
+        self._arrivals = arrivals
 
     def cursor(self) -> int:
         """Return how far the change log has been read (0 at first)."""
@@ -109,7 +108,7 @@ class DeliveryQueue:
                 rows = connection.execute(
                     asked.where(
                         delivery_item.c.instance_id.in_(part),
-                        _named_state.in_(states_before(Command.RECEIVE)),
+                        named_state.in_(states_before(Command.RECEIVE)),
                     )
                 )
                 for row in rows:
@@ -141,6 +140,23 @@ class DeliveryQueue:
         int
             How many instances are to be sent that were not.
         """
+        found = list(arrivals)
+        if self._arrivals:
+            self._arrivals.look([identity for _, identity in found])
+        try:
+            return self._record(found, cursor, restored, received)
+        except BaseException:
+            if self._arrivals:
+                self._arrivals.failed()
+            raise
+
+    def _record(
+        self,
+        arrivals: Sequence[tuple[int, InstanceIdentity]],
+        cursor: int | None,
+        restored: Sequence[str],
+        received: Sequence[str],
+    ) -> int:
         now = self._clock.now()
         with self._engine.begin() as connection:
             move(connection, Command.RESTORE, restored, received_at=now, stored_at=now, reason=None)
@@ -208,9 +224,7 @@ class DeliveryQueue:
             row = self._head(connection, classes, passed_over)
             if row is None:
                 return None
-            first = not connection.scalar(
-                select(exists().where(delivery_item.c.study_id == row.study_id, delivery_item.c.state.in_(_BEGUN)))
-            )
+            first = not connection.scalar(ANY_BEGUN, {"study_id": row.study_id})
             move(connection, Command.SEND, [row.instance_id])
         return Item(
             instance_id=row.instance_id,
@@ -244,30 +258,11 @@ class DeliveryQueue:
     def _next(
         self, connection: Connection, lanes: Collection[Priority], passed_over: Collection[str]
     ) -> Row[*tuple[Any, ...]] | None:
-        query = (
-            select(
-                delivery_item.c.instance_id,
-                delivery_item.c.study_id,
-                delivery_item.c.attempts,
-                delivery_item.c.lane,
-                delivery_item.c.turn,
-                delivery_item.c.modality,
-                delivery_item.c.reason,
-                delivery_item.c.size,
-                delivery_item.c.received_at,
-            )
-            .where(
-                delivery_item.c.state == State.QUEUED,
-                # A range, not a list: SQLite then reads the index in its order and stops at the first row.
-                delivery_item.c.lane.between(min(lanes), max(lanes)),
-                _waits_no_more(self._clock.now()),
-            )
-            .order_by(delivery_item.c.lane, delivery_item.c.turn)
-            .limit(1)
-        )
+        query = NEXT_BUT if passed_over else NEXT
+        values: dict[str, Any] = {"low": min(lanes), "high": max(lanes), **moments(self._clock.now())}
         if passed_over:
-            query = query.where(delivery_item.c.study_id.not_in(passed_over))
-        return connection.execute(query).first()
+            values["passed_over"] = list(passed_over)
+        return connection.execute(query, values).first()
 
     def stand_back(self, item: Item) -> None:
         """Return an instance to the queue that was broken off for what is urgent: no failure, and it keeps its turn."""
@@ -356,13 +351,7 @@ class DeliveryQueue:
     def study_total(self, study_id: str) -> int:
         """Count what the centre will have of a study when all is sent that is here now."""
         with self._reader.connect() as connection:
-            found = connection.scalar(
-                select(func.count()).where(
-                    delivery_item.c.study_id == study_id,
-                    delivery_item.c.state.not_in([State.QUARANTINED, State.REJECTED, State.LOST]),
-                )
-            )
-        return found or 0
+            return connection.scalar(STUDY_TOTAL, {"study_id": study_id}) or 0
 
     def confirm(self, manifest: Manifest, *, pixels_compared: bool = False) -> None:
         """Note that the centre holds all of `manifest`, and whether it has compared the pixels."""
@@ -414,16 +403,9 @@ class DeliveryQueue:
             )
         connection.execute(insert(delivery_item), rows)
         turns.save()
+        if self._arrivals:
+            self._arrivals.came(connection, [identity for _, identity in arrivals.values()])
         return len(rows)
-
-
-def _waits_no_more(now: datetime) -> ColumnElement[bool]:
-    """Choose what no failed try holds back: its rest is over, or longer than any, as after a clock was set back."""
-    return or_(
-        delivery_item.c.not_before.is_(None),
-        delivery_item.c.not_before <= now,
-        delivery_item.c.not_before > now + LONGEST_REST,
-    )
 
 
 def reclassify(connection: Connection, study_id: str, priority: Priority) -> bool:
@@ -471,9 +453,9 @@ def move(
     for state in sorted(states_before(command), key=lambda before: after(before, command) != before):
         for part in parts(instance_ids):
             moved += connection.execute(
-                update(delivery_item)
-                .where(delivery_item.c.instance_id.in_(part), _named_state == state)
-                .values(state=after(state, command), **values)
+                step(tuple(values)),
+                {"ids": list(part), "before": state, "after": after(state, command)}
+                | {f"new_{name}": value for name, value in values.items()},
             ).rowcount
     return moved
 

@@ -11,12 +11,13 @@ from sqlalchemy import Engine, select
 from cami.archive import Archive, ObjectIdentity
 from cami.clock import Clock
 from cami.db import reading
-from cami.db.tables import received_instance
+from cami.db.tables import received_instance, study_claim
 from cami.delivery.claims import Claims
 from cami.delivery.contents import Contents
 from cami.delivery.damage import Damage
 from cami.delivery.filing import Filing
-from cami.delivery.quarantine import OTHER_CONTENT, Quarantine, Reason
+from cami.delivery.journal import CentralJournal
+from cami.delivery.quarantine import OTHER_CONTENT, STUDY_REMOVED, Quarantine, Reason
 from cami.delivery.reasons import Cause
 from cami.delivery.replacement import Replacement
 from cami.errors import Permanent, Transient
@@ -46,6 +47,7 @@ class Receiver:
         *,
         require_room: Callable[[], None] = lambda: None,
         on_stored: Callable[[], None] = lambda: None,
+        journal: CentralJournal | None = None,
     ) -> None:
         """Make a receiver.
 
@@ -55,13 +57,15 @@ class Receiver:
             Raises `cami.delivery.disk.NoRoom` while the volume is full.
         on_stored
             Called when there is something for `contents` to read.
+        journal
+            Told of each study that begins to come.
         """
         self._archive = archive
         self._require_room = require_room
         self._on_stored = on_stored
         self._reader = reading(engine)
         self._quarantine = quarantine
-        self._claims = Claims(engine, clock)
+        self._claims = Claims(engine, clock, journal)
         self._filing = Filing(archive, engine, clock)
         self.damage = Damage(archive, engine, clock)
         self.contents = Contents(archive, engine, self.damage, clock)
@@ -99,7 +103,7 @@ class Receiver:
         except Permanent:
             return Reception("rejected", Cause.NOT_DICOM)
         sha256 = hashlib.sha256(dicom).hexdigest()
-        decision = self._claims.claim(mo, sha256, identity, len(dicom), study_total)
+        decision = self._claims.claim(mo, sha256, identity, len(dicom), study_total=study_total)
         if decision.replace:
             return self._replace(mo, dicom, sha256, identity)
         if decision.reason is OTHER_CONTENT:
@@ -112,6 +116,36 @@ class Receiver:
             # Deleted here since: the study, made anew by storing, has lost its label.
             self._filing.unlabel(identity.study_id)
         return self._store(mo, dicom, sha256, identity)
+
+    def upload(self, mo: str, dicom: bytes, identity: ObjectIdentity, login: str) -> Reception:
+        """Take an object that a person sends for `mo`; answer when it is safe.
+
+        As `receive`, but what must not join the archive is refused and not kept: the person is told and still has it.
+        """
+        self._require_room()
+        sha256 = hashlib.sha256(dicom).hexdigest()
+        decision = self._claims.claim(mo, sha256, identity, len(dicom), uploaded_by=login)
+        if decision.reason is not None or decision.replace:
+            return Reception("rejected", decision.reason.code if decision.reason else OTHER_CONTENT.code)
+        if not decision.store:
+            if self._archive.stored_md5(identity.instance_id) is not None:
+                return Reception("present", sha256=sha256)
+            self._filing.unlabel(identity.study_id)
+        if self._filing.store(dicom, identity).already_stored:
+            digest = hashlib.md5(dicom, usedforsecurity=False).hexdigest()
+            if self._archive.stored_md5(identity.instance_id) != digest:
+                return Reception("rejected", OTHER_CONTENT.code)
+        self._filing.file(mo, identity, sha256, len(dicom))
+        self._on_stored()
+        return Reception("stored", sha256=sha256)
+
+    def owner_of(self, study_uid: str) -> str | None:
+        """Return the МО that a Study Instance UID belongs to, or None."""
+        with self._reader.connect() as connection:
+            owner: str | None = connection.scalar(
+                select(study_claim.c.owner).where(study_claim.c.study_uid == study_uid)
+            )
+        return owner
 
     def relabel(self) -> int:
         """Label studies that a crash left without; return how many."""
@@ -164,6 +198,8 @@ class Receiver:
         return found
 
     def _keep_apart(self, mo: str, dicom: bytes, identity: ObjectIdentity, reason: Reason) -> Reception:
+        if reason is STUDY_REMOVED:  # decided already: nobody is to look at it again
+            return Reception("rejected", reason.code)
         self._quarantine.keep(dicom, identity, source=mo, reason=reason)
         log.error("an object of МО %s is kept in quarantine: %s", mo, reason.code)
         return Reception("quarantined", reason.code)

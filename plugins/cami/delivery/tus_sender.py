@@ -61,6 +61,11 @@ class TusSender:
                         raise
                     moved = shipment.moved
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is no object of another sender to help with."""
+        return self._board.empty
+
     def help(self, *, urgent_only: bool, before: Rank) -> bool:
         """Carry a piece of an object of another sender that goes `before` something; return False if there is none."""
         taken = self._board.take(urgent_only=urgent_only, before=before)

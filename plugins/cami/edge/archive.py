@@ -154,6 +154,7 @@ class OrthancArchive:
             sop_uid=_text(tags, "SOPInstanceUID"),
             modality=_text(tags, "Modality"),
             study_description=_text(tags, "StudyDescription"),
+            sop_class=_text(tags, "SOPClassUID"),
         )
         check_uids(identity)
         return identity

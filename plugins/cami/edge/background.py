@@ -26,6 +26,7 @@ class Worker:
         step: Callable[[], float],
         *,
         gather: float = 0.0,
+        gather_most: float = 0.0,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         """Make a worker.
@@ -36,12 +37,16 @@ class Worker:
             Does a piece of work and returns how many seconds to wait before the next.
         gather
             Seconds between two steps at least, when woken: so one step does what many wake-ups ask for.
+        gather_most
+            While wake-ups go on without a pause, the time between two steps doubles up to this many seconds: what comes
+            in a burst is taken in few, large portions, which leaves the machine to who brings it.
         on_stop
             Called when the server stops, before the HTTP server waits for its threads.
         """
         self.name = name
         self._step = step
         self._gather = gather
+        self._gather_most = max(gather, gather_most)
         self._on_stop = on_stop
         self._wake = threading.Event()
         self._halt = threading.Event()
@@ -54,7 +59,8 @@ class Worker:
 
     def wake(self) -> None:
         """End the present wait: there is something to do."""
-        self._wake.set()
+        if not self._wake.is_set():  # called for each image that comes in; setting it takes a lock
+            self._wake.set()
 
     def stop(self) -> None:
         """Ask the thread to end after its present step."""
@@ -68,6 +74,7 @@ class Worker:
             self._thread.join(timeout)
 
     def _run(self) -> None:
+        gather = self._gather
         while not self._halt.is_set():
             began = time.monotonic()
             try:
@@ -79,8 +86,12 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - a thread that dies would stop delivery for good
                 log.error("%s failed: %s", self.name, describe(error))  # noqa: TRY400
                 wait = AFTER_FAILURE
-            if self._wake.wait(wait) and self._gather:
-                self._halt.wait(max(0.0, began + self._gather - time.monotonic()))
+            if self._wake.wait(wait) and gather:
+                early = began + gather - time.monotonic()
+                self._halt.wait(max(0.0, early))
+                gather = min(2 * gather, self._gather_most) if early > 0 else self._gather
+            else:
+                gather = self._gather
             self._wake.clear()
 
     def _trouble(self, text: str) -> None:

@@ -11,7 +11,9 @@ from sqlalchemy import Engine
 from cami.archive import Level
 from cami.delivery import (
     WIRE_ROOT,
+    CentralKeeper,
     CentralReadings,
+    Keeper,
     Manifests,
     ProxyReports,
     Recall,
@@ -22,15 +24,20 @@ from cami.delivery import (
     for_proxies,
     wire_endpoints,
 )
+from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import read_public_keys
-from cami.edge import ingest, sdk
+from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
+from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
+from cami.edge.mis import open_mis
 from cami.edge.server import Server, Services, gathered
-from cami.errands import Bell, ErrandBook, errand_endpoints, open_errands
+from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
+from cami.events import EventLog
 from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
+from cami.orders import Orders, Patients
 from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
 from cami.region import Disk
@@ -83,7 +90,13 @@ class CentralServer(Server):
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
         self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock)
-        self.bell = Bell(lambda: open_errands(engine), int(settings.http_threads * WAITING_SHARE))
+        self.deliveries = CentralJournal(self.audit)
+        self.events = EventLog(engine, self.clock)
+        self.patients = Patients(engine, self.clock, self.events)
+        zone = ZoneInfo(self.region.time_zone)
+        self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
+        self.worklists = CentralWorklist(self)
+        self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
@@ -104,6 +117,10 @@ class CentralServer(Server):
         """Take what Orthanc has deleted out of the index."""
         if level in _LEVELS:
             self.follower.note_deleted(_LEVELS[level], resource)
+
+    def keeper(self) -> Keeper:
+        """Return what stores objects that people send."""
+        return CentralKeeper(self.receiver, self.visibility)
 
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that are at their МО."""
@@ -129,7 +146,13 @@ class CentralServer(Server):
         """Make the wire's other end, what keeps it tidy, and the index."""
         self._import_accounts(self.settings.secrets / "accounts.json")
         return gathered(
-            self._receiving(), self._sending_errands(), self._retrieving(), self._indexing(), self._consulting()
+            self._receiving(),
+            self._sending_errands(),
+            self._retrieving(),
+            self._indexing(),
+            self._consulting(),
+            open_mis(self, self.events),
+            self.worklists.services(),
         )
 
     def _consulting(self) -> Services:
@@ -142,7 +165,9 @@ class CentralServer(Server):
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
         ingest.refuse_at_centre()
-        receiver, keeping = self._storing()
+        self.receiver, keeping = self._storing()
+        receiver = self.receiver
+        query_retrieve.at_centre(self, self.region.centre.aet)
         uploads = Uploads(self.settings.uploads, self.engine, self.clock)
         recall = Recall(self.archive, self.engine)
 
@@ -153,7 +178,9 @@ class CentralServer(Server):
         shares = Shares(self.engine, self.clock, [organization.code for organization in self.region.with_proxy])
         endpoints = wire_endpoints(
             receiver=receiver,
-            manifests=Manifests(self.archive, self.engine, receiver.contents, receiver.damage, self.clock),
+            manifests=Manifests(
+                self.archive, self.engine, receiver.contents, receiver.damage, self.clock, journal=self.deliveries
+            ),
             reports=ProxyReports(self.engine, self.clock),
             tokens=self.tokens,
             accounts=self.accounts,
@@ -186,6 +213,7 @@ class CentralServer(Server):
             self.clock,
             require_room=self.disk.require_room,
             on_stored=contents.wake,
+            journal=self.deliveries,
         )
         scrub = Scrub(self.engine, receiver.damage, self.clock, self.region.centre.reread_mb_s * 1_000_000)
 
@@ -213,8 +241,14 @@ class CentralServer(Server):
             self.errands.tidy()
             return TIDY_INTERVAL
 
-        endpoints = errand_endpoints(self.tokens, self.errands, self.bell)
+        endpoints = errand_endpoints(self.tokens, self.errands, self.bell, {"worklist": self.worklists.feed.last})
         return endpoints, [Worker("errands", tidy, on_stop=self.bell.close)]
+
+    def _pending(self) -> Mapping[str, Pending]:
+        """Return what waits for each proxy: errands, and what else it is told of."""
+        errands, heads = open_errands(self.engine), self.worklists.feed.heads()
+        none = Pending(0, 0)
+        return {mo: errands.get(mo, none)._replace(news=heads.get(mo, 0)) for mo in errands.keys() | heads.keys()}
 
     def _retrieving(self) -> Services:
         """Know what proxies have, ask for what somebody waits for, and give back to each МО what is its own."""

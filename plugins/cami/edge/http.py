@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote_plus
 
+from cami.access import Gateway
 from cami.audit.caller import Caller, caller, note_caller
 from cami.edge import sdk
 from cami.edge.guard import guarded
@@ -18,6 +19,7 @@ from cami.web import SOURCE_HEADER, Endpoint, Request, Response, answer_text
 log = logging.getLogger(__name__)
 
 _METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
+_NO: bool | None = False
 #: Statuses that Orthanc cannot send (it answers nothing at all), and what is said instead.
 _REPLACED = {409: 400, 410: 404, 429: 503}
 
@@ -40,6 +42,11 @@ _SOURCES = Sources()
 _THREADS: HandlerThreads[Response] = HandlerThreads()
 
 
+def trust(gateway: Gateway) -> None:
+    """Believe what this gateway says of a client."""
+    _SOURCES.gateway = gateway
+
+
 def register(endpoints: Iterable[Endpoint]) -> None:
     """Register handlers with Orthanc. Ours go before the core's and, listed first, before other plugins'."""
     for endpoint in endpoints:
@@ -58,7 +65,7 @@ def register_gate(gate: GateLike, on_allowed: Callable[[str, str, Mapping[str, s
     While the journal cannot be written the answer is 500 instead of 403: a filter can say yes, no, and nothing.
     """
 
-    @guarded("http_gate", verdict=False)
+    @guarded("http_gate", verdict=_NO)
     def decide(uri: str, method: int, **request: Any) -> bool | None:
         # Orthanc passes ip, headers and, for GET only, get by name.
         verb, headers = _METHODS.get(method, ""), _SOURCES.seen(request.get("ip", ""), request.get("headers", {}))

@@ -1,13 +1,14 @@
 """What a proxy brings to where it is needed: its services, put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
 from cami.access import Authenticator
-from cami.archive import Archive
+from cami.archive import Archive, orthanc_id
 from cami.clock import Clock
 from cami.delivery import CentralLink, ChangeFeed, DeliveryQueue, DiskWatch, Holdings, Pace, Timetable
 from cami.delivery.adoption import Adoption
@@ -31,6 +32,7 @@ from cami.retrieval import (
     part_bytes,
     proxy_endpoints,
 )
+from cami.retrieval.columns import Described
 from cami.web import Endpoint
 
 #: How many files come at the same time: with one, a long round trip leaves the line half empty.
@@ -76,10 +78,10 @@ class ProxyRetrieval:
             raise ValueError(mo)
         self._proxy = proxy
         self.catalogue = Catalogue(archive, engine, clock)
-        self._fetches = Fetches(engine, clock, holdings)
+        self.fetches = Fetches(engine, clock, holdings)
         self._fetcher = Fetcher(
             archive=archive,
-            fetches=self._fetches,
+            fetches=self.fetches,
             holdings=holdings,
             adoption=Adoption(engine, clock),
             catalogue=self.catalogue,
@@ -88,7 +90,7 @@ class ProxyRetrieval:
             disk=disk,
         )
         self.returns = Returns(
-            mo, catalogue=self.catalogue, fetches=self._fetches, fetcher=self._fetcher, link=link, wake=self._wake
+            mo, catalogue=self.catalogue, fetches=self.fetches, fetcher=self._fetcher, link=link, wake=self.wake
         )
         self._handlers = Handlers(
             archive=archive,
@@ -103,12 +105,13 @@ class ProxyRetrieval:
         self._announcer = Announcer(self.catalogue, link, clock)
         self._prefetcher = Prefetcher(
             schedule=self._schedule,
-            fetches=self._fetches,
+            fetches=self.fetches,
             link=link,
             rules=proxy.prefetch,
             room_for=self._has_room_for,
             clock=clock,
         )
+        self._hear: Callable[[Sequence[Described]], None] = lambda _new: None
         self.openings = Openings(authenticator.identify, self._opened, clock)
         self._arrivals = Worker("arrivals", self._arrive, gather=ARRIVALS_GATHER)
         self._announcing = Worker("announcer", self._announce)
@@ -116,6 +119,17 @@ class ProxyRetrieval:
         self._opening = Worker("openings", self._open)
         self._fetching = [Worker(f"fetcher-{number}", self._fetcher.step) for number in range(1, STREAMS + 1)]
         self.openings.wake = self._opening.wake
+
+    def on_arrival(self, hear: Callable[[Sequence[Described]], None]) -> None:
+        """Have `hear` called with the studies that have begun to come in."""
+        self._hear = hear
+
+    def expect(self, patient_id: str, day: date, *, modality: str, body_part: str) -> None:
+        """Fetch earlier studies of somebody who is on the worklist, the evening before or now."""
+        if self._proxy.prefetch.count:
+            patient = orthanc_id(patient_id)
+            self._schedule.expect(patient, day, asked_by="worklist", modality=modality, body_part=body_part[:64])
+            self._prefetching.wake()
 
     def errands(self) -> dict[Kind, Handler]:
         """Return the handlers of errands about studies."""
@@ -149,7 +163,8 @@ class ProxyRetrieval:
             return False
         return self._disk.room.free - size > self._disk.thresholds.stop
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let those who fetch look now."""
         for fetching in self._fetching:
             fetching.wake()
 
@@ -157,6 +172,7 @@ class ProxyRetrieval:
         new, more = self.catalogue.advance()
         if new:
             self._announcing.wake()
+            self._hear(new)
         if new and self._proxy.prefetch.count:
             self._schedule.arrived(new)
             self._prefetching.wake()
@@ -167,7 +183,7 @@ class ProxyRetrieval:
 
     def _prefetch(self) -> float:
         more = self._prefetcher.step()
-        self._wake()
+        self.wake()
         return 0.0 if more else PREFETCH_INTERVAL
 
     def _open(self) -> float:

@@ -1,12 +1,14 @@
 """A PACS Proxy: it takes images from the devices of its МО, keeps them and sends them to the centre."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
 from cami.access import Directory
+from cami.access.witness import WINDOW
+from cami.audit.recent import Recent
 from cami.delivery import (
     CentralLink,
     CentralReadingsFollower,
@@ -19,12 +21,14 @@ from cami.delivery import (
     DeliveryQueue,
     EventReports,
     Holdings,
+    Keeper,
     Line,
     Listener,
     Lossless,
     Meter,
     Night,
     Pace,
+    ProxyKeeper,
     Reconciliation,
     Repeats,
     Reporting,
@@ -37,14 +41,17 @@ from cami.delivery import (
 )
 from cami.delivery.answers import cause_of
 from cami.delivery.fitting import fit
-from cami.delivery.order import ALL, URGENT
+from cami.delivery.journal import DeviceJournal
+from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import Item
 from cami.delivery.transport import Certificates, Transport
-from cami.edge import commitment, disk, ingest, metrics
+from cami.edge import commitment, disk, ingest, metrics, query_retrieve
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
+from cami.edge.origins import origin_of
 from cami.edge.proxy_retrieval import ProxyRetrieval
 from cami.edge.proxy_routing import ProxyRouting
+from cami.edge.proxy_worklist import ProxyWorklist
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Handler, Kind, Runner
 from cami.errors import Denied, Misconfigured, Transient
@@ -55,13 +62,18 @@ from cami.routing import studies_unread, studies_waiting
 from cami.settings import Settings
 from cami.watch import QueueWatch, Transfer
 from cami.watch.figures import Source, of_proxy
+from cami.worklist import Numbering
 
 #: Seconds between looks at the change log when nothing wakes the feed.
 FEED_INTERVAL = 2.0
 #: Seconds that arrivals are gathered before they are read: one by one, reading costs more than storing them.
 FEED_GATHERS = 0.25
-#: Seconds between looks at the queue when nothing wakes a sender: what waits out a failed try must not wait longer.
+#: The same while a device sends without a pause.
+FEED_GATHERS_MOST = 1.0
+#: Seconds between looks at the queue when nothing wakes the first sender: what waits out a failed try waits no longer.
 SEND_INTERVAL = 0.5
+#: The same for the other senders, which the first one wakes when it has found something.
+FOLLOW_INTERVAL = 5.0
 #: Seconds between two looks for studies whose manifest is due.
 CONFIRM_INTERVAL = 1.0
 #: Seconds between two measurements of the queue.
@@ -87,8 +99,11 @@ class ProxyServer(Server):
         self.fit = fit(self.line)
         self.timetable = Timetable(self.line, self.region.time_zone, self.clock)
         self.queue = DeliveryQueue(engine, self.clock)
+        self.queue.tell_arrivals(DeviceJournal(self.audit, settings.mo, origin_of, Recent(self.clock, WINDOW)))
         self.holdings = Holdings(engine, self.clock, [studies_waiting(), studies_unread()])
-        self.coercing = Coercing(self.archive, self.region.organization(settings.mo), self.own_proxy())
+        self.coercing = Coercing(
+            self.archive, self.region.organization(settings.mo), self.own_proxy(), Numbering(engine, self.clock)
+        )
         self.meter = Meter()
         self.pace = Pace(self.timetable.limit, urgent_exempt=self.line.urgent_exempt, meter=self.meter)
         self.link = self._make_link()
@@ -115,6 +130,7 @@ class ProxyServer(Server):
             authenticator=self.authenticator,
             wake_senders=self.wake_senders,
         )
+        self.worklist = ProxyWorklist(self)
 
     def disk_rules(self) -> Disk:
         """Return what the registry says of this proxy's volume."""
@@ -133,10 +149,15 @@ class ProxyServer(Server):
             self._keeping(),
             self._comparing(),
             self._retrieving(),
+            self.worklist.services(),
             self._running(),
             self._desk(),
             self.routes.services(),
         )
+
+    def keeper(self) -> Keeper:
+        """Return what stores objects that people send."""
+        return ProxyKeeper(self.settings.mo, self.archive, self.disk.require_room)
 
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that have left this proxy."""
@@ -170,11 +191,12 @@ class ProxyServer(Server):
         disk.refuse_when_full(self.disk)
         own = self.own_proxy()
         judging = Commitment(self.archive, self.holdings, own.commitment)
-        devices = self.region.organization(self.settings.mo).devices
-        listeners = {each.aet: Listener(each.aet, each.address, each.port) for each in devices if each.port is not None}
+        nodes = self.region.organization(self.settings.mo).nodes("proxy")
+        listeners = {each.aet: Listener(each.aet, each.address, each.port) for each in nodes if each.port is not None}
         sender = EventReports(own.aet, listeners)
         reports = CommitmentReports(self.archive, self.engine, self.clock, judging.judge, sender)
         commitment.answer_commitments(judging, reports)
+        query_retrieve.at_proxy(self, self.retrieval, own.aet)
         return [], [Worker("commitment", reports.step)]
 
     def _reading(self) -> Services:
@@ -193,7 +215,8 @@ class ProxyServer(Server):
             self.accounts.replace_directory(Directory.parse(document))
             return DIRECTORY_INTERVAL
 
-        return [], [Worker("feed", read_changes, gather=FEED_GATHERS), Worker("directory", fetch_people)]
+        feed = Worker("feed", read_changes, gather=FEED_GATHERS, gather_most=FEED_GATHERS_MOST)
+        return [], [feed, Worker("directory", fetch_people)]
 
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""
@@ -216,12 +239,6 @@ class ProxyServer(Server):
         )
         self.queue.tell_reclassified(courier.reclassified)
 
-        def send() -> float:
-            return 0.0 if courier.send_next(ALL - URGENT) else SEND_INTERVAL
-
-        def send_urgent() -> float:
-            return 0.0 if courier.send_next(URGENT) else SEND_INTERVAL
-
         def confirm() -> float:
             courier.confirm_due()
             return CONFIRM_INTERVAL
@@ -233,12 +250,31 @@ class ProxyServer(Server):
 
         # What is urgent has senders of its own: the others stand still in the middle of what they are sending.
         for number in range(1, self.fit.streams + 1):
-            self.senders += [Worker(f"sender-{number}", send), Worker(f"urgent-sender-{number}", send_urgent)]
+            interval = SEND_INTERVAL if number == 1 else FOLLOW_INTERVAL
+            self.senders += [
+                Worker(f"sender-{number}", self._sender(courier, ALL - URGENT, interval)),
+                Worker(f"urgent-sender-{number}", self._sender(courier, URGENT, interval)),
+            ]
         return control_endpoints(self.authenticator, self.controls), [
             *self.senders,
             Worker("confirm", confirm),
             Worker("metrics", measure),
         ]
+
+    def _sender(self, courier: Courier, classes: Collection[Priority], interval: float) -> Callable[[], float]:
+        """Return the step of a sender; when it has found work after a rest, the others are woken: there may be more."""
+        idle = True
+
+        def send() -> float:
+            nonlocal idle
+            rested, idle = idle, True  # a try that fails leaves it so
+            sent = courier.send_next(classes)
+            if sent and rested:
+                self.wake_senders()
+            idle = not sent
+            return 0.0 if sent else interval
+
+        return send
 
     def _keeping(self) -> Services:
         """Let go of what the centre holds when room is asked for."""
@@ -296,7 +332,7 @@ class ProxyServer(Server):
 
     def _running(self) -> Services:
         """Run what the centre wants of this proxy; last, when all handlers are known."""
-        runner = Runner(self.link, self.errands, self.clock)
+        runner = Runner(self.link, self.errands, self.clock, {"worklist": self.worklist.pulling})
         return [], [Worker("errands", runner.step)]
 
     def _desk(self) -> Services:

@@ -11,7 +11,10 @@ from cami.access import (
     ArchiveSubjects,
     Authenticator,
     Gate,
+    Gateway,
+    Limits,
     MonitorToken,
+    OwnJobs,
     Recorder,
     Sessions,
     SignIn,
@@ -23,18 +26,20 @@ from cami.access import (
 )
 from cami.audit import AuditTrail
 from cami.clock import SystemClock
-from cami.delivery import Controls, DiskWatch, Quarantine, Readings
+from cami.delivery import Controls, DiskWatch, Keeper, Quarantine, Readings, intake
 from cami.delivery.disk import measure_volume
+from cami.delivery.journal import KeptApart
 from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.index import StudyIndex
 from cami.portal import Bringing, Consulting, portal_endpoints
 from cami.quarantine import QuarantineDesk
+from cami.query_retrieve.strangers import Strangers
 from cami.region import Disk, load_region
 from cami.routing import RoutingService
 from cami.settings import Settings
-from cami.watch import Transfer, watch_endpoints
+from cami.watch import Transfer, description, watch_endpoints
 from cami.watch.figures import Source, of_disk
 from cami.web import Endpoint
 
@@ -66,7 +71,8 @@ class Server(ABC):
         self.signing = SignInRecord(self.audit, self.clock)
         self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor, self.signing)
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
-        self.quarantine = Quarantine(settings.quarantine, engine, self.clock)
+        self.quarantine = Quarantine(settings.quarantine, engine, self.clock, KeptApart(self.audit))
+        self.strangers = Strangers(engine, self.clock)
         storage.mkdir(parents=True, exist_ok=True)  # before its first start Orthanc has not made it yet
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.routing: RoutingService | None = None
@@ -95,6 +101,10 @@ class Server(ABC):
     @abstractmethod
     def services(self) -> Services:
         """Make what this role adds, and register its DICOM hooks."""
+
+    @abstractmethod
+    def keeper(self) -> Keeper:
+        """Return what stores objects that people send; called after `services`."""
 
     @abstractmethod
     def bringing(self) -> Bringing:
@@ -126,8 +136,20 @@ class Server(ABC):
             routing=self.routing,
             consulting=self.consulting,
         )
-        endpoints += overrides(self.authenticator, self.visibility, self.archive)
-        gate = Gate(settings.role, settings.mo, self.authenticator, self.archive, self.engine)
+        jobs = OwnJobs(self.engine, self.archive, self.visibility.sight, self.clock)
+        store = intake(self.authenticator, self.archive, self.keeper(), settings.role)
+        endpoints += overrides(self.authenticator, self.visibility, self.archive, jobs=jobs, store=store)
+        endpoints.insert(0, description(endpoints, self.authenticator, settings.role))
+        gate = Gate(
+            settings.role,
+            settings.mo,
+            self.authenticator,
+            self.archive,
+            self.engine,
+            limits=Limits(settings.requests_per_second),
+            clock=self.clock,
+        )
+        http.trust(Gateway(settings.secrets / "gateway.token"))
         self._register_recorded(gate, endpoints)
         return workers
 

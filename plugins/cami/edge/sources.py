@@ -7,25 +7,32 @@ lose what is kept in it between the two, as Python forgets a foreign thread when
 import threading
 from collections.abc import Mapping
 
-from cami.web import SOURCE_HEADER, address_behind
+from cami.access import Gateway, Origin, cleaned
+from cami.web import CERTIFICATE_HEADER, SOURCE_HEADER
+
+_NOWHERE = Origin()
 
 
 class Sources:
-    """Puts the address into the headers, for filter and handler alike. Thread-safe.
+    """Puts the origin into the headers, for filter and handler alike, over what a client claims. Thread-safe.
 
-    A request without any headers is one of Orthanc's own and stays as it is.
+    Behind the trusted gateway it is what that says, else the address of the connection. A request without any headers
+    is one of Orthanc's own and stays as it is.
     """
 
-    def __init__(self) -> None:
-        self._by_thread: dict[int, str] = {}  # as many as Orthanc has HTTP threads
+    def __init__(self, gateway: Gateway | None = None) -> None:
+        self.gateway = gateway
+        self._by_thread: dict[int, Origin] = {}  # as many as Orthanc has HTTP threads
 
     def seen(self, peer: str, headers: Mapping[str, str]) -> Mapping[str, str]:
         """Note where the request of this thread comes from, and return its headers with it."""
-        self._by_thread[threading.get_ident()] = address_behind(peer, headers.get("x-forwarded-for", ""))
+        origin = self.gateway.origin(peer, headers) if self.gateway else Origin(peer)
+        self._by_thread[threading.get_ident()] = origin
         return self.marked(headers)
 
     def marked(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """Return the headers of the request that this thread handles, with where it comes from."""
         if not headers:
             return headers
-        return {**headers, SOURCE_HEADER: self._by_thread.get(threading.get_ident(), "")}
+        origin = self._by_thread.get(threading.get_ident(), _NOWHERE)
+        return {**cleaned(headers), SOURCE_HEADER: origin.address, CERTIFICATE_HEADER: origin.certificate}

@@ -12,6 +12,7 @@ from cami.boot.ready import announce_ready
 from cami.db import open_engine
 from cami.edge import http, logs, sdk
 from cami.edge.background import Worker
+from cami.edge.callers import RefusedCallers
 from cami.edge.central_server import CentralServer
 from cami.edge.proxy_server import ProxyServer
 from cami.edge.server import Server
@@ -38,8 +39,9 @@ def start(role: Role) -> None:
         raise Misconfigured(f'"Cami.Role" is "{settings.role}", but the script is that of a {role}')
     engine = open_engine(settings.database)
     server = _SERVERS[role](settings, engine, Path(configuration["StorageDirectory"]))
-    _follow_orthanc(server, server.register())
-    announce_ready()
+    callers = RefusedCallers(server.strangers)
+    _follow_orthanc(server, [*server.register(), Worker("callers", callers.step)])
+    callers.listen(announce_ready())
 
 
 def _follow_orthanc(server: Server, workers: list[Worker]) -> None:
@@ -53,6 +55,8 @@ def _follow_orthanc(server: Server, workers: list[Worker]) -> None:
     }
 
     def changed(change: sdk.ChangeType, level: int, resource: str) -> None:
+        for worker in woken.get(change, ()):
+            worker.wake()
         if change == sdk.ChangeType.ORTHANC_STARTED:
             for worker in workers:
                 worker.start()
@@ -64,7 +68,5 @@ def _follow_orthanc(server: Server, workers: list[Worker]) -> None:
                 worker.join(1.0)
         elif change == sdk.ChangeType.DELETED:
             server.deleted(level, resource)
-        for worker in woken.get(change, ()):
-            worker.wake()
 
     sdk.on_change(changed)

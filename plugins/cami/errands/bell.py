@@ -19,6 +19,8 @@ class Pending(NamedTuple):
     total: int
     newest: int
     """Number of the newest errand."""
+    news: int = 0
+    """How far what else proxies are told of is; it only grows."""
 
 
 _NOTHING = Pending(0, 0)
@@ -120,7 +122,7 @@ class Bell:
         """Ring for every МО for which more is open than at the last look."""
         for mo, pending in found.items():
             before = self._seen.get(mo, _NOTHING)
-            if pending.newest > before.newest or pending.total > before.total:
+            if any(now > then for now, then in zip(pending, before, strict=True)):
                 self._rings[mo] = self._rings.get(mo, 0) + 1
         self._seen = found
         self._changed.notify_all()

@@ -40,11 +40,25 @@ class Asking(Protocol):
         ...
 
 
+class Watched(Protocol):
+    """Something that this proxy reads by places: the same call that waits for errands is told when there is more."""
+
+    def place(self) -> int:
+        """Return how far it has been read."""
+        ...
+
+    def news(self) -> None:
+        """Hear that there is more; has to return at once."""
+        ...
+
+
 class Runner:
     """Runs the errands of one proxy, one after the other."""
 
-    def __init__(self, link: Asking, handlers: Mapping[Kind, Handler], clock: Clock) -> None:
-        """Make a runner; `handlers` says what this release can do.
+    def __init__(
+        self, link: Asking, handlers: Mapping[Kind, Handler], clock: Clock, feeds: Mapping[str, Watched] | None = None
+    ) -> None:
+        """Make a runner; `handlers` says what this release can do, `feeds` of what it wants to hear while it waits.
 
         A handler raises `Transient` when it should be tried again later, `NotFound` when the proxy does not know the
         study.
@@ -52,6 +66,8 @@ class Runner:
         self._link = link
         self._handlers = {kind.value: handler for kind, handler in handlers.items()}
         self._clock = clock
+        self._feeds = dict(feeds or {})
+        self._told: dict[str, int] = {}
         self._put_off: dict[int, _PutOff] = {}
 
     def step(self) -> float:
@@ -67,12 +83,21 @@ class Runner:
         self._put_off = {number: entry for number, entry in self._put_off.items() if now < entry.until <= now + PUT_OFF}
         put_off = ",".join(str(number) for number in sorted(self._put_off)[:_MOST])
         wait = min(WAIT, int(PUT_OFF.total_seconds())) if self._put_off else WAIT
+        at = {name: feed.place() for name, feed in self._feeds.items()}
+        # Who was told and has not read yet is not told again: the call would come back at once, over and over.
+        places = ",".join(f"{name}:{place}" for name, place in at.items() if self._told.get(name) != place)
+        asked = f"/errands?wait={wait}" + (f"&except={put_off}" if put_off else "")
         try:
-            answer = self._link.ask("GET", f"/errands?wait={wait}" + (f"&except={put_off}" if put_off else ""))
+            answer = self._link.ask("GET", asked + (f"&feeds={places}" if places else ""))
         except NotFound:
             return NO_ERRANDS
         except Denied as error:
             raise Transient(str(error)) from error
+        told = answer.get("feeds")
+        for name in told if isinstance(told, dict) else ():
+            if name in at:
+                self._told[name] = at[name]
+                self._feeds[name].news()
         for document in _listed(answer):
             self._run(document)
         return float(answer.get("again_after", 0.0))

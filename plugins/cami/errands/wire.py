@@ -1,6 +1,7 @@
 """Errands on the wire: the long poll by which a proxy gets them, and its answers (docs/architecture.md §4)."""
 
 import re
+from collections.abc import Callable, Mapping
 
 from cami.delivery import WIRE_ROOT, TokenVerifier, for_proxies
 from cami.errands.bell import Bell
@@ -15,23 +16,36 @@ LONGEST_WAIT = 25.0
 NO_PLACE = 2.0
 _NUMBERS = re.compile(r"[0-9]{1,18}(,[0-9]{1,18}){0,99}|")
 _REASON = re.compile(r"[a-z0-9-]{0,64}")
+_PLACES = re.compile(r"([a-z]{1,16}:[0-9]{1,18}(,[a-z]{1,16}:[0-9]{1,18}){0,9})?")
+
+#: How far something is that proxies read by places, by МО.
+Last = Callable[[str], int]
 
 
-def errand_endpoints(tokens: TokenVerifier, book: ErrandBook, bell: Bell) -> list[Endpoint]:
-    """Return the endpoints that proxies call."""
+def errand_endpoints(
+    tokens: TokenVerifier, book: ErrandBook, bell: Bell, feeds: Mapping[str, Last] | None = None
+) -> list[Endpoint]:
+    """Return the endpoints that proxies call; `feeds` is what else they are told of as they wait, by name."""
+    known = feeds or {}
+
+    def news(mo: str, places: Mapping[str, int]) -> dict[str, int]:
+        lasts = {name: known[name](mo) for name in places if name in known}
+        return {name: last for name, last in lasts.items() if last > places[name]}
 
     def hand_over(mo: str, request: Request) -> Response:
         put_off = _numbers(request.query.get("except", ""))
         seconds = _seconds(request.query.get("wait", "0"))
+        places = _places(request.query.get("feeds", ""))
         ticket = bell.ticket(mo)
-        errands = book.hand_over(mo, put_off)
+        errands, told = book.hand_over(mo, put_off), news(mo, places)
         again = 0.0
-        if not errands and seconds:
+        if not errands and not told and seconds:
             if bell.wait(mo, ticket, seconds):
-                errands = book.hand_over(mo, put_off)
+                errands, told = book.hand_over(mo, put_off), news(mo, places)
             else:
                 again = NO_PLACE
-        return answer_json({"errands": [errand.to_json() for errand in errands], "again_after": again})
+        answer = {"errands": [errand.to_json() for errand in errands], "again_after": again}
+        return answer_json(answer | ({"feeds": told} if told else {}))
 
     def settle(mo: str, request: Request) -> Response:
         book.settle(mo, int(request.path.rpartition("/")[2]), _report(request))
@@ -58,6 +72,12 @@ def _numbers(text: str) -> list[int]:
     if not _NUMBERS.fullmatch(text):
         raise Invalid("except must be a list of up to 100 numbers")
     return [int(number) for number in text.split(",") if number]
+
+
+def _places(text: str) -> dict[str, int]:
+    if not _PLACES.fullmatch(text):
+        raise Invalid("feeds must be up to 10 names with places, as name:1,name:2")
+    return {name: int(place) for name, _, place in (each.partition(":") for each in text.split(",") if each)}
 
 
 def _seconds(text: str) -> float:

@@ -14,7 +14,7 @@ from cami.index.follower import IndexFollower
 from cami.index.nightly import NightlyComparison
 from cami.index.search import Granted, Page, Scope
 from cami.index.store import IndexStore
-from cami.index.study_index import Asked, Hit, StudyIndex
+from cami.index.study_index import Asked, Hit, StudyIndex, Totals
 from cami.index.tags import tag_name
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "Page",
     "Scope",
     "StudyIndex",
+    "Totals",
     "tag_name",
 ]

@@ -122,6 +122,25 @@ class IndexSearch:
                 for query in _queries(connection, scope, criteria, [func.count().label("number")])
             )
 
+    def instances(self, scope: Scope, criteria: Criteria) -> int:
+        """Return how many instances the studies or series together have."""
+        table = indexed_series if criteria.level == "series" else indexed_study
+        with self._reader.connect() as connection:
+            return sum(
+                connection.scalar(query) or 0
+                for query in _queries(connection, scope, criteria, [func.sum(table.c.instances).label("number")])
+            )
+
+    def patients(self, scope: Scope, criteria: Criteria) -> int:
+        """Return how many patients (Orthanc's) the studies are of; of granted ones each owner's apart."""
+        with self._reader.connect() as connection:
+            return sum(
+                connection.scalar(query) or 0
+                for query in _queries(
+                    connection, scope, criteria, [func.count(indexed_study.c.patient_key.distinct()).label("number")]
+                )
+            )
+
     def series_of(self, study_ids: Collection[str]) -> dict[str, list[str]]:
         """Return the series of studies, by study, in the order of their ids."""
         found: dict[str, list[str]] = {}

@@ -1,7 +1,7 @@
 """The index as those see it who search: answers as the core's, or `Beyond`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from sqlalchemy import Engine, Row
@@ -58,6 +58,16 @@ class Hit:
     """As the core would answer it: an id or a description; None if the core has to be asked for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much somebody sees in all."""
+
+    patients: int
+    studies: int
+    series: int
+    instances: int
+
+
 class StudyIndex:
     """Searches among the studies of one МО. Thread-safe."""
 
@@ -103,6 +113,46 @@ class StudyIndex:
             The core has to be asked.
         """
         return self._search.count(scope, self._criteria(asked))
+
+    def series(self, scope: Scope, asked: Asked) -> Iterator[Sequence[tuple[str, str, int]]]:
+        """Yield series, their study (Orthanc ids) and number of instances, newest first, in pages.
+
+        Raises
+        ------
+        Beyond
+            The core has to be asked.
+        """
+        criteria = self._criteria(replace(asked, level="series"))
+        after: Place | None = None
+        while rows := self._search.rows(scope, criteria, Page(limit=_WALKED, after=after), whole=True):
+            after = place(rows[-1])
+            yield [(row.series_id, row.study_id, row.series_instances) for row in rows]
+
+    def count_instances(self, scope: Scope, asked: Asked) -> int:
+        """Return how many instances the series have that are found.
+
+        Raises
+        ------
+        Beyond
+            The core has to be asked.
+        """
+        return self._search.instances(scope, self._criteria(replace(asked, level="series")))
+
+    def totals(self, scope: Scope) -> Totals:
+        """Return how much there is of everything.
+
+        Raises
+        ------
+        Beyond
+            The core has to be asked.
+        """
+        studies, series = self._criteria(Asked("studies")), self._criteria(Asked("series"))
+        return Totals(
+            self._search.patients(scope, studies),
+            self._search.count(scope, studies),
+            self._search.count(scope, series),
+            self._search.instances(scope, studies),
+        )
 
     def patients(self, scope: Scope) -> Iterator[Sequence[tuple[str, str]]]:
         """Yield study and patient (Orthanc ids) of all studies, newest first, in pages that all cost the same.

@@ -79,6 +79,18 @@ class Authenticator:
             return self._by_password(*credentials)
         return self._monitor.identify(authorization) if self._monitor else None
 
+    def remembered(self, headers: Mapping[str, str]) -> Identity | None:
+        """Return who sent a request as far as that is known without hashing a password, or None."""
+        token = session_token(headers)
+        if token and (identity := self._by_token(token)) is not None:
+            return identity
+        authorization = headers.get("authorization", "")
+        credentials = _basic(authorization)
+        if credentials:
+            login, password = credentials
+            return self._recall_password(self._digest("basic", normal_login(login), password), login)
+        return self._monitor.identify(authorization) if self._monitor else None
+
     def _by_token(self, token: str) -> Identity | None:
         key = self._digest("session", token)
         known = self._recall(key)

@@ -36,10 +36,17 @@ def quarantine_endpoints(authenticator: Authenticator, desk: QuarantineDesk) -> 
         return handle
 
     return [
-        Endpoint("/cami/api/quarantine", guarded("GET", answers.groups)),
-        Endpoint("/cami/api/quarantine/decisions", guarded("GET", answers.decided)),
-        Endpoint("/cami/api/quarantine/decide", guarded("POST", answers.decide)),
-        Endpoint(f"/cami/api/quarantine/{_GROUP}/([0-9]{{1,6}})", guarded("GET", answers.entry)),
+        Endpoint("/cami/api/quarantine", guarded("GET", answers.groups), ("GET",), "What is in quarantine"),
+        Endpoint("/cami/api/quarantine/decisions", guarded("GET", answers.decided), ("GET",), "What was decided of it"),
+        Endpoint(
+            "/cami/api/quarantine/decide", guarded("POST", answers.decide), ("POST",), "Decide of objects in quarantine"
+        ),
+        Endpoint(
+            f"/cami/api/quarantine/{_GROUP}/([0-9]{{1,6}})",
+            guarded("GET", answers.entry),
+            ("GET",),
+            "One object in quarantine",
+        ),
     ]
 
 

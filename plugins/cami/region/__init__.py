@@ -10,11 +10,8 @@ from cami.region.load import load_region
 from cami.region.model import (
     Account,
     Centre,
-    CharacterSets,
     Coercion,
     Destination,
-    Device,
-    DeviceCoercion,
     DicomNode,
     DicomWebServer,
     Disk,
@@ -28,6 +25,7 @@ from cami.region.model import (
     Region,
     Retention,
 )
+from cami.region.nodes import CentreAccess, CharacterSets, Device, DeviceCoercion, Node, Place, Service, Workstation
 from cami.region.people import (
     MO_ROLES,
     REGION_ROLES,
@@ -48,6 +46,7 @@ __all__ = [
     "ROLES",
     "Account",
     "Centre",
+    "CentreAccess",
     "CharacterSets",
     "Coercion",
     "ConsultationRoute",
@@ -63,9 +62,11 @@ __all__ = [
     "Lock",
     "Night",
     "NightWindow",
+    "Node",
     "Organization",
     "PasswordRules",
     "People",
+    "Place",
     "Prefetch",
     "Provider",
     "ProviderRole",
@@ -75,7 +76,9 @@ __all__ = [
     "Retention",
     "Role",
     "SecondFactor",
+    "Service",
     "SessionRules",
+    "Workstation",
     "load_region",
     "span_of",
 ]

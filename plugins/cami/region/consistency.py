@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from cami.region.marks import Document, Place
+from cami.region.node_consistency import check_nodes
 from cami.region.people import MO_ROLES, REGION_ROLES
 from cami.region.terms import TIME, long_string
 
@@ -27,6 +28,8 @@ def check_consistency(document: Document) -> None:
         _timetable(document, place, timetable)
     for place, organization in document.find("organizations", "*"):
         _institution_name(document, place, organization)
+        check_nodes(document, place, organization)
+    _terminators(document)
 
 
 def _institution_name(document: Document, place: Place, organization: Any) -> None:
@@ -58,6 +61,7 @@ def _ae_titles(document: Document) -> None:
         *document.find("centre", "aet"),
         *document.find("organizations", "*", "proxy", "aet"),
         *document.find("organizations", "*", "devices", "*", "aet"),
+        *document.find("organizations", "*", "workstations", "*", "aet"),
     ]
     advice = "give each device a title of its own (small and capital letters are the same)"
     _unique(document, found, advice, key=str.upper)
@@ -76,6 +80,12 @@ def _destinations(document: Document) -> None:
             if isinstance(entry, dict)
         )
         _unique(document, names, "give each destination a name of its own")
+
+
+def _terminators(document: Document) -> None:
+    """Report addresses and ports that two terminators have: an МО is known at the centre by its address."""
+    for field, advice in (("source", "give each МО an address of its own"), ("port", "give each МО a port of its own")):
+        _unique(document, document.find("organizations", "*", "centre_dicom", field), advice)
 
 
 def _consultations(document: Document) -> None:

@@ -3,21 +3,19 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from cami.errors import NotFound
 from cami.region.consultations import Consultations
+from cami.region.nodes import CentreAccess, Device, DeviceCoercion, Entry, Node, Place, Workstation
 from cami.region.people import People, Role
 from cami.region.terms import (
-    Address,
     AeTitle,
-    CharacterSet,
     Code,
     DestinationName,
     Gigabytes,
     Host,
     Login,
-    LongString,
     MegabitsPerSecond,
     MegabytesPerSecond,
     Modality,
@@ -42,11 +40,7 @@ def _not_empty(items: tuple[_Item, ...]) -> tuple[_Item, ...]:
     return items
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RateWindow(_Entry):
+class RateWindow(Entry):
     """Hours in which a link may be used at another rate than usual, in the time zone of the region."""
 
     days: Annotated[tuple[Weekday, ...], AfterValidator(_not_empty)] = get_args(Weekday)
@@ -55,7 +49,7 @@ class RateWindow(_Entry):
     mbit_s: MegabitsPerSecond
 
 
-class Night(_Entry):
+class Night(Entry):
     """Hours kept for what can wait, in the time zone of the region; over midnight if they end before they begin."""
 
     start: Annotated[TimeOfDay, Field(alias="from")] = "20:00"
@@ -70,7 +64,7 @@ class Night(_Entry):
         return self
 
 
-class Link(_Entry):
+class Link(Entry):
     """The line of an МО to the centre."""
 
     mbit_s: MegabitsPerSecond
@@ -100,7 +94,7 @@ class Link(_Entry):
     the line is `capped`, else all of it."""
 
 
-class Disk(_Entry):
+class Disk(Entry):
     """When the volume of a server counts as getting full, and as full.
 
     What is left out follows from the size of the volume (`cami.delivery.disk`).
@@ -118,7 +112,7 @@ class Disk(_Entry):
         return self
 
 
-class Retention(_Entry):
+class Retention(Entry):
     """How long a proxy keeps what the centre has confirmed; all of it stays until one of these asks for room."""
 
     keep_days: Annotated[int, Field(ge=1, le=36_600)] | None = None
@@ -129,7 +123,7 @@ class Retention(_Entry):
     """Free space to be kept on the volume; empty: the threshold of the disk's alarm."""
 
 
-class NightWindow(_Entry):
+class NightWindow(Entry):
     """Hours in which the nightly comparison begins, in the time zone of the region; not over midnight."""
 
     start: Annotated[TimeOfDay, Field(alias="from")]
@@ -142,7 +136,7 @@ class NightWindow(_Entry):
         return self
 
 
-class Prefetch(_Entry):
+class Prefetch(Entry):
     """Which earlier studies of a patient a proxy fetches from the centre for a visit, the evening before or at once."""
 
     count: Annotated[int, Field(ge=0, le=50)] = 3
@@ -155,24 +149,25 @@ class Prefetch(_Entry):
     """When the evening before a visit begins, in the time zone of the region."""
 
 
+class Worklist(Entry):
+    """The modality worklist of a proxy."""
+
+    keep_days: Annotated[int, Field(ge=1, le=366)] = 14
+    """How long after its day an entry is listed that nobody came for; by its number it is found longer."""
+    quiet_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
+    """How long no image may have come for a study to count as complete; at the centre it is also confirmed by then."""
+
+
 _NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})
 
 
-class Quarantine(_Entry):
+class Quarantine(Entry):
     """How long the bytes of an object in quarantine are kept after somebody has decided of it."""
 
     keep_days: Annotated[int, Field(ge=1, le=36_600)] = 30
 
 
-class DeviceCoercion(_Entry):
-    """Where a device is an exception to `Coercion`; what is left out is as at the proxy."""
-
-    character_set: bool | None = None
-    institution: bool | None = None
-    issuer_of_patient_id: bool | None = None
-
-
-class Coercion(_Entry):
+class Coercion(Entry):
     """What is put right in the objects that go to the centre (DICOM PS3.4 B.4.1.3); the originals are kept in them."""
 
     character_set: bool = True
@@ -187,7 +182,7 @@ class Coercion(_Entry):
         return self.model_copy(update=device.model_dump(exclude_none=True))
 
 
-class DicomNode(_Entry):
+class DicomNode(Entry):
     """Another archive or device that takes images by C-STORE."""
 
     aet: AeTitle
@@ -199,7 +194,7 @@ class DicomNode(_Entry):
     """DICOM TLS. Certificates lie with the secrets, see ``docs/ru/routing.md``."""
 
 
-class DicomWebServer(_Entry):
+class DicomWebServer(Entry):
     """A server that takes images by STOW-RS (PS3.18 §10.5)."""
 
     url: WebAddress
@@ -214,7 +209,7 @@ class DicomWebServer(_Entry):
         return self
 
 
-class Destination(_Entry):
+class Destination(Entry):
     """Where routing rules may send images besides the centre (F-09). Rules know it by its name."""
 
     name: DestinationName
@@ -233,7 +228,7 @@ class Destination(_Entry):
         return self
 
 
-class Proxy(_Entry):
+class Proxy(Entry):
     """The PACS Proxy of an МО."""
 
     aet: AeTitle
@@ -247,6 +242,7 @@ class Proxy(_Entry):
     coercion: Coercion = Coercion()
     quarantine: Quarantine = Quarantine()
     prefetch: Prefetch = Prefetch()
+    worklist: Worklist = Worklist()
     destinations: tuple[Destination, ...] = ()
     copied_accounts_hours: Annotated[int, Field(ge=1, le=8760)] = 72
     """How long the МО's people may sign in here by the last copy of their accounts, while the centre is not heard."""
@@ -259,33 +255,7 @@ class Proxy(_Entry):
         return self
 
 
-class CharacterSets(_Entry):
-    """In which character sets a device writes text (DICOM PS3.3 C.12.1.1.2)."""
-
-    default: CharacterSet = "ISO_IR 192"
-    """What text is in when the object declares nothing."""
-    override: CharacterSet | None = None
-    """What text is really in, whatever the object declares; empty: the declaration is right."""
-
-
-class Device(_Entry):
-    """An imaging device."""
-
-    aet: AeTitle
-    name: Title
-    room: Annotated[str, Field(max_length=64)] = ""
-    department: LongString | Literal[""] = ""
-    """Where it stands, as Institutional Department Name (0008,1040); empty: not known."""
-    modality: Modality
-    address: Address
-    """From where it calls; Orthanc refuses the AE title from any other address."""
-    port: TcpPort | None = None
-    """Where it listens, if it does."""
-    character_set: CharacterSets = CharacterSets()
-    coercion: DeviceCoercion = DeviceCoercion()
-
-
-class Organization(_Entry):
+class Organization(Entry):
     """A medical organization (МО)."""
 
     code: Code
@@ -295,9 +265,17 @@ class Organization(_Entry):
     short_name: Title
     proxy: Proxy | None = None
     devices: tuple[Device, ...] = ()
+    workstations: tuple[Workstation, ...] = ()
+    centre_dicom: CentreAccess | None = None
+    """How it speaks DICOM to the centre; empty: not at all."""
+
+    def nodes(self, archive: Place) -> tuple[Node, ...]:
+        """Return the devices and workstations that call its proxy, or the centre."""
+        devices: tuple[Node, ...] = self.devices if archive == "proxy" else ()
+        return devices + tuple(each for each in self.workstations if each.archive == archive)
 
 
-class Centre(_Entry):
+class Centre(Entry):
     """The central archive."""
 
     name: Title
@@ -311,7 +289,7 @@ class Centre(_Entry):
     """How fast all stored files are read from the disk again, round after round, so that damage is found."""
 
 
-class Account(_Entry):
+class Account(Entry):
     """Somebody, or a machine, that may sign in. The password is kept elsewhere."""
 
     login: Login
@@ -321,7 +299,7 @@ class Account(_Entry):
     """Code of the МО; empty for roles of the region."""
 
 
-class Region(_Entry):
+class Region(Entry):
     """The registry of a region."""
 
     name: Title

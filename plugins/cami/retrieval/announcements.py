@@ -1,6 +1,6 @@
 """Studies that proxies have and the centre has nothing of yet: what «в МО, ещё не передано» is answered from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -78,6 +78,11 @@ class Announcements:
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called when something was announced."""
+        self._listeners.append(wake)
 
     def take(self, mo: str, announcements: Sequence[Announcement]) -> None:
         """Note what the proxy of `mo` has.
@@ -88,6 +93,8 @@ class Announcements:
         with self._engine.begin() as connection:
             for announcement in announcements:
                 self._take(connection, mo, announcement)
+        for wake in self._listeners:
+            wake()
 
     def _take(self, connection: Connection, mo: str, told: Announcement) -> None:
         owner = connection.scalar(select(study_claim.c.owner).where(study_claim.c.study_uid == told.study_uid))

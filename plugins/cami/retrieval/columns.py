@@ -31,6 +31,8 @@ class Columns:
     modalities: str = ""
     """Each once, joined by backslashes, as Modalities in Study (0008,0061)."""
     description: str = ""
+    device: str = ""
+    """AE title that the first series came from."""
 
     def to_json(self) -> dict[str, str]:
         """Return the columns by name."""
@@ -85,7 +87,7 @@ class Columns:
         }
 
 
-_SHORT_ONES = frozenset({"patient_birth_date", "patient_sex", "study_date", "study_time"})
+_SHORT_ONES = frozenset({"device", "patient_birth_date", "patient_sex", "study_date", "study_time"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,9 @@ def describe(archive: Archive, study_id: str) -> Described:
         It is gone.
     """
     study = archive.get(f"/studies/{study_id}")
+    wanted = ["MainDicomTags", "Metadata"]
     series = archive.find(
-        {"Level": "Series", "ParentStudy": study_id, "Query": {}, "Expand": True, "ResponseContent": ["MainDicomTags"]}
+        {"Level": "Series", "ParentStudy": study_id, "Query": {}, "Expand": True, "ResponseContent": wanted}
     )
     tags, patient = study["MainDicomTags"], study["PatientMainDicomTags"]
     described = {
@@ -126,6 +129,7 @@ def describe(archive: Archive, study_id: str) -> Described:
         "accession": tags.get("AccessionNumber", ""),
         "modalities": _each_once(series, "Modality"),
         "description": tags.get("StudyDescription", ""),
+        "device": next((aet for one in series if (aet := one.get("Metadata", {}).get("RemoteAET"))), ""),
     }
     return Described(
         study_id=study_id,

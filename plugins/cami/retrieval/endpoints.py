@@ -37,7 +37,14 @@ def central_endpoints(authenticator: Authenticator, requests: Requests, errands:
         found = requests.request(identity, **_named(request))
         return answer_json({"studies": [asdict(study) for study in found]})
 
-    return [Endpoint("/cami/api/retrieval", _for_people(authenticator, {"GET", "POST"}, retrieval))]
+    return [
+        Endpoint(
+            "/cami/api/retrieval",
+            _for_people(authenticator, {"GET", "POST"}, retrieval),
+            ("GET", "POST"),
+            "Studies that are somewhere else: what was asked for; ask for one",
+        )
+    ]
 
 
 def proxy_endpoints(
@@ -58,8 +65,18 @@ def proxy_endpoints(
         return answer_json({"due_at": iso(due)})
 
     return [
-        Endpoint("/cami/api/retrieval", _for_people(authenticator, {"GET", "POST"}, retrieval)),
-        Endpoint("/cami/api/prefetch", _for_people(authenticator, {"POST"}, expect)),
+        Endpoint(
+            "/cami/api/retrieval",
+            _for_people(authenticator, {"GET", "POST"}, retrieval),
+            ("GET", "POST"),
+            "Studies that have left: what was fetched; fetch one",
+        ),
+        Endpoint(
+            "/cami/api/prefetch",
+            _for_people(authenticator, {"POST"}, expect),
+            ("POST",),
+            "Say which patient is expected, so that earlier studies are fetched",
+        ),
     ]
 
 

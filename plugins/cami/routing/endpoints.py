@@ -56,7 +56,8 @@ class _Door:
                 return answer_text(405, f"this address answers {wanted} only")
             return _answered(answer, identity, request)
 
-        return Endpoint(ROOT + path, handle)
+        known = tuple(method for method, (_, answer) in methods.items() if answer)
+        return Endpoint(ROOT + path, handle, known, "Rules of routing, their versions and destinations")
 
 
 class _Answers:

@@ -3,6 +3,7 @@
 from cami.watch.completeness import completeness
 from cami.watch.completeness_api import completeness_api
 from cami.watch.daily import central_figures, central_lags, proxy_days
+from cami.watch.description import description
 from cami.watch.endpoints import watch_endpoints
 from cami.watch.index_control import index_endpoints
 from cami.watch.progress import CentralProgress, DeliveryProgress, QueueTotals
@@ -19,6 +20,7 @@ __all__ = [
     "central_lags",
     "completeness",
     "completeness_api",
+    "description",
     "index_endpoints",
     "proxy_days",
     "watch_endpoints",

@@ -49,7 +49,7 @@ def completeness_api(region: Region, authenticator: Authenticator, engine: Engin
             }
         )
 
-    return [Endpoint("/cami/api/completeness", show)]
+    return [Endpoint("/cami/api/completeness", show, ("GET",), "How much of what each МО has announced is here")]
 
 
 def _days(request: Request, today: date) -> tuple[date, date]:

@@ -54,9 +54,14 @@ def watch_endpoints(
         return handle
 
     progress = (
-        Endpoint("/cami/api/studies", guarded(Action.DELIVERY_READ, studies))
+        Endpoint("/cami/api/studies", guarded(Action.DELIVERY_READ, studies), ("GET",), "Studies and their progress")
         if transfer is None
-        else Endpoint("/cami/api/delivery", guarded(Action.DELIVERY_READ, delivery_answer(engine, transfer)))
+        else Endpoint(
+            "/cami/api/delivery",
+            guarded(Action.DELIVERY_READ, delivery_answer(engine, transfer)),
+            ("GET",),
+            "How delivery to the centre stands",
+        )
     )
     return [
         Endpoint("/cami/health", health),

@@ -36,6 +36,6 @@ def index_endpoints(authenticator: Authenticator, follower: IndexFollower, wake:
         return handle
 
     return [
-        Endpoint("/cami/api/index", for_admin("GET", status)),
-        Endpoint("/cami/api/index/rebuild", for_admin("POST", rebuild)),
+        Endpoint("/cami/api/index", for_admin("GET", status), ("GET",), "How the study index stands"),
+        Endpoint("/cami/api/index/rebuild", for_admin("POST", rebuild), ("POST",), "Make the study index anew"),
     ]

@@ -94,9 +94,10 @@ def test_signed_in_is_enough_for_what_is_harmless(gate):
 
 
 def test_the_unlisted_is_read_by_the_region_administrator_alone(gate):
-    allowed = {login for login, _, _ in PEOPLE if gate.allows("GET", "/statistics", {}, basic(login))}
+    allowed = {login for login, _, _ in PEOPLE if gate.allows("GET", "/changes", {}, basic(login))}
     assert allowed == {"root"}
-    assert not gate.allows("POST", "/statistics", {}, basic("root"))
+    assert not gate.allows("DELETE", "/changes", {}, basic("root"))
+    assert not gate.allows("GET", "/unheard-of", {}, basic("root"))
 
 
 def test_ours_decides_by_itself(gate):

@@ -38,6 +38,24 @@ def test_studies_are_asked_for_by_who_treats_administers_or_dispatches(server):
     assert asking == set(Role) - {Role.AUDITOR, Role.MIS, Role.MONITOR}
 
 
+def test_objects_are_stored_by_who_makes_images_or_reads_them():
+    for server in ("central", "proxy"):
+        storing = {role for role in Role if allowed(role, Action.STUDIES_STORE, server)}
+        assert storing == {Role.RADIOLOGIST, Role.TECHNOLOGIST}
+    writing = {role for role in Role if allowed(role, Action.DOCUMENTS_STORE, "central")}
+    assert writing == {Role.RADIOLOGIST, Role.CONSULTANT}
+
+
+def test_a_deletion_takes_an_administrator_of_the_owner_and_one_of_the_region():
+    """F-56: nobody of an МО deletes; two different people do."""
+    confirming = {role for role in Role if allowed(role, Action.REMOVAL_CONFIRM, "central")}
+    assert confirming == {Role.MO_ADMIN, Role.REGION_ADMIN}
+    marking = {role for role in Role if allowed(role, Action.REMOVAL_MARK, "central")}
+    assert marking == {Role.MO_ADMIN, Role.RADIOLOGIST, Role.TECHNOLOGIST}
+    for action in (Action.REMOVAL_CONFIRM, Action.REMOVAL_MARK):
+        assert not any(allowed(role, action, "proxy") for role in Role)
+
+
 def test_patients_are_expected_by_the_people_of_a_proxy():
     expecting = {role for role in Role if allowed(role, Action.RETRIEVAL_SCHEDULE, "proxy")}
     assert expecting == {Role.TECHNOLOGIST, Role.MO_ADMIN}

@@ -24,12 +24,12 @@ def trail(engine, clock):
 
 
 @pytest.fixture
-def subjects(archive, engine):
-    return ArchiveSubjects(archive, study_owners("central", "", engine))
+def subjects(archive, engine, clock):
+    return ArchiveSubjects(archive, study_owners("central", "", engine, clock))
 
 
 @pytest.fixture
-def witness(gate, authenticator, visibility, subjects, trail, clock):
+def witness(gate, authenticator, visibility, subjects, trail, clock):  # noqa: PLR0917
     return Witness(
         gate,
         authenticator=authenticator,
@@ -141,7 +141,7 @@ def handler(status=200, **more):
     return Endpoint("/x", answer)
 
 
-def call(recorder, endpoint, method, path, login="rad1", body=b"", **headers):
+def call(recorder, endpoint, method, path, login="rad1", body=b"", **headers):  # noqa: PLR0917
     note_caller(Caller(ROOM, method, path))
     try:
         return recorder.around(endpoint).handler(

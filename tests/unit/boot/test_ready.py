@@ -24,7 +24,8 @@ def announce(answer: bytes | None) -> bytes:
     thread.start()
     environ = {VARIABLE: str(theirs.detach()), "OTHER": "1"}
     try:
-        announce_ready(environ)
+        kept = announce_ready(environ)
+        kept.close()
     finally:
         thread.join()
     assert environ == {"OTHER": "1"}

@@ -7,7 +7,7 @@ import pytest
 
 from cami.errors import Invalid, Misconfigured, NotFound
 from cami.orthanc_config import TEMPLATES, render
-from cami.region import load_region
+from cami.region import CentreAccess, Device, Workstation, load_region
 from cami.selfcheck import violations
 from cami.settings import read_settings
 
@@ -43,7 +43,7 @@ def test_proxy_knows_the_devices_of_its_mo_only():
         "AllowEcho": True,
         "AllowStore": True,
         "AllowFind": False,
-        "AllowFindWorklist": False,
+        "AllowFindWorklist": True,
         "AllowMove": False,
         "AllowGet": False,
         "AllowNAction": False,
@@ -139,3 +139,43 @@ def test_a_device_that_listens_may_ask_for_commitment():
     devices = render(region, "proxy", mo="42001", http_port=1, dicom_port=2, central_url="https://c")["DicomModalities"]
     assert (devices["CT42001"]["AllowNAction"], devices["CT42001"]["Port"]) == (True, 11112)
     assert devices["MR42001"]["AllowNAction"] is False
+
+
+def with_nodes(**changes):
+    changed = REGION.organization("42001").model_copy(update=changes)
+    return REGION.model_copy(update={"organizations": (changed, *REGION.organizations[1:])})
+
+
+def rights(modality):
+    return {name.removeprefix("Allow") for name, allowed in modality.items() if name.startswith("Allow") and allowed}
+
+
+def test_each_node_has_the_rights_that_the_registry_gives():
+    devices = (
+        Device(aet="CT42001", name="КТ", modality="CT", address="10.1.1.5", port=104),
+        Device(aet="US42001", name="УЗИ", modality="US", address="10.1.1.6", services=("store", "worklist")),
+    )
+    stations = (
+        Workstation(aet="WS42001", name="АРМ", address="10.1.1.7", port=11112),
+        Workstation(aet="VIEW42001", name="АРМ", address="10.1.1.8", targets=("WS42001",)),
+        Workstation(aet="LIST42001", name="АРМ", address="10.1.1.9"),
+        Workstation(aet="FAR42001", name="АРМ", address="10.1.1.10", port=11112, archive="central"),
+    )
+    region = with_nodes(
+        devices=devices, workstations=stations, centre_dicom=CentreAccess(source="127.0.42.1", port=2762)
+    )
+    known = render(region, "proxy", mo="42001", http_port=1, dicom_port=2, central_url="https://c")["DicomModalities"]
+    assert {name: rights(modality) for name, modality in known.items()} == {
+        "CT42001": {"Echo", "Store", "FindWorklist", "NAction"},
+        "US42001": {"Store", "FindWorklist"},
+        "WS42001": {"Echo", "Find", "Move"},
+        "VIEW42001": {"Echo", "Find", "Move"},
+        "LIST42001": {"Echo", "Find"},
+    }
+    (far,) = render(region, "central", http_port=1, dicom_port=2)["DicomModalities"].values()
+    assert (far["AET"], far["Host"], far["Port"], rights(far)) == (
+        "FAR42001",
+        "127.0.42.1",
+        11112,
+        {"Echo", "Find", "Move"},
+    )

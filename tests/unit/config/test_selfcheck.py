@@ -15,6 +15,8 @@ PROXY = render(REGION, "proxy", mo="42001", http_port=8043, dicom_port=4243, cen
 CENTRAL = render(REGION, "central", http_port=8042, dicom_port=4242)
 GDCM = "/usr/share/orthanc/plugins/libOrthancGdcm.so"
 DEVICE = PROXY["DicomModalities"]["CT42001"]
+#: One at the centre.
+THERE = DEVICE | {"AllowFindWorklist": False}
 
 #: Path of an option -> values that must not pass; None stands for an option that is left out.
 UNSAFE = {
@@ -127,9 +129,9 @@ def test_only_examined_plugins(plugins, code):
     [
         ({"AllowGet": True}, "DicomModalities.AllowGet"),
         ({"AllowGet": None}, "DicomModalities.AllowGet"),
-        ({"AllowFind": True}, "DicomModalities.AllowFind"),
-        ({"AllowFindWorklist": True}, "DicomModalities.AllowFindWorklist"),
-        ({"AllowMove": True}, "DicomModalities.AllowMove"),
+        ({"AllowFind": "yes"}, "DicomModalities.AllowFind"),
+        ({"AllowFindWorklist": "yes"}, "DicomModalities.AllowFindWorklist"),
+        ({"AllowMove": "yes"}, "DicomModalities.AllowMove"),
         ({"AllowStorageCommitment": True}, "DicomModalities.AllowStorageCommitment"),
         ({"AllowNAction": None}, "DicomModalities.AllowNAction"),
         ({"AllowNAction": "true"}, "DicomModalities.AllowNAction"),
@@ -152,10 +154,13 @@ def test_a_device_in_the_short_form_is_allowed_everything():
     assert codes(PROXY | {"DicomModalities": {"CT": ["CT", "10.0.0.1", 104]}}) == ["DicomModalities.form"]
 
 
-def test_nobody_stores_at_the_centre_by_dicom():
-    with_device = CENTRAL | {"DicomModalities": {"CT42001": DEVICE}}
-    assert codes(with_device, "central") == ["DicomModalities.AllowStore"]
-    assert codes(CENTRAL | {"DicomModalities": {"CT42001": DEVICE | {"AllowStore": False}}}, "central") == []
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.5", "::1", "", None, "127.0.0.300"])
+def test_who_calls_the_centre_comes_from_a_terminator(host):
+    there = {"WS42001": THERE | {"Host": "127.0.42.1"}}
+    assert codes(CENTRAL | {"DicomModalities": there}, "central") == []
+    elsewhere = {"WS42001": THERE | {"Host": host}}
+    assert codes(CENTRAL | {"DicomModalities": elsewhere}, "central") == ["DicomModalities.Host"]
+    assert codes(PROXY | {"DicomModalities": {"WS42001": DEVICE | {"Host": "10.0.0.5"}}}) == []
 
 
 @pytest.mark.parametrize("addresses", [["0.0.0.0"], ["127.0.0.1", "10.0.0.1"], "127.0.0.1"])
@@ -204,8 +209,10 @@ def test_the_refusal_lists_everything_and_what_to_set():
 def test_a_device_of_a_proxy_may_ask_for_commitment_one_at_the_centre_may_not():
     asking = {"CT42001": DEVICE | {"AllowNAction": True}}
     assert codes(changed(PROXY, "DicomModalities", asking)) == []
-    silent = {"CT42001": asking["CT42001"] | {"AllowStore": False}}
-    assert codes(changed(CENTRAL, "DicomModalities", silent), "central") == ["DicomModalities.AllowNAction"]
+    there = {"CT42001": THERE | {"AllowNAction": True, "Host": "127.0.42.1"}}
+    assert codes(changed(CENTRAL, "DicomModalities", there), "central") == ["DicomModalities.AllowNAction"]
+    listing = {"CT42001": DEVICE | {"Host": "127.0.42.1", "AllowFindWorklist": True}}
+    assert codes(changed(CENTRAL, "DicomModalities", listing), "central") == ["DicomModalities.AllowFindWorklist"]
 
 
 @pytest.mark.parametrize(

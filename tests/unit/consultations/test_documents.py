@@ -116,7 +116,9 @@ RSA, CURVE = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.S
 
 
 @pytest.mark.parametrize("key", [RSA, CURVE], ids=["RSA", "ECDSA"])
-@pytest.mark.parametrize("more", [[pkcs7.PKCS7Options.Binary], [pkcs7.PKCS7Options.Binary, pkcs7.PKCS7Options.NoAttributes]])
+@pytest.mark.parametrize(
+    "more", [[pkcs7.PKCS7Options.Binary], [pkcs7.PKCS7Options.Binary, pkcs7.PKCS7Options.NoAttributes]]
+)
 def test_a_detached_signature_is_kept_and_verified(key, more):
     signature = cms(b"%PDF-1", key, *more)
     proof = Verifiers().check(b"%PDF-1", signature)

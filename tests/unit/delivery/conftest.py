@@ -5,6 +5,7 @@ import io
 import json
 import tempfile
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import pytest
 from sqlalchemy import event
 
 from cami.archive import Change, ChangePage, InstanceIdentity, Marks, ObjectIdentity, Reread, StoreOutcome, check_uids
+from cami.audit import AuditTrail
+from cami.audit.recent import Recent
 from cami.db import open_engine
 from cami.db.tables import metadata
 from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Manifests, ProxyReports, Quarantine, Receiver
 from cami.delivery.controls import Controls
+from cami.delivery.journal import CentralJournal, DeviceJournal, KeptApart, Origin
 from cami.delivery.line import Line as LineState
 from cami.delivery.link import ManifestAnswer, Receipt
 from cami.delivery.manifests import Announcement
@@ -163,6 +167,7 @@ class Line:
     mo: str
     faults: list = field(default_factory=list)
     calls: int = 0
+    needs_help = False
 
     def send(self, dicom, sha256, passage, *, begun=False):
         fault = self._fault()
@@ -171,6 +176,9 @@ class Line:
         if fault == "answer lost":
             raise Transient("line cut")
         return Receipt(reception.outcome, reception.reason, reception.sha256)
+
+    def probe(self):
+        self._fault()
 
     def help(self, *, urgent_only, before):
         return False
@@ -229,15 +237,17 @@ class Region:
         self.engines = []
         self.central = Shelf()
         self.central_db = self.database()
-        self.quarantine = Quarantine(folder / "quarantine", self.central_db, self.clock)
+        self.trail = AuditTrail(self.central_db, self.clock, "central")
+        self.quarantine = Quarantine(folder / "quarantine", self.central_db, self.clock, KeptApart(self.trail))
         self.reports = ProxyReports(self.central_db, self.clock)
         self.restart()
 
     def restart(self):
         """What a crash of the centre does."""
-        self.receiver = Receiver(self.central, self.central_db, self.quarantine, self.clock)
+        journal = CentralJournal(self.trail)
+        self.receiver = Receiver(self.central, self.central_db, self.quarantine, self.clock, journal=journal)
         self.manifests = Manifests(
-            self.central, self.central_db, self.receiver.contents, self.receiver.damage, self.clock
+            self.central, self.central_db, self.receiver.contents, self.receiver.damage, self.clock, journal=journal
         )
 
     def read_contents(self):
@@ -270,6 +280,11 @@ class ProxySide:
     def restart(self):
         """What a crash does: all that was in memory is gone."""
         self.queue = DeliveryQueue(self.engine, self.region.clock)
+        trail = AuditTrail(self.engine, self.region.clock, f"proxy-{self.line.mo}")
+        recent = Recent(self.region.clock, timedelta(minutes=5))
+        self.queue.tell_arrivals(
+            DeviceJournal(trail, self.line.mo, lambda _instance: Origin("CT1", "10.0.0.9"), recent)
+        )
         self.feed = ChangeFeed(self.archive, self.queue)
         self.line_state = LineState(self.region.clock)
         self.meter = Meter()

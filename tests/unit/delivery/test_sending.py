@@ -241,3 +241,18 @@ def test_a_pace_is_kept_by_what_is_urgent_too_unless_exempt():
     slow = Pace(lambda: 1000.0, now=lambda: 0.0)
     assert slow.reserve(1000, urgent=True) == 0
     assert slow.reserve(1000, urgent=True) > 0
+
+
+def test_nothing_is_read_or_compressed_for_a_line_that_is_down(proxy, region):
+    read = []
+    whole = proxy.archive.read
+    proxy.archive.read = lambda instance_id: read.append(instance_id) or whole(instance_id)
+    proxy.arrive(named("1", 1))
+    proxy.line.faults = ["cut"] * 4
+    for _ in range(4):
+        with pytest.raises(Transient):
+            proxy.courier.send_next()
+        region.clock.pass_(seconds=6)
+    assert len(read) == 1  # the first try finds out, the others ask the centre first
+    assert proxy.courier.send_next()
+    assert proxy.at_centre() == ["1.1.1"]

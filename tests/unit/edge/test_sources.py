@@ -1,39 +1,38 @@
-"""Whose request it is, behind a reverse proxy and without one."""
+"""Whose request it is, behind the gateway and without one."""
 
 import threading
 
 import pytest
 
+from cami.access import Gateway
 from cami.edge.sources import Sources
-from cami.web import address_behind, source_of
+from cami.web import certificate_of, source_of
+
+TOKEN = "t" * 40
 
 
-@pytest.mark.parametrize(
-    ("peer", "forwarded", "address"),
-    [
-        ("127.0.0.1", "", "127.0.0.1"),
-        ("127.0.0.1", "10.1.2.3", "10.1.2.3"),
-        ("127.0.0.1", "10.6.6.6, 10.1.2.3", "10.1.2.3"),  # what comes first, the client has written
-        ("::1", "2001:db8::1", "2001:db8::1"),
-        ("127.0.0.1", "10.6.6.6, <script>", "127.0.0.1"),
-        ("10.1.2.3", "127.0.0.1", "10.1.2.3"),  # no proxy of ours: its word counts for nothing
-        ("", "10.1.2.3", ""),
-    ],
-)
-def test_only_the_reverse_proxy_of_this_machine_is_believed(peer, forwarded, address):
-    assert address_behind(peer, forwarded) == address
+@pytest.fixture
+def sources(tmp_path):
+    (tmp_path / "gateway.token").write_text(TOKEN)
+    return Sources(Gateway(tmp_path / "gateway.token"))
 
 
-def test_filter_and_handler_agree_whatever_the_client_claims():
-    sources = Sources()
-    sent = {"host": "cami", "x-forwarded-for": "10.1.2.3", "x-cami-source": "127.0.0.1"}
-    assert source_of(sources.seen("127.0.0.1", sent)) == "10.1.2.3"
-    assert source_of(sources.marked(sent)) == "10.1.2.3"
+def test_only_the_gateway_is_believed(sources):
+    claims = {"host": "cami", "x-real-ip": "10.1.2.3", "x-forwarded-for": "10.6.6.6", "x-cami-source": "10.7.7.7"}
+    claims |= {"x-cami-certificate": "0" * 64, "x-client-cert-verify": "SUCCESS"}
+    assert source_of(sources.seen("127.0.0.1", claims)) == "127.0.0.1"
+    assert certificate_of(sources.marked(claims)) == ""
+    assert source_of(sources.seen("127.0.0.1", claims | {"x-cami-gateway": TOKEN})) == "10.1.2.3"
 
 
-def test_each_thread_has_its_own():
-    sources = Sources()
-    sources.seen("127.0.0.1", {"x-forwarded-for": "10.1.2.3"})
+def test_filter_and_handler_agree_and_neither_sees_claims(sources):
+    sent = {"host": "cami", "x-real-ip": "10.1.2.3", "x-cami-gateway": TOKEN, "x-cami-source": "10.7.7.7"}
+    seen = sources.seen("127.0.0.1", sent)
+    assert seen == sources.marked(sent) == {"host": "cami", "x-cami-source": "10.1.2.3", "x-cami-certificate": ""}
+
+
+def test_each_thread_has_its_own(sources):
+    sources.seen("10.1.2.3", {"host": "cami"})
     seen = []
     other = threading.Thread(target=lambda: seen.append(source_of(sources.marked({"x-cami-source": "10.6.6.6"}))))
     other.start()
@@ -41,6 +40,6 @@ def test_each_thread_has_its_own():
     assert seen == [""]
 
 
-def test_a_call_of_orthancs_own_stays_one():
-    assert Sources().seen("", {}) == {}
-    assert Sources().marked({}) == {}
+def test_a_call_of_orthancs_own_stays_one(sources):
+    assert sources.seen("", {}) == {}
+    assert sources.marked({}) == {}

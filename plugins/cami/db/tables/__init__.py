@@ -38,8 +38,22 @@ from cami.db.tables.consultations import (
     diagnosis,
 )
 from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
+from cami.db.tables.dicom import refused_caller
 from cami.db.tables.errands import errand
+from cami.db.tables.events import event, event_cursor
 from cami.db.tables.grants import study_grant
+from cami.db.tables.mis import (
+    mis_answer,
+    mis_former_resource,
+    mis_launch,
+    mis_message,
+    mis_resource,
+    mis_resource_identifier,
+    mis_study,
+    mis_subscription,
+    mis_token,
+)
+from cami.db.tables.orders import imaging_order, patient, patient_identifier, patient_merge
 from cami.db.tables.people import (
     account,
     account_place,
@@ -71,8 +85,19 @@ from cami.db.tables.routing import (
 )
 from cami.db.tables.sending import change_cursor, delivery_item, delivery_study, eviction, reconciliation, study_read
 from cami.db.tables.study_index import indexed_gram, indexed_name, indexed_series, indexed_study
+from cami.db.tables.worklist import (
+    accession_stamp,
+    match_decision,
+    study_match,
+    worklist_cursor,
+    worklist_entry,
+    worklist_feed,
+    worklist_head,
+)
+from cami.db.tables.writing import own_job, removal
 
 __all__ = [
+    "accession_stamp",
     "account",
     "account_place",
     "accounts_copy",
@@ -103,19 +128,36 @@ __all__ = [
     "delivery_study",
     "diagnosis",
     "errand",
+    "event",
+    "event_cursor",
     "eviction",
     "fetch",
     "file_damage",
     "former_password",
     "forwarding",
     "forwarding_destination",
+    "imaging_order",
     "indexed_gram",
     "indexed_name",
     "indexed_series",
     "indexed_study",
     "kept_study",
     "known_study",
+    "match_decision",
     "metadata",
+    "mis_answer",
+    "mis_former_resource",
+    "mis_launch",
+    "mis_message",
+    "mis_resource",
+    "mis_resource_identifier",
+    "mis_study",
+    "mis_subscription",
+    "mis_token",
+    "own_job",
+    "patient",
+    "patient_identifier",
+    "patient_merge",
     "program_password",
     "provider_visit",
     "proxy_report",
@@ -127,6 +169,8 @@ __all__ = [
     "received_instance",
     "reconciliation",
     "recovery_code",
+    "refused_caller",
+    "removal",
     "routed_study",
     "routing_version",
     "schedule",
@@ -139,7 +183,12 @@ __all__ = [
     "study_claim",
     "study_completeness",
     "study_grant",
+    "study_match",
     "study_read",
     "study_share",
     "upload",
+    "worklist_cursor",
+    "worklist_entry",
+    "worklist_feed",
+    "worklist_head",
 ]

@@ -47,6 +47,13 @@ received_instance = Table(
     Column("sha256", String(64), nullable=False, index=True, comment="of the file as delivered"),
     Column("size", BigInteger, nullable=False),
     Column("stored_at", UtcDateTime, comment="empty until Orthanc has stored it"),
+    Column(
+        "uploaded_by",
+        String(64),
+        nullable=False,
+        server_default="",
+        comment="login, if a person sent it; no proxy has it",
+    ),
 )
 
 #: Centre: parts of objects that are not whole yet (`cami.delivery.uploads`); the bytes of an object lie in one file.

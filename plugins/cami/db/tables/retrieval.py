@@ -11,7 +11,7 @@ from cami.db.types import UtcDateTime
 def _list_columns() -> list[Column[Any]]:
     """Return the columns that a list of studies shows, as Orthanc gives them (UTF-8)."""
     texts = ("patient_name", "patient_id", "accession", "modalities", "description")
-    short = ("patient_birth_date", "patient_sex", "study_date", "study_time")
+    short = ("patient_birth_date", "patient_sex", "study_date", "study_time", "device")
     return [
         *(Column(name, Text, nullable=False, server_default="") for name in texts),
         *(Column(name, String(32), nullable=False, server_default="") for name in short),

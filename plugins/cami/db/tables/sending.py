@@ -59,7 +59,7 @@ study_read = Table(
     "study_read",
     metadata,
     Column("study_id", String(64), primary_key=True, comment="Orthanc id"),
-    Column("read_at", UtcDateTime, nullable=False, comment="to the hour"),
+    Column("read_at", UtcDateTime, nullable=False, index=True, comment="to the hour"),
 )
 
 #: Proxy: studies that are being deleted just now; what a crash leaves is finished (`cami.delivery.retention`).

@@ -1,0 +1,322 @@
+"""What the МИС reads: single resources, searches with pages (docs/mis-contract.md, *Search*)."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine, select
+
+from cami.clock import iso
+from cami.db import reading
+from cami.db.tables import mis_study
+from cami.errors import NotFound
+from cami.mis import fhir, patient_profile, rendering, terms
+from cami.mis.fhir import Json
+from cami.mis.intake import Caller
+from cami.mis.problems import refuse
+from cami.mis.store import Resources, shown
+from cami.mis.studies import OrderedStudy, Studies, imaging_study
+from cami.orders import (
+    Order,
+    OrderQuery,
+    Orders,
+    Patient,
+    Patients,
+    canonical,
+    find_orders,
+    next_page,
+)
+
+MOST = 200
+USUAL = 50
+#: Types that are kept as they came, and can be read by id and by identifier.
+PLAIN = frozenset(
+    {"Practitioner", "PractitionerRole", "Condition", "Observation", "Binary", "DiagnosticReport", "Provenance"}
+)
+_PARAMETERS: Mapping[str, frozenset[str]] = {
+    "Patient": frozenset({"identifier"}),
+    "ServiceRequest": frozenset({"identifier", "patient", "patient.identifier", "status", "_lastUpdated"}),
+    "Task": frozenset({"identifier", "patient", "patient.identifier", "status", "focus", "_lastUpdated"}),
+    "ImagingStudy": frozenset(
+        {"identifier", "patient", "patient.identifier", "based-on", "modality", "started", "_lastUpdated"}
+    ),
+    "DiagnosticReport": frozenset({"identifier", "patient", "patient.identifier", "based-on"}),
+} | {name: frozenset({"identifier"}) for name in PLAIN - {"DiagnosticReport"}}
+_PAGING = frozenset({"_count", "_sort", "_page", "_elements", "_format"})
+
+
+class Reads:
+    """Answers reads and searches of one client. Thread-safe."""
+
+    def __init__(
+        self, *, engine: Engine, orders: Orders, patients: Patients, resources: Resources, studies: Studies,
+        oid_of: Callable[[str], str], base: str, zone: ZoneInfo,
+    ) -> None:  # fmt: skip
+        self._engine = engine
+        self._reader = reading(engine)
+        self._orders = orders
+        self._patients = patients
+        self._resources = resources
+        self._studies = studies
+        self._oid_of = oid_of
+        self._base = base
+        self._zone = zone
+
+    def read(self, type_: str, id_: str, caller: Caller) -> Json:
+        """Return one resource.
+
+        Raises
+        ------
+        Refusal
+            There is none, or none for this client.
+        """
+        try:
+            return self._read(type_, id_, caller)
+        except NotFound:
+            raise refuse(404, "CAMI-0034") from None
+
+    def _read(self, type_: str, id_: str, caller: Caller) -> Json:
+        if type_ == "Patient":
+            return self._patient(self._patients.get(id_))
+        if type_ == "ServiceRequest" and (number := rendering.number_of(id_, "sr-")) is not None:
+            return self.service_request(self._own(number, caller))
+        if type_ == "Task" and (number := rendering.number_of(id_, "t-")) is not None:
+            return self.task(self._own(number, caller))
+        if type_ == "ImagingStudy":
+            return self._study_of(id_, caller)
+        stored = self._resources.get(type_, id_)
+        if stored is None:
+            raise NotFound("no such resource")
+        return shown(stored, iso(stored.updated_at))
+
+    def search(self, type_: str, given: Mapping[str, str], caller: Caller) -> Json:
+        """Return a searchset Bundle.
+
+        Raises
+        ------
+        Refusal
+            The type or a parameter is not supported.
+        """
+        if type_ not in _PARAMETERS:
+            raise refuse(400, "CAMI-0093")
+        for name in given:
+            if name not in _PARAMETERS[type_] | _PAGING:
+                raise refuse(400, "CAMI-0026", name)
+        if type_ == "Patient":
+            return _bundle(self._base, type_, [self._patient(each) for each in self._patients_of(given)])
+        if type_ in ("ServiceRequest", "Task", "ImagingStudy"):
+            return self._search_orders(type_, given, caller)
+        return _bundle(self._base, type_, self._plain(type_, given))
+
+    def service_request(self, order: Order) -> Json:
+        """Return an order as a ServiceRequest."""
+        sent = self._resources.get("ServiceRequest", rendering.request_id(order.number))
+        return rendering.service_request(order, sent.content if sent else None, self._oid_of(order.mo), self._zone)
+
+    def task(self, order: Order) -> Json:
+        """Return where an order stands, as a Task."""
+        sent = self._resources.get("Task", rendering.task_id(order.number))
+        found = rendering.task(order, sent.content if sent else None, self._oid_of(order.mo), self._zone)
+        outputs = [_output("study", f"ImagingStudy/{each.study_id}") for each in self._studies.of_orders([order])]
+        if outputs:
+            found["output"] = [*fhir.entries(found.get("output")), *outputs]
+        return found
+
+    def imaging_study(self, found: OrderedStudy) -> Json:
+        """Return a study as an ImagingStudy, its patient as known today."""
+        patient = self._patients.standing_for(found.order.patient)
+        query = select(mis_study.c.version).where(mis_study.c.study_id == found.study_id)
+        with self._reader.connect() as connection:
+            version = int(connection.scalar(query) or 1)
+        return imaging_study(
+            found, self._studies.series(found.study_id), patient, base=self._base, version=version, zone=self._zone
+        )
+
+    def _patient(self, patient: Patient) -> Json:
+        return patient_profile.shown(patient, iso(patient.changed_at))
+
+    def _own(self, number: int, caller: Caller) -> Order:
+        order = self._orders.get(number)
+        if order.source != caller.source and not order.manual:
+            raise NotFound("no such order")
+        return order
+
+    def _study_of(self, study_id: str, caller: Caller) -> Json:
+        number = self._studies.order_of(study_id)
+        if number is None:
+            raise NotFound("no such study")
+        found = [each for each in self._studies.of_orders([self._own(number, caller)]) if each.study_id == study_id]
+        if not found:
+            raise NotFound("no such study")
+        return self.imaging_study(found[0])
+
+    def _patients_of(self, given: Mapping[str, str]) -> list[Patient]:
+        system, value = _token(given.get("identifier") or given.get("patient.identifier") or "")
+        return self._patients.of_identifier(canonical(system, value)) if value else []
+
+    def _search_orders(self, type_: str, given: Mapping[str, str], caller: Caller) -> Json:
+        query = self._query(type_, given, caller)
+        if query is None:
+            return _bundle(self._base, type_, [])
+        page = find_orders(self._engine, query)
+        if type_ == "ServiceRequest":
+            resources = [self.service_request(order) for order in page]
+        elif type_ == "Task":
+            resources = [self.task(order) for order in page]
+        else:
+            found = [each for each in self._studies.of_orders(page) if _fits(each, given)]
+            resources = [self.imaging_study(each) for each in found]
+        following = next_page(query, page)
+        after = None
+        if following is not None:
+            kept = {name: value for name, value in given.items() if name != "_page"}
+            after = f"{self._base}/cami/fhir/{type_}?{urlencode(kept | {'_page': _place(following)})}"
+        return _bundle(self._base, type_, resources, after)
+
+    def _query(self, type_: str, given: Mapping[str, str], caller: Caller) -> OrderQuery | None:
+        """Return which orders are asked for; None: none can be meant."""
+        query = OrderQuery(
+            sources=(caller.source, "manual:"), limit=_count(given), newest_first=given.get("_sort", "").startswith("-")
+        )
+        if given.get("_sort", "_lastUpdated").removeprefix("-") != "_lastUpdated":
+            raise refuse(400, "CAMI-0026", "_sort")
+        if "identifier" in given:
+            query = _by_identifier(query, *_token(given["identifier"]))
+        based_on = given.get("based-on") or given.get("focus")
+        if based_on:
+            number = rendering.number_of(based_on.removeprefix("ServiceRequest/"), "sr-")
+            query = replace(query, numbers=() if number is None else (number,))
+        if "patient" in given or "patient.identifier" in given:
+            keys = self._keys(given)
+            if not keys:
+                return None
+            query = replace(query, patients=tuple(keys))
+        if "status" in given:
+            column = 0 if type_ == "ServiceRequest" else 1
+            wanted = set(given["status"].split(","))
+            query = replace(
+                query, states=tuple(state for state, each in rendering.STATUSES.items() if each[column] in wanted)
+            )
+        if "_lastUpdated" in given:
+            query = _changed(query, given["_lastUpdated"], self._zone)
+        return replace(query, after=_read_place(given["_page"])) if "_page" in given else query
+
+    def _keys(self, given: Mapping[str, str]) -> list[str]:
+        """Return the keys of the patient that is asked for, with all that were merged."""
+        if "patient" in given:
+            keys = [given["patient"].removeprefix("Patient/")]
+        else:
+            keys = [each.key for each in self._patients_of({"identifier": given["patient.identifier"]})]
+        try:
+            return list(
+                dict.fromkeys(each for key in keys for each in self._patients.everybody(self._patients.get(key).key))
+            )
+        except NotFound:
+            return []
+
+    def _plain(self, type_: str, given: Mapping[str, str]) -> list[Json]:
+        if "identifier" in given:
+            found = self._resources.of_identifier(type_, *_token(given["identifier"]))
+        else:
+            found = self._resources.latest(
+                type_, self._keys(given) if "patient" in given or "patient.identifier" in given else [], MOST
+            )
+        resources = [shown(each, iso(each.updated_at)) for each in found]
+        based_on = given.get("based-on")
+        if based_on:
+            wanted = f"ServiceRequest/{based_on.removeprefix('ServiceRequest/')}"
+            resources = [
+                each
+                for each in resources
+                if wanted in {fhir.referred(known) for known in fhir.entries(each.get("basedOn"))}
+            ]
+        return resources
+
+
+def _bundle(base: str, type_: str, resources: Iterable[Json], following: str | None = None) -> Json:
+    entries = [
+        {
+            "fullUrl": f"{base}/cami/fhir/{each['resourceType']}/{each['id']}",
+            "resource": each,
+            "search": {"mode": "match"},
+        }
+        for each in resources
+    ]
+    bundle: Json = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "link": [{"relation": "self", "url": f"{base}/cami/fhir/{type_}"}],
+    }
+    if following:
+        bundle["link"].append({"relation": "next", "url": following})
+    if entries:
+        bundle["entry"] = entries
+    return bundle
+
+
+def _by_identifier(query: OrderQuery, system: str, value: str) -> OrderQuery:
+    if system == terms.DICOM_UID:
+        return replace(query, study_uid=value.removeprefix("urn:oid:"))
+    if system == terms.ACCESSION:
+        return replace(query, accession=value)
+    return replace(query, identifier=(system, value))
+
+
+def _token(text: str) -> tuple[str, str]:
+    """Return system and value of a token ``system|value``."""
+    system, bar, value = text.partition("|")
+    return (system, value) if bar else ("", system)
+
+
+def _changed(query: OrderQuery, text: str, zone: ZoneInfo) -> OrderQuery:
+    prefix, value = (text[:2], text[2:]) if text[:2].isalpha() else ("ge", text)
+    moment = fhir.moment(value, zone)
+    if moment is None or prefix not in ("ge", "gt", "lt", "le", "sa", "eb"):
+        raise refuse(400, "CAMI-0026", "_lastUpdated")
+    if prefix in ("ge", "gt", "sa"):
+        return replace(query, changed_from=moment)
+    return replace(query, changed_until=moment)
+
+
+def _fits(found: OrderedStudy, given: Mapping[str, str]) -> bool:
+    if "modality" in given and _token(given["modality"])[1] not in found.modalities:
+        return False
+    day = given.get("started", "")
+    prefix, wanted = (day[:2], day[2:]) if day[:2].isalpha() else ("eq", day)
+    if not wanted:
+        return True
+    have, wanted = found.started[:8], wanted[:10].replace("-", "")
+    return {
+        "eq": have == wanted, "ge": have >= wanted, "gt": have > wanted, "le": have <= wanted, "lt": have < wanted,
+    }.get(prefix, False)  # fmt: skip
+
+
+def _count(given: Mapping[str, str]) -> int:
+    text = given.get("_count", str(USUAL))
+    if not text.isdecimal() or not 0 < int(text) <= 10_000:
+        raise refuse(400, "CAMI-0026", "_count")
+    return min(int(text), MOST)
+
+
+def _place(query: OrderQuery) -> str:
+    moment, number = query.after or (None, 0)
+    text = json.dumps([moment.isoformat() if moment else "", number])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_place(text: str) -> tuple[datetime, int]:
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        moment, number = json.loads(base64.urlsafe_b64decode(padded))
+        return datetime.fromisoformat(moment), int(number)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise refuse(400, "CAMI-0026", "_page") from error
+
+
+def _output(kind: str, address: str) -> Json:
+    return {"type": {"coding": [{"system": terms.TASK_OUTPUT, "code": kind}]}, "valueReference": {"reference": address}}

@@ -1,0 +1,278 @@
+"""The worklist of a proxy: the table ``worklist_entry``, kept in step with the centre's feed.
+
+A page of the feed and the cursor that passes it are one transaction. What the feed says of an order takes the place of
+what was there, but for what the images here have told (`seen`): the line may be down, and the centre not know yet.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+
+from cami.clock import Clock
+from cami.db import reading
+from cami.db.tables import worklist_cursor, worklist_entry
+from cami.index.folding import fold_name, latin
+from cami.worklist.entry import OPEN, Entry, State
+
+READER = "feed"
+_row = worklist_entry.c
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far the feed has been read."""
+
+    epoch: str = ""
+    place: int = 0
+    round: int = 0
+    whole: bool = False
+    read_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of the feed."""
+
+    epoch: str
+    anew: bool
+    """It begins from the beginning: what was read before counts no more."""
+    entries: Sequence[tuple[int, Entry]]
+    """Each with its place."""
+    removed: Sequence[tuple[int, str]]
+    """Numbers of orders that are off this worklist, each with its place."""
+    last: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry with what is known of it here."""
+
+    entry: Entry
+    seen: str
+    """Of `State`, by the images that have come in here; empty: none has."""
+    started_at: datetime | None
+    ended_at: datetime | None
+    study_id: str
+    made_by: str
+    sent: bool
+    """Whether the centre knows it."""
+    refused: str
+    noted_at: datetime
+
+    @property
+    def state(self) -> State:
+        """Where it stands: as far as either the centre or the images say."""
+        if self.entry.state in OPEN and self.seen:
+            return max(self.entry.state, State(self.seen), key=list(State).index)
+        return self.entry.state
+
+
+class Entries:
+    """The table ``worklist_entry``. Thread-safe."""
+
+    def __init__(self, engine: Engine, clock: Clock, zone: ZoneInfo) -> None:
+        self._engine = engine
+        self._reader = reading(engine)
+        self._clock = clock
+        self._zone = zone
+
+    def place(self) -> Place:
+        """Return how far the feed has been read."""
+        query = select(worklist_cursor).where(worklist_cursor.c.reader == READER)
+        with self._reader.connect() as connection:
+            row = connection.execute(query).first()
+        return Place() if row is None else Place(row.epoch, row.place, row.round, row.whole, row.read_at)
+
+    def apply(self, page: Page) -> list[Entry]:
+        """Take over a page of the feed; return the entries that are new here or have another day or patient."""
+        with self._engine.begin() as connection:
+            before = self._locked_place(connection)
+            anew = page.anew or page.epoch != before.epoch
+            rounds = before.round + 1 if anew else before.round
+            fresh = [entry for place, entry in page.entries if self._put(connection, place, rounds, entry)]
+            for _place, number in page.removed:
+                connection.execute(delete(worklist_entry).where(_row.number == number, _row.place > 0))
+            whole = before.whole and not anew
+            if not whole and not page.more:
+                # The whole feed has been read: what it did not name is gone.
+                connection.execute(delete(worklist_entry).where(_row.place > 0, _row.round < rounds))
+                whole = True
+            connection.execute(
+                update(worklist_cursor)
+                .where(worklist_cursor.c.reader == READER)
+                .values(epoch=page.epoch, place=page.last, round=rounds, whole=whole, read_at=self._clock.now())
+            )
+        return fresh
+
+    def add(self, entry: Entry, made_by: str) -> None:
+        """Add an entry that was written by hand here; devices find it at once."""
+        with self._engine.begin() as connection:
+            values = self._values(entry, "") | {"place": 0, "round": 0, "manual": True, "made_by": made_by}
+            connection.execute(insert(worklist_entry).values(**values, noted_at=self._clock.now()))
+
+    def taken(self, number: str, entry: Entry) -> None:
+        """Note that the centre has an entry that was written by hand here, and under which number."""
+        with self._engine.begin() as connection:
+            if connection.scalar(select(_row.number).where(_row.number == entry.number)) is None:
+                connection.execute(
+                    update(worklist_entry)
+                    .where(_row.number == number)
+                    .values(**self._values(entry, self._seen(connection, number)), sent_at=self._clock.now())
+                )
+            elif number != entry.number:
+                # The feed was quicker.
+                connection.execute(delete(worklist_entry).where(_row.number == number, _row.place == 0))
+
+    def refused(self, number: str, reason: str) -> None:
+        """Note that the centre does not take an entry; it stays on the worklist here."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(worklist_entry).where(_row.number == number).values(refused=reason, sent_at=self._clock.now())
+            )
+
+    def untold(self, limit: int) -> list[Listed]:
+        """List entries written by hand here that the centre does not know."""
+        query = (
+            select(worklist_entry)
+            .where(_row.manual, _row.sent_at.is_(None), _row.place == 0)
+            .order_by(_row.noted_at)
+            .limit(limit)
+        )
+        with self._reader.connect() as connection:
+            return [listed(row) for row in connection.execute(query)]
+
+    def of_number(self, number: str) -> Listed | None:
+        """Return the entry of an order."""
+        with self._reader.connect() as connection:
+            row = connection.execute(select(worklist_entry).where(_row.number == number)).first()
+        return None if row is None else listed(row)
+
+    def has_accession(self, accession: str) -> bool:
+        """Say whether an accession number is taken here."""
+        with self._reader.connect() as connection:
+            return connection.scalar(select(_row.number).where(_row.accession == accession).limit(1)) is not None
+
+    def withdraw(self, number: str) -> bool:
+        """Take an entry that was written by hand here, and that the centre does not know, off the worklist."""
+        with self._engine.begin() as connection:
+            gone = delete(worklist_entry).where(_row.number == number, _row.place == 0, _row.sent_at.is_(None))
+            return connection.execute(gone.where(_row.seen == "")).rowcount == 1
+
+    def rows(self, query: Any) -> list[Listed]:
+        """Return the entries that a query of the table finds."""
+        with self._reader.connect() as connection:
+            return [listed(row) for row in connection.execute(query)]
+
+    def saw(self, number: str, state: State, study_id: str, moment: datetime) -> bool:
+        """Note that images for an entry have begun to come in here, or have all come; say whether that is new."""
+        with self._engine.begin() as connection:
+            row = connection.execute(select(worklist_entry).where(_row.number == number)).first()
+            if row is None or row.seen in (state.value, State.COMPLETED.value):
+                return False
+            entry = Entry.parse(json.loads(row.content))
+            times: dict[str, Any] = {"seen_started_at": row.seen_started_at or moment}
+            if state is State.COMPLETED:
+                times["seen_ended_at"] = moment
+            connection.execute(
+                update(worklist_entry)
+                .where(_row.number == number)
+                .values(
+                    seen=state.value,
+                    study_id=study_id,
+                    listed=_is_listed(entry, state.value),
+                    changed_at=self._clock.now(),
+                    **times,
+                )
+            )
+        return True
+
+    def _locked_place(self, connection: Connection) -> Place:
+        query = select(worklist_cursor).where(worklist_cursor.c.reader == READER).with_for_update()
+        row = connection.execute(query).first()
+        if row is None:
+            connection.execute(insert(worklist_cursor).values(reader=READER, epoch="", place=0, round=0, whole=False))
+            return Place()
+        return Place(row.epoch, row.place, row.round, row.whole, row.read_at)
+
+    def _put(self, connection: Connection, place: int, rounds: int, entry: Entry) -> bool:
+        """Write an entry; say whether there is now somebody to expect who was not before, or not on that day."""
+        row = self._row(connection, entry)
+        values = self._values(entry, "" if row is None else row.seen) | {
+            "place": place,
+            "round": rounds,
+            "manual": entry.manual,
+        }
+        if row is None:
+            connection.execute(insert(worklist_entry).values(**values, noted_at=self._clock.now()))
+            return entry.open
+        connection.execute(
+            update(worklist_entry)
+            .where(_row.number == row.number)
+            .values(**values, sent_at=row.sent_at or self._clock.now(), refused="")
+        )
+        return entry.open and (row.day, row.patient_id) != (values["day"], values["patient_id"])
+
+    def _row(self, connection: Connection, entry: Entry) -> Row[Any] | None:
+        """Return what is known of the order, also under the number that this proxy gave it."""
+        own = connection.execute(select(worklist_entry).where(_row.number == entry.number)).first()
+        if own is not None or not entry.manual:
+            return own
+        return connection.execute(select(worklist_entry).where(_row.number == entry.placer, _row.place == 0)).first()
+
+    def _seen(self, connection: Connection, number: str) -> str:
+        return connection.scalar(select(_row.seen).where(_row.number == number)) or ""
+
+    def _values(self, entry: Entry, seen: str) -> dict[str, Any]:
+        name = fold_name(entry.patient_name)[:400]
+        return {
+            "number": entry.number,
+            "listed": _is_listed(entry, seen),
+            "station": entry.station[:17],
+            "day": entry.day(self._zone),
+            "clock": entry.clock(self._zone),
+            "accession": entry.accession,
+            "study_uid": entry.study_uid,
+            "patient_id": entry.patient_id[:64],
+            "name": name,
+            "latin": latin(name)[:1000],
+            "state": entry.state.value,
+            "linked": "".join(f"\\{uid}" for uid in entry.studies) + ("\\" if entry.studies else ""),
+            "content": json.dumps(entry.to_json(), ensure_ascii=False, separators=(",", ":")),
+            "changed_at": self._clock.now(),
+        }
+
+
+def listed(row: Row[Any]) -> Listed:
+    """Read a row of the table."""
+    return Listed(
+        entry=Entry.parse(json.loads(row.content)),
+        seen=row.seen,
+        started_at=row.seen_started_at,
+        ended_at=row.seen_ended_at,
+        study_id=row.study_id or "",
+        made_by=row.made_by,
+        sent=row.place > 0 or row.sent_at is not None,
+        refused=row.refused,
+        noted_at=row.noted_at,
+    )
+
+
+def own_number(mo: str) -> str:
+    """Return a number for an order that is written by hand at an МО."""
+    return f"{mo}:{uuid.uuid4()}"
+
+
+def numbers(found: Iterable[Listed]) -> list[str]:
+    """Return the numbers of entries."""
+    return [each.entry.number for each in found]
+
+
+def _is_listed(entry: Entry, seen: str) -> bool:
+    return entry.open and seen != State.COMPLETED.value
