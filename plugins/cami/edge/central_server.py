@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from cami.access import GrantBook
 from cami.archive import Level
 from cami.delivery import (
     WIRE_ROOT,
@@ -28,6 +29,7 @@ from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import read_public_keys
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
+from cami.edge.central_sharing import open_sharing
 from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
@@ -98,6 +100,7 @@ class CentralServer(Server):
         self.worklists = CentralWorklist(self)
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
+        self.grants = GrantBook(self.clock, self.audit)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
         self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
@@ -153,12 +156,18 @@ class CentralServer(Server):
             self._consulting(),
             open_mis(self, self.events),
             self.worklists.services(),
+            open_sharing(self, self.grants),
         )
 
     def _consulting(self) -> Services:
         """Let МО ask each other about studies."""
         self.consulting, services = open_consultations(
-            self, register=self.register_of_studies, announcements=self.announcements, awaiting=self.awaiting
+            self,
+            register=self.register_of_studies,
+            announcements=self.announcements,
+            awaiting=self.awaiting,
+            grants=self.grants,
+            events=self.events,
         )
         return services
 

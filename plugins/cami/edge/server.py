@@ -39,6 +39,7 @@ from cami.query_retrieve.strangers import Strangers
 from cami.region import Disk, load_region
 from cami.routing import RoutingService
 from cami.settings import Settings
+from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer, description, watch_endpoints
 from cami.watch.figures import Source, of_disk
 from cami.web import Endpoint
@@ -84,6 +85,9 @@ class Server(ABC):
         """Made by the services of the role."""
         self.transfer: Transfer | None = None
         """How delivery stands; at a proxy only."""
+        self.sharing: SharingDesk | None = None
+        """Grants that people give; at the centre only."""
+        self.emergency: EmergencyDesk | None = None
         self.controls: Controls | None = None
         """What people may do with the queue; at a proxy only."""
 
@@ -135,6 +139,8 @@ class Server(ABC):
             controls=self.controls,
             routing=self.routing,
             consulting=self.consulting,
+            sharing=self.sharing,
+            emergency=self.emergency,
         )
         jobs = OwnJobs(self.engine, self.archive, self.visibility.sight, self.clock)
         store = intake(self.authenticator, self.archive, self.keeper(), settings.role)

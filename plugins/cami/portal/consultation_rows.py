@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from cami.consultations.desk import Line
 from cami.consultations.request import ChosenStudy, Consultation
@@ -24,6 +25,8 @@ class Deadline:
     left: int = 0
     """Seconds, of `passed` those since."""
     passed: bool = False
+    today: bool = False
+    """Whether the time alone says it."""
     mark: str = "waiting"
 
 
@@ -83,7 +86,7 @@ class Rows:
             birth_date=of_patient(dicom_text.date(request.patient_birth_date)),
             sex=of_patient(wording.SEXES.get(request.patient_sex, "")),
             card=of_patient(request.patient_id),
-            deadline=deadline(request, now),
+            deadline=deadline(request, now, self._pages.zone),
             unread=unread,
             shows_patient=patient,
         )
@@ -94,7 +97,7 @@ def modalities(written: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(wording.MODALITIES.get(code, code) for code in sorted(modality_set(written))))
 
 
-def deadline(request: Consultation, now: datetime) -> Deadline:
+def deadline(request: Consultation, now: datetime, zone: ZoneInfo) -> Deadline:
     """Return what is to be said of a request's time."""
     if request.ended_at is not None:
         return Deadline(_("с нарушением срока") if request.late else "", request.ended_at, mark="waiting")
@@ -105,12 +108,13 @@ def deadline(request: Consultation, now: datetime) -> Deadline:
         return Deadline("")
     words = _("Принять до") if request.accepted_at is None else _("Ответить до")
     left = int((due - now).total_seconds())
+    today = due.astimezone(zone).date() == now.astimezone(zone).date()
     if left < 0:
-        return Deadline(words, due, -left, passed=True, mark="trouble")
+        return Deadline(words, due, -left, passed=True, today=today, mark="trouble")
     begun = request.sent_at if request.accepted_at is None else request.accepted_at
     whole = (due - begun).total_seconds() if begun is not None else 0
     soon = left < whole / 3 or (request.urgency is Urgency.STAT and request.accepted_at is None)
-    return Deadline(words, due, left, mark="soon" if soon else "done")
+    return Deadline(words, due, left, today=today, mark="soon" if soon else "done")
 
 
 @dataclass(frozen=True, slots=True)

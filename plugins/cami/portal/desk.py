@@ -18,7 +18,9 @@ from cami.portal.consultation_rows import Rows
 from cami.portal.consultation_statistics_page import ConsultationStatisticsPage
 from cami.portal.consultations_page import ConsultationsPage
 from cami.portal.delivery_page import DeliveryPage
+from cami.portal.emergency_page import EmergencyPage
 from cami.portal.entry import Entry
+from cami.portal.grants_page import GrantsPage
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import Identifier, StudyFinder
 from cami.portal.quarantine_page import QuarantinePage
@@ -31,6 +33,7 @@ from cami.quarantine import QuarantineDesk
 from cami.region import Region
 from cami.routing import RoutingService
 from cami.settings import Settings
+from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer
 from cami.web import Endpoint, Request, Response, redirect
 
@@ -50,6 +53,8 @@ def portal_endpoints(
     controls: Controls | None = None,
     routing: RoutingService | None = None,
     consulting: Consulting | None = None,
+    sharing: SharingDesk | None = None,
+    emergency: EmergencyDesk | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
@@ -57,7 +62,9 @@ def portal_endpoints(
     of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
     """
     pages = Pages(settings, region)
-    archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), bringing, settings.role)
+    archive = ArchivePage(
+        pages, visibility, RecordedProgress(engine, settings), bringing, settings.role, sharing=sharing
+    )
     desk = Desk(pages, authenticator, archive)
     entry = Entry(pages, authenticator, settings.role)
     zone = ZoneInfo(region.time_zone)
@@ -72,6 +79,10 @@ def portal_endpoints(
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
     if consulting is not None:
         reports += _consultations(pages, consulting, entry)
+    if sharing is not None:
+        reports += GrantsPage(pages, sharing, visibility, region).endpoints(entry)
+    if emergency is not None:
+        reports += EmergencyPage(pages, emergency, visibility).endpoints(entry)
     return [
         *SignInPages(pages, authenticator, sign_in, sessions, cookie_secure=settings.cookie_secure).endpoints(),
         static_files.ENDPOINT,

@@ -29,6 +29,8 @@ COMPLETENESS = "/cami/completeness"
 ROUTING = "/cami/routing"
 CONSULTATIONS = "/cami/consultations"
 CONSULTATION_STATISTICS = "/cami/consultations/statistics"
+GRANTS = "/cami/grants"
+EMERGENCY = "/cami/emergency"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
@@ -44,6 +46,8 @@ PLACES: Sequence[Place] = (
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
     Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
+    Place(GRANTS, _("Доступы"), Action.GRANTS_READ, frozenset({"central"})),
+    Place(EMERGENCY, _("Экстренный доступ"), Action.GRANTS_EMERGENCY, frozenset({"central"})),
 )
 
 
