@@ -23,10 +23,11 @@ from cami.consultations import (
     Workflow,
     consultation_endpoints,
 )
-from cami.consultations.bindings import AccountPasswords, AuditJournal, GrantRights
+from cami.consultations.bindings import AccountPasswords, AuditJournal, EventOutlet, GrantRights
 from cami.consultations.dispatch import Post
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services
+from cami.events import EventLog
 from cami.retrieval import Announcements, Awaiting, StudyRegister
 
 #: Seconds between looks for timers that are due: what is late is told of within them.
