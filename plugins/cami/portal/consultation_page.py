@@ -46,7 +46,6 @@ class Visit:
     given: dict[str, list[str]] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
     """Message ids."""
-    taken_by: str = ""
     typed: Mapping[str, Any] = field(default_factory=dict)
     """What was not kept, to be shown again."""
     found: list[Any] = field(default_factory=list)
@@ -87,8 +86,10 @@ class ConsultationPage:
             return self._pages.page("not_found.html", reader)
 
     def _posted(self, request: Request, reader: Reader, identity: Identity, number: int) -> Response:
-        case = self._consulting.consultations.find(identity, number)
-        visit = Visit(request, reader, identity, case, lists(request, _LARGEST_FORM))
+        given = lists(request, _LARGEST_FORM)
+        if given.get("step") == [Command.TAKE.value]:
+            return self._take(request, reader, identity, number)
+        visit = Visit(request, reader, identity, self._consulting.consultations.find(identity, number), given)
         steps: dict[str, Callable[[Visit], None]] = {
             "save": self._save,
             "autosave": self._save,
@@ -103,17 +104,25 @@ class ConsultationPage:
         step = visit.value("step")
         try:
             steps.get(step, self._command)(visit)
-        except Taken as error:
-            visit.taken_by = error.person
         except Incomplete as error:
             visit.troubles = [consultation_wording.MISSING.get(code, "wrong") for code in error.codes]
         except (Conflict, Denied, Invalid) as error:
             visit.troubles = [_trouble(error, step)]
         if step.endswith("autosave"):
             return self._kept(visit)
-        if visit.troubles or visit.taken_by or visit.found:
+        if visit.troubles or visit.found:
             return self._again(visit)
         return redirect(f"{request.path}{_after(step)}")
+
+    def _take(self, request: Request, reader: Reader, identity: Identity, number: int) -> Response:
+        """Take a request, or say who was quicker: then it is not to be seen any more."""
+        try:
+            self._consulting.consultations.do(identity, number, Wish(Command.TAKE))
+        except Taken as error:
+            return self._pages.page("consultation_taken.html", reader, person=error.person)
+        except (Conflict, Denied):
+            return self._pages.page("consultation_taken.html", reader, person="")
+        return redirect(request.path)
 
     def _kept(self, visit: Visit) -> Response:
         """Answer the script that saves what is typed: every word that it shows comes from here."""
@@ -136,8 +145,7 @@ class ConsultationPage:
         try:
             visit.case = self._consulting.consultations.find(visit.identity, visit.case.request.number)
         except NotFound:
-            # Somebody else was quicker, and it is theirs now: say who.
-            return self._pages.page("consultation_taken.html", visit.reader, person=visit.taken_by)
+            return self._pages.page("consultation_taken.html", visit.reader, person="")
         return self._shown(visit)
 
     def _save(self, visit: Visit) -> None:
@@ -208,7 +216,7 @@ class ConsultationPage:
             raise Invalid("wrong") from None
         wish = Wish(
             command,
-            version=None if command is Command.TAKE else _number(visit.value("version")),
+            version=_number(visit.value("version")),
             reason=visit.value("reason"),
             text=visit.value("text"),
             to=visit.value("to"),
@@ -242,7 +250,6 @@ class ConsultationPage:
             **self._answering(visit),
             **self._choices(visit),
             troubles=visit.troubles,
-            taken_by=visit.taken_by,
             words=consultation_wording,
             beat=self._consulting.desk.pulse(identity),
             newest=self._consulting.notices.newest(identity),

