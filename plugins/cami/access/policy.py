@@ -24,6 +24,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     },
     Role.CLINICIAN: {
         Action.CONSULTATIONS_ASK: _AT_CENTRE,
+        Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.GRANTS_EMERGENCY: _AT_CENTRE,
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
@@ -35,12 +36,14 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.CONSULTANT: {
         Action.DOCUMENTS_STORE: _AT_CENTRE,
         Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
+        Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.STUDIES_READ: _AT_CENTRE,
     },
     Role.DISPATCHER: {
         Action.CONSULTATIONS_DISPATCH: _AT_CENTRE,
+        Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
     },
@@ -84,6 +87,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.RADIOLOGIST: {
         Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
         Action.CONSULTATIONS_ASK: _AT_CENTRE,
+        Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.GRANTS_EMERGENCY: _AT_CENTRE,
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,

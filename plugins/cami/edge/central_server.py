@@ -184,6 +184,7 @@ class CentralServer(Server):
             announcements=self.announcements,
             awaiting=self.awaiting,
             grants=self.grants,
+            events=self.events,
         )
         return services
 

@@ -32,7 +32,7 @@ from cami.edge.journal import JournalWork
 from cami.index import StudyIndex
 from cami.matching import MatchingDesk
 from cami.people import people_services
-from cami.portal import Bringing, portal_endpoints
+from cami.portal import Bringing, Consulting, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.query_retrieve.strangers import Strangers
 from cami.region import Disk, load_region
@@ -90,6 +90,8 @@ class Server(ABC):
         self.matching: MatchingDesk | None = None
         """Which study belongs to which order; at the centre only."""
         self.readings = Readings(self.archive, engine, self.clock)
+        self.consulting: Consulting | None = None
+        """What people see and do of consultations; at the centre only."""
         self.desk: QuarantineDesk | None = None
         """Made by the services of the role."""
         self.transfer: Transfer | None = None
@@ -152,6 +154,7 @@ class Server(ABC):
             controls=self.controls,
             routing=self.routing,
             audit=self.audit,
+            consulting=self.consulting,
             sharing=self.sharing,
             emergency=self.emergency,
             strangers=self.strangers,

@@ -51,6 +51,8 @@ class Action(StrEnum):
     """Ask other МО about the own МО's studies."""
     CONSULTATIONS_DISPATCH = "consultations:dispatch"
     """See all requests without patients, give them to consultants, redirect and reject them."""
+    CONSULTATIONS_READ = "consultations:read"
+    """Come to the pages of consultations; which requests stand there is decided for each."""
     CONSULTATIONS_STATISTICS = "consultations:statistics"
     """See counts and times of requests; people of an МО those of their own. No patient."""
     DELIVERY_PRIORITIZE = "delivery:prioritize"

@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from cami.audit import AuditTrail
 from cami.audit.search import JournalReader
+from cami.clock import SystemClock
 from cami.delivery import Controls
 from cami.matching import MatchingDesk
 from cami.people import PeopleServices
@@ -16,6 +17,11 @@ from cami.portal.archive_page import ArchivePage
 from cami.portal.bringing import Bringing
 from cami.portal.completeness_page import CompletenessPage
 from cami.portal.completeness_report import report_of
+from cami.portal.consultation_page import ConsultationPage
+from cami.portal.consultation_ports import Consulting
+from cami.portal.consultation_rows import Rows
+from cami.portal.consultation_statistics_page import ConsultationStatisticsPage
+from cami.portal.consultations_page import ConsultationsPage
 from cami.portal.delivery_page import DeliveryPage
 from cami.portal.emergency_page import EmergencyPage
 from cami.portal.entry import Entry
@@ -60,6 +66,7 @@ def portal_endpoints(
     controls: Controls | None = None,
     routing: RoutingService | None = None,
     audit: AuditTrail | None = None,
+    consulting: Consulting | None = None,
     sharing: SharingDesk | None = None,
     emergency: EmergencyDesk | None = None,
     strangers: StrangerList | None = None,
@@ -102,6 +109,8 @@ def portal_endpoints(
             zone=zone,
             codes=[organization.code for organization in region.organizations],
         ).endpoints(entry)
+    if consulting is not None:
+        reports += _consultations(pages, consulting, entry)
     if sharing is not None:
         reports += GrantsPage(pages, sharing, visibility, region).endpoints(entry)
     if emergency is not None:
@@ -140,6 +149,15 @@ def _about_people(
     if central:
         found += PeoplePage(pages, people.administration, region).endpoints(entry)
     return found
+
+
+def _consultations(pages: Pages, consulting: Consulting, entry: Entry) -> list[Endpoint]:
+    rows, clock = Rows(pages, consulting.consultations.routes), SystemClock()
+    return [
+        *ConsultationsPage(pages, consulting, rows, clock).endpoints(entry),
+        *ConsultationStatisticsPage(pages, consulting, clock).endpoints(entry),
+        *ConsultationPage(pages, consulting, rows, clock).endpoints(entry),
+    ]
 
 
 def _devices(region: Region) -> dict[str, str]:
