@@ -9,9 +9,9 @@ from enum import Enum, auto
 from operator import itemgetter
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, Engine, case, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, Engine, select, true, tuple_
 
-from cami.access.granted import Received, given_to, in_force
+from cami.access.granted import Received, given_to, in_force, seen_studies
 from cami.access.guests import Guests
 from cami.access.policy import allowed
 from cami.clock import Clock
@@ -97,6 +97,7 @@ class CentralOwners:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reader = reading(engine)
         self._clock = clock
+        self._seen = seen_studies()
 
     def reach(self, identity: Identity | None) -> Reach:
         """Return how far somebody sees at all."""
@@ -119,14 +120,12 @@ class CentralOwners:
             return frozenset()
         if reach is Reach.TECHNICAL:
             return frozenset(study_ids)
-        # By the ids alone: given the owner too, SQLite would go through all of the МО's studies. Of another's study
-        # as much is asked whether it is granted or not.
-        seen = case((study.c.owner == _own(identity), literal(1)), (self._granted(identity), literal(1)), else_=0)
+        values = {"own": _own(identity), "mo": identity.mo, "login": identity.login, "at": self._clock.now()}
         found: set[str] = set()
         with self._reader.connect() as connection:
             for ids in _chunks(study_ids):
-                query = select(study.c.study_id, seen.label("seen")).where(study.c.study_id.in_(ids))
-                found.update(row.study_id for row in connection.execute(query) if row.seen)
+                rows = connection.execute(self._seen, {**values, "ids": ids})
+                found.update(row.study_id for row in rows if row.seen)
         return frozenset(found)
 
     def scope(self, identity: Identity) -> Scope:
@@ -158,7 +157,7 @@ class CentralOwners:
         own = query.where(study.c.owner == _own(identity))
         with self._reader.connect() as connection:
             found = {row.study_id: row.claimed_at for row in connection.execute(own)}
-            givers = {row.owner for row in connection.execute(received.givers(1))} - {_own(identity)}
+            givers = received.givers(connection, 1).keys() - {_own(identity)}
             for owners in _chunks(givers):
                 names = tuple_(study.c.owner, study.c.study_uid)
                 granted = query.where(names.in_(received.studies(owners)))
@@ -168,9 +167,6 @@ class CentralOwners:
 
     def _received(self, identity: Identity) -> Received:
         return Received(identity.mo, identity.login, self._clock.now())
-
-    def _granted(self, identity: Identity) -> ColumnElement[bool]:
-        return self._received(identity).holds(study.c.owner, study.c.study_uid)
 
 
 def _own(identity: Identity) -> str:
