@@ -83,7 +83,8 @@ def _change(method: str, path: str, parts: list[str], route: str) -> Act:
 _OWN: tuple[tuple[str, re.Pattern[str], Kind | None], ...] = tuple(
     (methods, re.compile(pattern), kind)
     for methods, pattern, kind in (
-        ("", r"/cami/(health|metrics|whoami|login(/.*)?|static/.*|wire/.*|fhir(/.*)?|journal.*|who)", None),
+        ("", r"/cami/(health|metrics|whoami|login(/.*)?|static/.*|wire/.*|oauth/.*|journal.*|who)", None),
+        ("", r"/cami/(fhir|api/consultations|consultations|api/grants|grants)(/.*)?|/cami/api/openapi.*", None),
         # `cami.people` records what is done to accounts, in the transaction that does it.
         ("", r"/cami/(account|people|api/people|api/sessions)(/.*)?", None),
         ("POST", r"/cami/logout", Kind.SIGN_OUT),

@@ -151,6 +151,7 @@ class CentralServer(Server):
             self._sending_errands(),
             self._retrieving(),
             self._indexing(),
+            self._journal(),
             self._consulting(),
             open_mis(self, self.events),
             self.worklists.services(),

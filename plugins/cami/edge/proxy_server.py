@@ -227,9 +227,8 @@ class ProxyServer(Server):
                 self.people.copies.fetched()
             return DIRECTORY_INTERVAL
 
-        shipping = self.journal.to_centre(self.link.tell)
         feed = Worker("feed", read_changes, gather=FEED_GATHERS, gather_most=FEED_GATHERS_MOST)
-        return [], [feed, Worker("directory", fetch_people), shipping]
+        return [], [feed, Worker("directory", fetch_people), self.journal.to_centre(self.link.tell)]
 
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""

@@ -4,8 +4,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from cami.audit import AuditTrail
+from cami.audit.search import JournalReader
 from cami.delivery import Controls
 from cami.people import PeopleServices
+from cami.people.names import AccountNames
 from cami.portal import local_path, static_files
 from cami.portal.account_page import AccountPage
 from cami.portal.archive_page import ArchivePage
@@ -14,6 +17,7 @@ from cami.portal.completeness_page import CompletenessPage
 from cami.portal.completeness_report import report_of
 from cami.portal.delivery_page import DeliveryPage
 from cami.portal.entry import Entry
+from cami.portal.journal_page import JournalPage
 from cami.portal.pages import Pages, Reader
 from cami.portal.people_page import PeoplePage
 from cami.portal.ports import Identifier, StudyFinder
@@ -47,10 +51,12 @@ def portal_endpoints(
     transfer: Transfer | None = None,
     controls: Controls | None = None,
     routing: RoutingService | None = None,
+    audit: AuditTrail | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
-    Pages about sending need `transfer`, `controls` and `routing`, which proxies have. The last one takes no path
+    Pages about sending need `transfer`, `controls` and `routing`, which proxies have; that of the journal needs
+    `audit`, and is the centre's, which has all journals. The last one takes no path
     of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
     """
     pages = Pages(settings, region)
@@ -67,6 +73,15 @@ def portal_endpoints(
         ).endpoints(entry)
     if routing is not None:
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
+    if audit is not None and settings.role == "central":
+        reports += JournalPage(
+            pages,
+            reader=JournalReader(engine),
+            trail=audit,
+            names=AccountNames(engine),
+            zone=zone,
+            codes=[organization.code for organization in region.organizations],
+        ).endpoints(entry)
     reports += _about_people(pages, people, region, entry, settings)
     cookie = SessionCookie(secure=settings.cookie_secure)
     return [

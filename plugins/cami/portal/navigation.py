@@ -27,6 +27,8 @@ QUARANTINE = "/cami/quarantine"
 DELIVERY = "/cami/delivery"
 COMPLETENESS = "/cami/completeness"
 ROUTING = "/cami/routing"
+JOURNAL = "/cami/journal"
+ACCESSES = "/cami/who"
 PEOPLE = "/cami/people"
 #: Not among the places: one's own name leads there.
 ACCOUNT = "/cami/account"
@@ -38,6 +40,8 @@ PLACES: Sequence[Place] = (
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
     Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
+    Place(JOURNAL, _("Журнал"), Action.JOURNAL_READ, frozenset({"central"})),
+    Place(ACCESSES, _("Кто смотрел"), Action.ACCESSES_READ, frozenset({"central"})),
     Place(PEOPLE, _("Сотрудники"), Action.PEOPLE_MANAGE, frozenset({"central"})),
 )
 

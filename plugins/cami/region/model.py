@@ -309,8 +309,8 @@ class Region(Entry):
     organizations: Annotated[tuple[Organization, ...], AfterValidator(_not_empty)]
     accounts: tuple[Account, ...] = ()
     consultations: Consultations = Consultations()
-    people: People = People()
     journal: Journal = Journal()
+    people: People = People()
 
     def organization(self, code: str) -> Organization:
         """Return the МО with `code`.

@@ -140,6 +140,7 @@ def test_every_template_is_rendered_by_these_tests():
         "quarantine_group.html",
         "quarantine_decided.html",
     }  # tests/unit/portal/test_quarantine_page.py
+    known |= {"journal.html", "journal_rows.html", "accesses.html"}  # tests/unit/portal/test_journal_page.py
     known |= {"delivery.html", "completeness.html"}  # in test_delivery_page, which fills them with a real delivery
     assert {path.name for path in rendered.iterdir()} == known | PEOPLE_TEMPLATES
 
