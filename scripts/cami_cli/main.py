@@ -8,7 +8,15 @@ import typer
 
 from cami import __version__
 from cami.errors import CamiError
-from cami_cli import delivery_commands, index_commands, region_commands, routing_commands
+from cami_cli import (
+    audit_commands,
+    delivery_commands,
+    grants_commands,
+    index_commands,
+    key_commands,
+    region_commands,
+    routing_commands,
+)
 from cami_cli.errors import Trouble
 from cami_cli.options import DEFAULT_REGISTRY, DEFAULT_STATE, RegistryOption, RuntimeOption, StateOption, SuiteOption
 from cami_cli.places import make_folder
@@ -23,8 +31,11 @@ app = typer.Typer(
     help="ЦАМИ: the central archive of medical images. Prepares Orthanc, runs regions, sends and demonstrates.",
 )
 app.add_typer(region_commands.app, name="region")
+app.add_typer(audit_commands.app, name="audit")
 app.add_typer(delivery_commands.app, name="delivery")
+app.add_typer(grants_commands.app, name="grants")
 app.add_typer(index_commands.app, name="index")
+app.add_typer(key_commands.app, name="key")
 app.add_typer(routing_commands.app, name="routing")
 config_app = typer.Typer(no_args_is_help=True, help="The registry of a region.")
 app.add_typer(config_app, name="config")

@@ -9,10 +9,13 @@ from enum import Enum, auto
 from operator import itemgetter
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, Engine, case, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, Engine, select, true, tuple_
 
 from cami.access.granted import Received, given_to, in_force
+from cami.access.guests import Guests
 from cami.access.policy import allowed
+from cami.access.seen import seen_resource, seen_studies
+from cami.archive import Level
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import study, study_grant
@@ -51,12 +54,20 @@ class StudyOwners(Protocol):
         """Return those of `study_ids` that somebody sees. The ids must be those of studies that are here."""
         ...
 
+    def sees(self, identity: Identity, level: Level, resource: str) -> bool:
+        """Say whether somebody with the reach OWN sees a study, series or instance of that level."""
+        ...
+
     def scope(self, identity: Identity) -> Scope:
         """Return what somebody with the reach OWN searches in the study index."""
         ...
 
     def owner(self, study_id: str) -> str:
         """Return the code of the МО that owns a study, whoever asks; empty if nobody does."""
+        ...
+
+    def hidden(self) -> frozenset[str]:
+        """Return studies that people with the reach ARCHIVE do not see: guests that are about to be removed."""
         ...
 
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:
@@ -114,15 +125,28 @@ class CentralOwners:
             return frozenset()
         if reach is Reach.TECHNICAL:
             return frozenset(study_ids)
-        # By the ids alone: given the owner too, SQLite would go through all of the МО's studies. Of another's study
-        # as much is asked whether it is granted or not.
-        seen = case((study.c.owner == _own(identity), literal(1)), (self._granted(identity), literal(1)), else_=0)
+        statement, values = seen_studies(bool(identity.mo), bool(identity.login)), self._values(identity)
         found: set[str] = set()
         with self._reader.connect() as connection:
             for ids in _chunks(study_ids):
-                query = select(study.c.study_id, seen.label("seen")).where(study.c.study_id.in_(ids))
-                found.update(row.study_id for row in connection.execute(query) if row.seen)
+                rows = connection.execute(statement, {**values, "keys": ids})
+                found.update(row.study_id for row in rows if row.seen)
         return frozenset(found)
+
+    def sees(self, identity: Identity, level: Level, resource: str) -> bool:
+        """Say whether the own МО owns a study, series or instance, or it is granted: by our tables alone.
+
+        One question whether it is foreign or not there, so that its time does not tell one from the other; nothing is
+        remembered, for the same reason.
+        """
+        if level == "patients":
+            return False
+        statement = seen_resource(level, bool(identity.mo), bool(identity.login))
+        with self._reader.connect() as connection:
+            return bool(connection.scalar(statement, {**self._values(identity), "key": resource}))
+
+    def _values(self, identity: Identity) -> dict[str, object]:
+        return {"own": _own(identity), "mo": identity.mo, "login": identity.login, "at": self._clock.now()}
 
     def scope(self, identity: Identity) -> Scope:
         """Return the own МО, and what is granted."""
@@ -134,6 +158,10 @@ class CentralOwners:
         """Return the code of the МО that owns a study, by the table."""
         with self._reader.connect() as connection:
             return connection.scalar(select(study.c.owner).where(study.c.study_id == study_id)) or ""
+
+    def hidden(self) -> frozenset[str]:
+        """Return nothing: nobody's reach is ARCHIVE here."""
+        return frozenset()
 
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:
         """Return the ids of the own МО's studies and of what is granted, newest first."""
@@ -160,9 +188,6 @@ class CentralOwners:
     def _received(self, identity: Identity) -> Received:
         return Received(identity.mo, identity.login, self._clock.now())
 
-    def _granted(self, identity: Identity) -> ColumnElement[bool]:
-        return self._received(identity).holds(study.c.owner, study.c.study_uid)
-
 
 def _own(identity: Identity) -> str:
     """Return the МО whose studies somebody sees without a grant; empty for none, as for a consultant."""
@@ -170,10 +195,11 @@ def _own(identity: Identity) -> str:
 
 
 class ProxyOwners:
-    """A proxy: its archive holds what the МО's own devices made, and only people of that МО see it."""
+    """A proxy: its archive holds what the МО's own devices made, and guests; only people of that МО see it."""
 
-    def __init__(self, mo: str) -> None:
+    def __init__(self, mo: str, guests: Guests) -> None:
         self._mo = mo
+        self._guests = guests
 
     def reach(self, identity: Identity | None) -> Reach:
         """Return how far somebody sees at all."""
@@ -187,8 +213,19 @@ class ProxyOwners:
         return []
 
     def visible(self, identity: Identity, study_ids: Collection[str]) -> frozenset[str]:
-        """Return all of `study_ids` to people of the МО."""
-        return frozenset() if self.reach(identity) is Reach.NOTHING else frozenset(study_ids)
+        """Return all of `study_ids` to people of the МО, but guests that may not be seen any more."""
+        reach = self.reach(identity)
+        if reach is Reach.NOTHING:
+            return frozenset()
+        return frozenset(study_ids) - (self.hidden() if reach is Reach.ARCHIVE else frozenset())
+
+    def hidden(self) -> frozenset[str]:
+        """Return the guests that nobody may see any more."""
+        return self._guests.hidden()
+
+    def sees(self, identity: Identity, level: Level, resource: str) -> bool:  # noqa: ARG002
+        """Return no: nobody's reach is OWN here."""
+        return False
 
     def scope(self, identity: Identity) -> Scope:  # noqa: ARG002
         """Return nothing: a proxy has no index."""
@@ -205,7 +242,7 @@ class ProxyOwners:
 
 def study_owners(server_role: ServerRole, mo: str, engine: Engine, clock: Clock) -> StudyOwners:
     """Return the owners of a server of that kind; `mo` is the proxy's."""
-    return CentralOwners(engine, clock) if server_role == "central" else ProxyOwners(mo)
+    return CentralOwners(engine, clock) if server_role == "central" else ProxyOwners(mo, Guests(engine, clock))
 
 
 def _chunks(values: Collection[str]) -> Iterator[list[str]]:

@@ -16,7 +16,12 @@ _AT_PROXY: frozenset[ServerRole] = frozenset({"proxy"})
 #: The whole policy. МО administrators, operators, dispatchers, auditors and the MIS see no images: none of them treats
 #: the patient (152-ФЗ art. 10, 323-ФЗ art. 13). Consultants read by grants alone.
 TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
-    Role.AUDITOR: {Action.CONSULTATIONS_STATISTICS: _AT_CENTRE},
+    Role.AUDITOR: {
+        Action.ACCESSES_READ: _AT_CENTRE,
+        Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
+        Action.JOURNAL_READ: _AT_CENTRE,
+        Action.PEOPLE_MANAGE: _AT_CENTRE,
+    },
     Role.CLINICIAN: {
         Action.CONSULTATIONS_ASK: _AT_CENTRE,
         Action.GRANTS_EMERGENCY: _AT_CENTRE,
@@ -41,6 +46,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     },
     Role.MIS: {},
     Role.MO_ADMIN: {
+        Action.ACCESSES_READ: _AT_CENTRE,
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
         Action.GRANTS_REVIEW: _AT_CENTRE,
@@ -50,6 +56,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.DELIVERY_RECONCILE: _AT_PROXY,
         Action.DELIVERY_RESEND: _AT_PROXY,
         Action.METRICS_READ: _AT_PROXY,
+        Action.PEOPLE_MANAGE: _AT_CENTRE,
         Action.QUARANTINE_DECIDE: _AT_PROXY,
         Action.QUARANTINE_READ: _AT_PROXY,
         Action.REMOVAL_CONFIRM: _AT_CENTRE,
@@ -94,6 +101,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.REMOVAL_CONFIRM: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
+        Action.PEOPLE_MANAGE: _AT_CENTRE,
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },

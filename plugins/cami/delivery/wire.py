@@ -47,8 +47,11 @@ def wire_endpoints(
         reception = receiver.receive(mo, request.body, study_total=study_total(request))
         return answer_json({"outcome": reception.outcome, "reason": reception.reason, "sha256": reception.sha256})
 
-    def people(mo: str, _request: Request) -> Response:
-        return answer_json(accounts.directory(mo).to_json())
+    def people(mo: str, request: Request) -> Response:
+        directory = accounts.directory(mo)
+        if request.query.get("version") == directory.version:
+            return answer_json({"version": directory.version})
+        return answer_json(directory.to_json())
 
     def ping(mo: str, _request: Request) -> Response:
         return answer_json({"mo": mo})

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from cami.access import GrantBook
 from cami.archive import Level
+from cami.audit.gathering import Gathering
 from cami.delivery import (
     WIRE_ROOT,
     CentralKeeper,
@@ -24,10 +26,12 @@ from cami.delivery import (
     for_proxies,
     wire_endpoints,
 )
+from cami.delivery.certificates import read_certificates
 from cami.delivery.journal import CentralJournal
-from cami.delivery.tokens import read_certificates, read_public_keys
+from cami.delivery.tokens import Keys
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
+from cami.edge.central_sharing import open_sharing
 from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
@@ -55,6 +59,7 @@ from cami.retrieval import (
 )
 from cami.routing import Shares, share_handlers
 from cami.settings import Settings
+from cami.sharing import GuestList, guest_wire_endpoints
 from cami.watch import completeness_api, index_endpoints
 from cami.watch.figures import Source, of_centre
 from cami.web import Endpoint
@@ -92,7 +97,7 @@ class CentralServer(Server):
 
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
-        self.tokens = TokenVerifier(read_public_keys(settings.keys), self.clock, read_certificates(settings.keys))
+        self.tokens = TokenVerifier(Keys(settings.keys), self.clock, read_certificates(settings.keys))
         self.deliveries = CentralJournal(self.audit)
         self.events = EventLog(engine, self.clock)
         self.patients = Patients(engine, self.clock, self.events)
@@ -101,6 +106,7 @@ class CentralServer(Server):
         self.worklists = CentralWorklist(self)
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
+        self.grants = GrantBook(self.clock, self.audit)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
         self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
@@ -154,15 +160,22 @@ class CentralServer(Server):
             self._retrieving(),
             self._indexing(),
             self._removing(),
+            self._journal(),
             self._consulting(),
             open_mis(self, self.events),
             self.worklists.services(),
+            self._journal(),
+            open_sharing(self, self.grants, self.errands),
         )
 
     def _consulting(self) -> Services:
         """Let МО ask each other about studies."""
         self.consulting, services = open_consultations(
-            self, register=self.register_of_studies, announcements=self.announcements, awaiting=self.awaiting
+            self,
+            register=self.register_of_studies,
+            announcements=self.announcements,
+            awaiting=self.awaiting,
+            grants=self.grants,
         )
         return services
 
@@ -179,7 +192,9 @@ class CentralServer(Server):
             uploads.tidy()
             return TIDY_INTERVAL
 
-        shares = Shares(self.engine, self.clock, [organization.code for organization in self.region.with_proxy])
+        with_proxy = [organization.code for organization in self.region.with_proxy]
+        shares = Shares(self.engine, self.clock, with_proxy, self.grants)
+        shares.catch_up()
         endpoints = wire_endpoints(
             receiver=receiver,
             manifests=Manifests(
@@ -190,7 +205,7 @@ class CentralServer(Server):
             accounts=self.accounts,
             uploads=uploads,
             recall=recall,
-            others=share_handlers(shares),
+            others={**share_handlers(shares), **Gathering(self.engine, self.clock, self.audit).handlers()},
         )
         told = CentralReadings(self.engine)
         endpoints.append(Endpoint(f"{WIRE_ROOT}/readings", for_proxies(self.tokens, {"GET": told.answer})))
@@ -281,9 +296,14 @@ class CentralServer(Server):
         opener = Worker("openings", act)
         self.openings.wake = opener.wake
         endpoints = central_endpoints(self.authenticator, self.requests, self.errands)
-        shelves = Shelves(self.archive, self.engine)
+        shelves = Shelves(self.archive, self.engine, self.clock)
         endpoints += retrieval_wire_endpoints(self.tokens, self.announcements, shelves)
+        endpoints += guest_wire_endpoints(self.tokens, GuestList(self.engine, self.clock), shelves)
         return endpoints, [Worker("awaiting", look), opener]
+
+    def _journal(self) -> Services:
+        """Send the journals of all servers to the collector of the security department."""
+        return [], self.journal.to_collector()
 
     def _opened(self, opening: Opening) -> None:
         self.requests.opened(opening.identity, opening.study_uid)

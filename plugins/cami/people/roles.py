@@ -30,9 +30,15 @@ class Role(StrEnum):
     """Makes the images at the МО and follows them to the centre."""
 
 
+#: They sign in with a secret that an operator sets: it does not age, and they have no telephone.
+MACHINES = frozenset({Role.MIS, Role.MONITOR})
+
+
 class Action(StrEnum):
     """What can be done, ``resource:verb``."""
 
+    ACCESSES_READ = "accesses:read"
+    """See who did what with one patient's data: auditor; МО administrator, of the own МО's data."""
     ARCHIVE_INSPECT = "archive:inspect"
     """Read whatever a stock Orthanc answers to a GET, unscoped."""
     COMPLETENESS_READ = "completeness:read"
@@ -63,8 +69,12 @@ class Action(StrEnum):
     """See who else may see studies of the own МО, and what others have opened to it; no image, no patient."""
     GRANTS_REVIEW = "grants:review"
     """Take note of emergency accesses to studies of the own МО, and end them."""
+    JOURNAL_READ = "journal:read"
+    """Read the journal of accesses of all МО; reading it is on record. Not who runs the installation."""
     METRICS_READ = "metrics:read"
     """Read the figures that a monitoring system collects; no patient among them."""
+    PEOPLE_MANAGE = "people:manage"
+    """See accounts and change them, as far as `cami.people.administration` lets somebody."""
     QUARANTINE_DECIDE = "quarantine:decide"
     """Send again, link or reject what is in quarantine."""
     QUARANTINE_READ = "quarantine:read"

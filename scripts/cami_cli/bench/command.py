@@ -7,9 +7,9 @@ import yaml
 from rich.console import Console
 
 from cami_cli.bench import access as access_benchmark
-from cami_cli.bench import accidents, link_emulator_ends
 from cami_cli.bench import cstore as cstore_benchmark
 from cami_cli.bench import delivery as delivery_benchmark
+from cami_cli.bench import link_emulator_ends
 from cami_cli.bench.report import Report
 from cami_cli.options import SuiteOption
 from cami_cli.progress import Progress
@@ -55,8 +55,6 @@ def delivery(
     plan = delivery_benchmark.QUICK if quick else delivery_benchmark.FULL
     if cells:
         plan = delivery_benchmark.chosen(cells, alone=alone)
-    if "clock" in plan.faults:
-        accidents.faketime(Progress())  # while there is a network
     why_not = link_emulator_ends.enter()
     if why_not:
         _show(delivery_benchmark.cannot(why_not, suite or "forky"))
