@@ -18,6 +18,7 @@ from cami_cli import (
     routing_commands,
 )
 from cami_cli.errors import Trouble
+from cami_cli.mis import commands as mis_commands
 from cami_cli.options import DEFAULT_REGISTRY, DEFAULT_STATE, RegistryOption, RuntimeOption, StateOption, SuiteOption
 from cami_cli.places import make_folder
 from cami_cli.progress import Progress, human_size
@@ -37,6 +38,7 @@ app.add_typer(grants_commands.app, name="grants")
 app.add_typer(index_commands.app, name="index")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(routing_commands.app, name="routing")
+app.add_typer(mis_commands.app, name="mis")
 config_app = typer.Typer(no_args_is_help=True, help="The registry of a region.")
 app.add_typer(config_app, name="config")
 
@@ -104,6 +106,22 @@ def check(
 
     region = load_region(registry)
     typer.echo(f"✓ {registry}: {len(region.organizations)} МО, {len(region.with_proxy)} proxies")
+
+
+@config_app.command(name="dicom-tls")
+def dicom_tls(
+    registry: RegistryOption = DEFAULT_REGISTRY,
+    dicom_port: Annotated[int, typer.Option(help="Where the centre's Orthanc listens for DICOM.")] = 4242,
+    folder: Annotated[Path, typer.Option(help="Where the certificates lie: centre.pem, MO.ca.pem.")] = Path(
+        "/etc/cami/secrets/dicom"
+    ),
+    accept: Annotated[str, typer.Option(help="Address on which to listen; empty: all.")] = "",
+) -> None:
+    """Print the configuration of the TLS terminator (stunnel) through which МО speak DICOM to the centre."""
+    from cami.dicom_tls import render  # noqa: PLC0415
+    from cami.region import load_region  # noqa: PLC0415
+
+    typer.echo(render(load_region(registry), dicom_port=dicom_port, folder=folder, accept=accept), nl=False)
 
 
 @app.command()

@@ -114,6 +114,8 @@ _OURS = (
          why="pages and interfaces of ours: each asks for its own action (`/cami/api/openapi.json`)"),
     _row("GET", "/ohif", "/ohif/{rest}", rule=Rule.SELF, done=Done.ANSWERED, why="static files; the page asks who"),
     _row("GET", "/", "/favicon.ico", rule=Rule.SELF, done=Done.ANSWERED),
+    _row("GET", "/IHEInvokeImageDisplay", rule=Rule.SELF, done=Done.ANSWERED,
+         why="leads to the page of a study, which asks who (IHE IID)"),
 )  # fmt: skip
 
 _SERVER = (

@@ -11,6 +11,7 @@ rotate`).
 import hashlib
 import hmac
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -214,6 +215,23 @@ def _kid_of_private(pem: str) -> str:
 
 def _state(folder: Path) -> frozenset[tuple[str, int]]:
     return frozenset((path.name, path.stat().st_mtime_ns) for path in folder.glob("*.pem"))
+
+
+def read_certificates(folder: Path) -> dict[str, str]:
+    """Read ``<mo>.crt`` files beside the keys: the SHA-256 of the certificate that a proxy has to show, by МО.
+
+    Raises
+    ------
+    cami.errors.Misconfigured
+        A file is no certificate.
+    """
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob("*.crt")):
+        try:
+            found[path.stem] = hashlib.sha256(ssl.PEM_cert_to_DER_cert(path.read_text("ascii").strip())).hexdigest()
+        except (ValueError, UnicodeDecodeError) as error:
+            raise Misconfigured(f"not a certificate in PEM: {path}") from error
+    return found
 
 
 def read_public_keys(folder: Path) -> dict[str, PublicKeys]:

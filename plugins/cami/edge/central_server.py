@@ -26,16 +26,16 @@ from cami.delivery import (
     for_proxies,
     wire_endpoints,
 )
-from cami.delivery.certificates import read_certificates
+from cami.delivery.direct import DirectReception, NodeJournal
 from cami.delivery.journal import CentralJournal
-from cami.delivery.tokens import Keys
+from cami.delivery.tokens import Keys, read_certificates
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
 from cami.edge.central_sharing import open_sharing
 from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
-from cami.edge.mis import open_mis
+from cami.edge.mis import mis_services, open_mis
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
@@ -44,6 +44,8 @@ from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
 from cami.orders import Orders, Patients
 from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
+from cami.query_retrieve import Nodes
+from cami.query_retrieve.journal import DicomJournal
 from cami.region import Disk
 from cami.removal import Removals, removal_endpoints
 from cami.retrieval import (
@@ -62,6 +64,7 @@ from cami.settings import Settings
 from cami.sharing import GuestList, guest_wire_endpoints
 from cami.watch import completeness_api, index_endpoints
 from cami.watch.figures import Source, of_centre
+from cami.watch.mis_figures import of_mis
 from cami.web import Endpoint
 
 log = logging.getLogger(__name__)
@@ -74,6 +77,9 @@ CONTENTS_INTERVAL = 30.0
 CONTENTS_GATHER = 0.25
 #: Of Orthanc's HTTP threads, the part that proxies may hold while they wait for errands.
 WAITING_SHARE = 0.4
+#: Seconds between looks for images that nodes have stored when nothing tells of one, and that arrivals are gathered.
+FILING_INTERVAL = 30.0
+FILING_GATHERS = 0.5
 #: Seconds between looks at the change log when nothing wakes the index; below `cami.index.follower.MOMENT`.
 INDEX_INTERVAL = 1.0
 #: Seconds that arrivals are gathered: a study is read again for each time it is looked at, not for each image.
@@ -104,6 +110,8 @@ class CentralServer(Server):
         zone = ZoneInfo(self.region.time_zone)
         self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
         self.worklists = CentralWorklist(self)
+        self.mis = open_mis(self)
+        self.matching = self.worklists.desk
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.grants = GrantBook(self.clock, self.audit)
@@ -149,7 +157,7 @@ class CentralServer(Server):
 
     def figures(self) -> list[Source]:
         """Return what has come, by МО."""
-        return [of_centre(self.engine)]
+        return [of_centre(self.engine), of_mis(self.mis.messages, self.clock)]
 
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
@@ -159,12 +167,11 @@ class CentralServer(Server):
             self._sending_errands(),
             self._retrieving(),
             self._indexing(),
+            self._journal(),
             self._removing(),
-            self._journal(),
+            mis_services(self, self.mis),
             self._consulting(),
-            open_mis(self, self.events),
             self.worklists.services(),
-            self._journal(),
             open_sharing(self, self.grants, self.errands),
         )
 
@@ -176,15 +183,15 @@ class CentralServer(Server):
             announcements=self.announcements,
             awaiting=self.awaiting,
             grants=self.grants,
+            events=self.events,
         )
         return services
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
-        ingest.refuse_at_centre()
         self.receiver, keeping = self._storing()
         receiver = self.receiver
-        query_retrieve.at_centre(self, self.region.centre.aet)
+        keeping.append(self._speaking_dicom())
         uploads = Uploads(self.settings.uploads, self.engine, self.clock)
         recall = Recall(self.archive, self.engine)
 
@@ -217,6 +224,26 @@ class CentralServer(Server):
         side = CentralSide(self.archive, self.engine, self.quarantine, receiver)
         centre = self.region.centre
         return open_desk(self, side, system=centre.aet, keep_days=centre.quarantine.keep_days)
+
+    def _speaking_dicom(self) -> Worker:
+        """Let in over DICOM whom the operator lets in; return what files their images."""
+        nodes = Nodes(self.region, "central")
+        query_retrieve.at_centre(self, nodes, self.region.centre.aet)
+        direct = DirectReception(
+            self.archive,
+            self.engine,
+            self.quarantine,
+            self.clock,
+            journal=NodeJournal(self.audit),
+            require_room=self.disk.require_room,
+            on_filed=self.receiver.on_stored,
+        )
+        ingest.receive_at_centre(self.archive, nodes, direct, DicomJournal(self.audit))
+
+        def file() -> float:
+            return 0.0 if nodes.any_may("store") and direct.file() else FILING_INTERVAL
+
+        return Worker("direct", file, gather=FILING_GATHERS)
 
     def _storing(self) -> tuple[Receiver, list[Worker]]:
         """Make the receiver, and what reads behind it what it has stored."""

@@ -7,7 +7,7 @@ import hmac
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -71,6 +71,8 @@ class Authenticator:
         self._accounts = accounts
         self._sessions = sessions
         self._clock = clock
+        self.guests: Callable[[str], Identity | None] = lambda _: None
+        """Finds whose session a token is that has no account here: somebody whom the МИС has sent."""
         self._key = secrets.token_bytes(32)
         self._last: dict[int, tuple[Mapping[str, str], Identity | None]] = {}  # by thread
         self._lock = threading.Lock()
@@ -119,7 +121,7 @@ class Authenticator:
         if known is not None and self._fresh(known) and (known.touched or not touch):
             return known.identity
         generation = self._generation()
-        identity = self._sessions.identify(token, touch=touch)
+        identity = self._sessions.identify(token, touch=touch) or self.guests(token)
         if identity is None:
             self._forget(key)
             return None

@@ -59,6 +59,7 @@ ROLES: Mapping[Role, str] = {
     Role.CONSULTANT: _("Консультант"),
     Role.DISPATCHER: _("Диспетчер"),
     Role.MIS: _("Медицинская информационная система"),
+    Role.GUEST: _("Врач из МИС"),
     Role.MONITOR: _("Система наблюдения"),
     Role.MO_ADMIN: _("Администратор МО"),
     Role.OPERATOR: _("Оператор"),

@@ -10,7 +10,13 @@ from cami_cli.errors import Trouble
 from cami_cli.places import HOME, runtime_folder
 
 #: Which Debian package brings which program.
-PACKAGES = {"bwrap": "bubblewrap", "mmdebstrap": "mmdebstrap", "nginx": "nginx", "wrk": "wrk"}
+PACKAGES = {
+    "bwrap": "bubblewrap",
+    "mmdebstrap": "mmdebstrap",
+    "nginx": "nginx",
+    "stunnel4": "stunnel4",
+    "wrk": "wrk",
+}
 #: Of these, what is never installed: its package would start a service on this host.
 _UNPACKED = frozenset({"nginx", "wrk"})
 

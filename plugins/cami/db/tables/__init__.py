@@ -45,6 +45,7 @@ from cami.db.tables.grants import guest_instance, guest_study, study_grant
 from cami.db.tables.mis import (
     mis_answer,
     mis_former_resource,
+    mis_guest,
     mis_launch,
     mis_message,
     mis_resource,
@@ -149,6 +150,7 @@ __all__ = [
     "metadata",
     "mis_answer",
     "mis_former_resource",
+    "mis_guest",
     "mis_launch",
     "mis_message",
     "mis_resource",
