@@ -174,7 +174,6 @@ class CentralServer(Server):
             mis_services(self, self.mis),
             self._consulting(),
             self.worklists.services(),
-            self._journal(),
             open_sharing(self, self.grants, self.errands),
         )
 
