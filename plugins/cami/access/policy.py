@@ -16,7 +16,12 @@ _AT_PROXY: frozenset[ServerRole] = frozenset({"proxy"})
 #: The whole policy. МО administrators, operators, dispatchers, auditors and the MIS see no images: none of them treats
 #: the patient (152-ФЗ art. 10, 323-ФЗ art. 13). Consultants read by grants alone.
 TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
-    Role.AUDITOR: {Action.CONSULTATIONS_STATISTICS: _AT_CENTRE},
+    Role.AUDITOR: {
+        Action.ACCESSES_READ: _AT_CENTRE,
+        Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
+        Action.JOURNAL_READ: _AT_CENTRE,
+        Action.PEOPLE_MANAGE: _AT_CENTRE,
+    },
     Role.CLINICIAN: {
         Action.CONSULTATIONS_ASK: _AT_CENTRE,
         Action.GRANTS_EMERGENCY: _AT_CENTRE,
@@ -41,6 +46,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     },
     Role.MIS: {},
     Role.MO_ADMIN: {
+        Action.ACCESSES_READ: _AT_CENTRE,
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
         Action.GRANTS_REVIEW: _AT_CENTRE,
@@ -50,6 +56,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.DELIVERY_RECONCILE: _AT_PROXY,
         Action.DELIVERY_RESEND: _AT_PROXY,
         Action.METRICS_READ: _AT_PROXY,
+        Action.PEOPLE_MANAGE: _AT_CENTRE,
         Action.NODES_READ: _AT_PROXY,
         Action.QUARANTINE_DECIDE: _AT_PROXY,
         Action.QUARANTINE_READ: _AT_PROXY,
@@ -60,8 +67,10 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.ROUTING_CHANGE: _AT_PROXY,
         Action.ROUTING_READ: _AT_PROXY,
     },
+    Role.GUEST: {Action.STUDIES_READ: _AT_CENTRE},
     Role.MONITOR: {Action.METRICS_READ: _EVERYWHERE},
     Role.OPERATOR: {
+        Action.MIS_WATCH: _AT_CENTRE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
         Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
         Action.DELIVERY_READ: _EVERYWHERE,
@@ -87,6 +96,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.STUDIES_STORE: _EVERYWHERE,
     },
     Role.REGION_ADMIN: {
+        Action.MIS_WATCH: _AT_CENTRE,
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
         Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
@@ -97,6 +107,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.REMOVAL_CONFIRM: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
+        Action.PEOPLE_MANAGE: _AT_CENTRE,
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
     },

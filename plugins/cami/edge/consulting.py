@@ -52,13 +52,18 @@ class Consulting:
 
 
 def open_consultations(
-    server: Server, *, register: StudyRegister, announcements: Announcements, awaiting: Awaiting
+    server: Server,
+    *,
+    register: StudyRegister,
+    announcements: Announcements,
+    awaiting: Awaiting,
+    grants: GrantBook,
 ) -> tuple[Consulting, Services]:
     """Make the consultations of the centre."""
     engine, clock = server.engine, server.clock
     routes = RouteTable(server.region)
     journal = AuditJournal(server.audit)
-    rights = GrantRights(GrantBook(clock))
+    rights = GrantRights(grants)
     workflow = Workflow(clock, routes, rights=rights, journal=journal, outlet=NoOutlet())
     catalogue = StudyCatalogue(engine, server.archive, register, announcements)
     consultations = Consultations(

@@ -4,7 +4,7 @@
 (() => {
   const live = document.getElementById("live");
   const EVERY = Number(live.dataset.every);
-  const IDLE = 20 * 60 * 1000; // a page that nobody looks at must not keep its session alive
+  const IDLE = 20 * 60 * 1000; // a page that nobody looks at asks for nothing
   let lastInput = Date.now();
   for (const name of ["pointermove", "keydown", "scroll"]) {
     addEventListener(name, () => { lastInput = Date.now(); }, { passive: true });
@@ -38,7 +38,9 @@
   const look = async () => {
     if (document.hidden || Date.now() - lastInput > IDLE) return;
     try {
-      const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin" });
+      // What the page asks for while nobody touches it keeps no session alive.
+      const headers = Date.now() - lastInput > EVERY ? { "X-Cami-Live": "1" } : {};
+      const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin", headers });
       if (answer.redirected) { location.reload(); return; }
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
       if (fresh === null) return;
