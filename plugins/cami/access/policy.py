@@ -24,6 +24,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     },
     Role.CLINICIAN: {
         Action.CONSULTATIONS_ASK: _AT_CENTRE,
+        Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.GRANTS_EMERGENCY: _AT_CENTRE,
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
@@ -35,12 +36,14 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.CONSULTANT: {
         Action.DOCUMENTS_STORE: _AT_CENTRE,
         Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
+        Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.STUDIES_READ: _AT_CENTRE,
     },
     Role.DISPATCHER: {
         Action.CONSULTATIONS_DISPATCH: _AT_CENTRE,
+        Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
     },
@@ -66,6 +69,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_SCHEDULE: _AT_PROXY,
         Action.ROUTING_CHANGE: _AT_PROXY,
         Action.ROUTING_READ: _AT_PROXY,
+        Action.WORKLIST_READ: _AT_PROXY,
     },
     Role.GUEST: {Action.STUDIES_READ: _AT_CENTRE},
     Role.MONITOR: {Action.METRICS_READ: _EVERYWHERE},
@@ -83,6 +87,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.RADIOLOGIST: {
         Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
         Action.CONSULTATIONS_ASK: _AT_CENTRE,
+        Action.CONSULTATIONS_READ: _AT_CENTRE,
         Action.GRANTS_EMERGENCY: _AT_CENTRE,
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
@@ -94,6 +99,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
         Action.STUDIES_STORE: _EVERYWHERE,
+        Action.WORKLIST_READ: _AT_PROXY,
     },
     Role.REGION_ADMIN: {
         Action.MIS_WATCH: _AT_CENTRE,
@@ -110,6 +116,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.PEOPLE_MANAGE: _AT_CENTRE,
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
+        Action.WORKLIST_READ: _AT_PROXY,
     },
     Role.TECHNOLOGIST: {
         Action.COMPLETENESS_READ: _AT_PROXY,
@@ -127,6 +134,9 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
         Action.STUDIES_STORE: _EVERYWHERE,
+        Action.MATCHING_DECIDE: _AT_CENTRE,
+        Action.WORKLIST_READ: _AT_PROXY,
+        Action.WORKLIST_WRITE: _AT_PROXY,
     },
 }
 

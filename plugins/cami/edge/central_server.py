@@ -111,6 +111,7 @@ class CentralServer(Server):
         self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
         self.worklists = CentralWorklist(self)
         self.mis = open_mis(self)
+        self.matching = self.worklists.desk
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.grants = GrantBook(self.clock, self.audit)
@@ -183,6 +184,7 @@ class CentralServer(Server):
             announcements=self.announcements,
             awaiting=self.awaiting,
             grants=self.grants,
+            events=self.events,
         )
         return services
 

@@ -136,6 +136,7 @@ class ProxyServer(Server):
             wake_senders=self.wake_senders,
         )
         self.worklist = ProxyWorklist(self)
+        self.worklist_desk = self.worklist.desk
 
     def copied_accounts_for(self) -> timedelta:
         """Return how old the copy of the МО's accounts may be."""

@@ -46,6 +46,9 @@ class Row:
     mark: str
     viewer: str
     """Address that opens the images."""
+    study_uid: str
+    own: bool
+    """Whether it is the reader's own МО's, so that they may ask others about it."""
     guest_until: datetime | None = None
     """Of another МО's study at a proxy: until when it is open."""
     granted: Grant | None = None
@@ -93,6 +96,7 @@ class ArchivePage:
         contents = self._contents(identity, shown)
         rows = [
             self._row(
+                identity,
                 study,
                 contents.get(study["ID"]) or study.get("RequestedTags", {}),
                 known.get(study["ID"]),
@@ -110,6 +114,7 @@ class ArchivePage:
             cut=cut,
             number=number,
             last=last,
+            asks=allowed(identity.role, Action.CONSULTATIONS_ASK, self._server),
             causes=grants_wording.CAUSES,
         )
 
@@ -179,6 +184,7 @@ class ArchivePage:
 
     def _row(
         self,
+        identity: Identity,
         study: Mapping[str, Any],
         contents: Mapping[str, str],
         progress: StudyProgress | None,
@@ -204,6 +210,8 @@ class ArchivePage:
             state=state,
             mark=mark,
             viewer="/ohif/viewer?" + urlencode({"StudyInstanceUIDs": tags.get("StudyInstanceUID", "")}),
+            study_uid=tags.get("StudyInstanceUID", ""),
+            own=owner == identity.mo,
             coming=coming,
             guest_until=getattr(progress, "until", None),
         )
