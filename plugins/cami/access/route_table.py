@@ -190,7 +190,7 @@ _JOBS = (
     _row("GET", "/jobs/{job}/archive", rule=Rule.OWN_JOB, arguments=_NONE, exports=True),
     _row("POST", "/jobs/{job}/cancel", rule=Rule.OWN_JOB, body=4 * KB),
     _admin("/jobs/{any}", "/jobs/{any}/{any}", why="the output of somebody's job"),
-    _refused("POST", "/jobs/{any}/pause|resubmit|resume", why="sends or stores again what somebody once might"),
+    _refused("POST", "/jobs/{any}/cancel|pause|resubmit|resume", why="sends or stores again what somebody once might"),
     _refused("DELETE", "/jobs/{any}", "/jobs/{any}/{any}", why="others' work"),
 )  # fmt: skip
 

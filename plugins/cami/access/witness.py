@@ -85,7 +85,7 @@ class Witness:
         self._asked.once(key, lambda more: self._record(identity, act, query, source, more))
 
     def _study(self, act: Act) -> str:
-        if act.level in (None, "patients"):
+        if act.level in (None, "patients") or not act.resource:
             return ""
         return self._sight.study_of(act.level, act.resource) or ""
 
