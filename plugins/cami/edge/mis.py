@@ -34,6 +34,7 @@ def open_mis(server: "CentralServer") -> MisService:
         base=server.settings.central_url,
         patients=server.patients,
         orders=server.orders,
+        grants=server.grants,
         reports=ConsultationReports(server.engine),
     )
     server.authenticator.guests = service.guests.identify
