@@ -38,7 +38,7 @@ def open_mis(server: "CentralServer") -> MisService:
         reports=ConsultationReports(server.engine),
     )
     server.authenticator.guests = service.guests.identify
-    server.sessions.on_close = service.guests.close
+    server.people.sessions.on_close = service.guests.close
     return service
 
 
