@@ -80,6 +80,7 @@ def render(
         "Quarantine": "/var/lib/cami/quarantine",
         "Uploads": "/var/lib/cami/uploads",
         "Downloads": "/var/lib/cami/downloads",
+        "Audit": "/var/lib/cami/audit",
         "Secrets": "/etc/cami/secrets",
         "Keys": "/etc/cami/keys",
         "Ohif": "/opt/cami/ohif",

@@ -40,6 +40,8 @@ class Settings:
     """Where the centre keeps large objects until they are whole."""
     downloads: Path = Path("/var/lib/cami/downloads")
     """Where a proxy keeps large objects that come back from the centre until they are whole."""
+    audit: Path = Path("/var/lib/cami/audit")
+    """Where old parts of the journal lie."""
     http_threads: int = 50
     """How many requests Orthanc answers at the same time (``HttpThreadsCount``)."""
     requests_per_second: float = 500.0
@@ -94,6 +96,7 @@ def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] =
         cookie_secure=bool(section.get("CookieSecure", True)),
         uploads=Path(text("Uploads", required=False) or "/var/lib/cami/uploads"),
         downloads=Path(text("Downloads", required=False) or "/var/lib/cami/downloads"),
+        audit=Path(text("Audit", required=False) or "/var/lib/cami/audit"),
         http_threads=int(configuration.get("HttpThreadsCount", 50)),
         requests_per_second=_rate(section.get("RequestsPerSecond", 500)),
         central_ca=file("CentralCa"),

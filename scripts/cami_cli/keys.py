@@ -60,6 +60,14 @@ def ensure_monitor_token(file: Path) -> None:
         write_private(file, secrets.token_urlsafe(32) + "\n")
 
 
+def ensure_people_key(file: Path) -> None:
+    """Make the key that second factors are encrypted with; one that is there stays, or they could not be read."""
+    if not file.exists():
+        from cami.people.vault import new_key  # noqa: PLC0415 - brings the database library with it
+
+        write_private(file, new_key())
+
+
 def all_accounts(region: Region) -> list[Account]:
     """Return the region's people and its one machine, the MIS."""
     own = [account for account in region.accounts if account.role == MIS.role]

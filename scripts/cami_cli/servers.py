@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cami.orthanc_config import render
 from cami.region import Region
-from cami_cli.keys import ensure_link_key, ensure_monitor_token, write_accounts, write_private
+from cami_cli.keys import ensure_link_key, ensure_monitor_token, ensure_people_key, write_accounts, write_private
 from cami_cli.places import make_folder
 from cami_cli.runtime.base import Server
 from cami_cli.state import Kept, StateFolder
@@ -62,6 +62,7 @@ class Configurations:
 
     def _write_central(self, server: Server) -> None:
         keys = make_folder(server.configuration / "keys", private=True)
+        ensure_people_key(server.configuration / "secrets" / "people.key")
         write_accounts(server.configuration / "secrets" / "accounts.json", self._region, self._kept.passwords)
         wanted = {organization.code for organization in self._region.with_proxy}
         for mo in wanted:

@@ -156,6 +156,8 @@ class MemoryArchive:
     def study_of(self, level, resource):
         if self.failing:
             raise Transient("database is locked")
+        if not resource:  # the core would list the level
+            raise TypeError("list indices must be integers or slices, not str")
         found = self.resources.get(resource)
         if found is None or found["Type"] != _FOLDER[level]:
             return None

@@ -25,9 +25,7 @@ from cami.access.subjects import ArchiveSubjects
 from cami.access.visibility import Visibility
 from cami.access.witness import Witness
 from cami.people import (
-    ABSOLUTE_LIMIT,
     COOKIE,
-    IDLE_LIMIT,
     AccountRecord,
     Accounts,
     Action,
@@ -47,9 +45,7 @@ from cami.people import (
 )
 
 __all__ = [
-    "ABSOLUTE_LIMIT",
     "COOKIE",
-    "IDLE_LIMIT",
     "AccountRecord",
     "Accounts",
     "Action",

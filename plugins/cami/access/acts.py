@@ -83,15 +83,20 @@ def _change(method: str, path: str, parts: list[str], route: str) -> Act:
 _OWN: tuple[tuple[str, re.Pattern[str], Kind | None], ...] = tuple(
     (methods, re.compile(pattern), kind)
     for methods, pattern, kind in (
-        ("", r"/cami/(health|metrics|whoami|login|static/.*|wire/.*|oidc(/.*)?|fhir(/.*)?|journal.*|who)", None),
+        ("", r"/cami/(health|metrics|whoami|login(/.*)?|static/.*|wire/.*|oidc(/.*)?|oauth/.*|journal.*|who)", None),
+        ("", r"/cami/(fhir|api/consultations|consultations|api/grants|grants)(/.*)?|/cami/api/openapi.*", None),
+        # `cami.people` records what is done to accounts, in the transaction that does it.
+        ("", r"/cami/(account|people|api/people|api/sessions)(/.*)?", None),
         ("POST", r"/cami/logout", Kind.SIGN_OUT),
         ("GET", r"/cami/logout", None),
-        ("GET", r"/cami/(delivery|routing(/.*)?|completeness(\.csv)?|administration(/.*)?|account(/.*)?)", None),
+        ("GET", r"/cami/(delivery|routing(/.*)?|completeness(\.csv)?)", None),
         ("GET", r"/cami/api/(delivery(/.*)?|completeness|index|routing(/.*)?|audit(/.*)?)", None),
         ("GET", r"/cami/(api/)?quarantine/.*[0-9a-f]{16}.*", Kind.VIEW),
+        ("GET", r"/cami/matching/.*", Kind.VIEW),
+        ("POST", r"/cami/worklist(/new)?", Kind.ORDER),
         ("GET", r"/cami.*", Kind.SEARCH),
         ("POST", r"/cami", Kind.SEARCH),
-        ("POST", r"/cami/(routing|administration)(/.*)?|/cami/api/(routing|index)(/.*)?", Kind.ADMINISTRATION),
+        ("POST", r"/cami/routing(/.*)?|/cami/api/(routing|index)(/.*)?", Kind.ADMINISTRATION),
         ("DELETE", r"/cami.*", Kind.DELETE),
         ("", r"/cami.*", Kind.CHANGE),
         ("POST", r"/tools/(find|count-resources|lookup)", Kind.SEARCH),

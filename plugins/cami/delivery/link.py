@@ -170,9 +170,9 @@ class CentralLink:
             "POST", path, {"Content-Type": "application/json"}, json.dumps(document).encode(), urgent=True
         )
 
-    def directory(self) -> dict[str, Any]:
-        """Fetch the accounts of this proxy's МО."""
-        return self._call("GET", "/directory", {}, urgent=True)
+    def directory(self, version: str = "") -> dict[str, Any]:
+        """Fetch the accounts of this proxy's МО; the version alone if they are still those of `version`."""
+        return self._call("GET", f"/directory?version={version}" if version else "/directory", {}, urgent=True)
 
     def ask(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Make a small call of another part of the wire, JSON there and back.

@@ -13,7 +13,7 @@ from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
 from cami.delivery.reports import ProxyReports
 from cami.delivery.squeeze import TooLarge, expanded
-from cami.delivery.tokens import HEADER, TokenVerifier
+from cami.delivery.tokens import TokenVerifier
 from cami.delivery.totals import study_total
 from cami.delivery.tus import NAME, Handler, Tus
 from cami.delivery.uploads import Uploads
@@ -47,8 +47,11 @@ def wire_endpoints(
         reception = receiver.receive(mo, request.body, study_total=study_total(request))
         return answer_json({"outcome": reception.outcome, "reason": reception.reason, "sha256": reception.sha256})
 
-    def people(mo: str, _request: Request) -> Response:
-        return answer_json(accounts.directory(mo).to_json())
+    def people(mo: str, request: Request) -> Response:
+        directory = accounts.directory(mo)
+        if request.query.get("version") == directory.version:
+            return answer_json({"version": directory.version})
+        return answer_json(directory.to_json())
 
     def ping(mo: str, _request: Request) -> Response:
         return answer_json({"mo": mo})
@@ -72,7 +75,7 @@ def for_proxies(tokens: TokenVerifier, methods: Mapping[str, Handler]) -> WebHan
 
     def handle(request: Request) -> Response:
         try:
-            mo = tokens.verify(request.headers.get(HEADER.lower(), ""))
+            mo = tokens.verify_request(request.headers)
         except Denied as error:
             return answer_text(401, str(error))
         handler = methods.get(request.method)

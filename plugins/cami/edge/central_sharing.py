@@ -6,7 +6,8 @@ from datetime import timedelta
 from cami.access import Accounts, GrantBook, study_owners
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services
-from cami.sharing import EmergencyDesk, LabelMirror, SharingDesk, grant_endpoints
+from cami.errands import ErrandBook
+from cami.sharing import Caller, EmergencyDesk, LabelMirror, SharingDesk, grant_endpoints
 
 #: Seconds between looks for grants whose time is over when nothing wakes the mirror.
 MIRROR_INTERVAL = 5.0
@@ -27,7 +28,7 @@ class KnownPeople:
         return self.accounts.state(login) is not None
 
 
-def open_sharing(server: Server, book: GrantBook) -> Services:
+def open_sharing(server: Server, book: GrantBook, errands: ErrandBook) -> Services:
     """Make what shares, and give it to the server's portal."""
     organizations = [organization.code for organization in server.region.organizations]
     people = KnownPeople(server.accounts)
@@ -41,6 +42,8 @@ def open_sharing(server: Server, book: GrantBook) -> Services:
         owners=study_owners("central", "", server.engine, server.clock),
     )
     mirror = LabelMirror(server.engine, server.clock, server.archive, book)
+    with_proxy = [organization.code for organization in server.region.with_proxy]
+    caller = Caller(server.engine, server.clock, errands, with_proxy)
     compared = server.clock.now()
 
     def follow() -> float:
@@ -48,6 +51,7 @@ def open_sharing(server: Server, book: GrantBook) -> Services:
         if server.clock.now() - compared >= REPAIR_EVERY:
             mirror.repair()
             compared = server.clock.now()
+        caller.step()
         return 0.0 if mirror.step() else MIRROR_INTERVAL
 
     worker = Worker("grants", follow, gather=GATHERS)

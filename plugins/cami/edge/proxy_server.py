@@ -1,12 +1,14 @@
 """A PACS Proxy: it takes images from the devices of its МО, keeps them and sends them to the centre."""
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
 from cami.access import Directory
+from cami.access.guests import Guests
 from cami.access.witness import WINDOW
 from cami.audit.recent import Recent
 from cami.delivery import (
@@ -87,7 +89,7 @@ RECONCILIATION_INTERVAL = 60.0
 #: Seconds between two looks for comparisons of which the centre was not told.
 REPORTS_INTERVAL = 10.0
 #: Seconds between two fetches of the МО's accounts from the centre.
-DIRECTORY_INTERVAL = 15.0
+DIRECTORY_INTERVAL = 10.0
 
 
 class ProxyServer(Server):
@@ -111,9 +113,12 @@ class ProxyServer(Server):
         self.transfer: Transfer = Transfer(QueueWatch(engine), self.outlook, self.meter, self.timetable, self.disk)
         self.controls: Controls = Controls(settings.mo, self.queue, Repeats(engine, self.wake_senders))
         self.senders: list[Worker] = []
+        self.directory_version = ""
+        """Of the accounts that are in the database since this start."""
         self.routes = ProxyRouting(self)
         self.routing = self.routes.service
-        self.feed = ChangeFeed(self.archive, self.queue, self.arrived)
+        self.guests = Guests(engine, self.clock)
+        self.feed = ChangeFeed(self.archive, self.queue, self.arrived, guests=self.guests.instances)
         self.errands: dict[Kind, Handler] = {}
         self.retrieval = ProxyRetrieval(
             settings.mo,
@@ -131,6 +136,11 @@ class ProxyServer(Server):
             wake_senders=self.wake_senders,
         )
         self.worklist = ProxyWorklist(self)
+        self.worklist_desk = self.worklist.desk
+
+    def copied_accounts_for(self) -> timedelta:
+        """Return how old the copy of the МО's accounts may be."""
+        return timedelta(hours=self.own_proxy().copied_accounts_hours)
 
     def disk_rules(self) -> Disk:
         """Return what the registry says of this proxy's volume."""
@@ -207,16 +217,22 @@ class ProxyServer(Server):
 
         def fetch_people() -> float:
             try:
-                document = self.link.directory()
+                document = self.link.directory(self.directory_version)
             except (Transient, Denied) as error:  # the line may be down though there is nothing to send
                 self.outlook.unheard(cause_of(error))
                 raise
             self.outlook.heard()
-            self.accounts.replace_directory(Directory.parse(document))
+            if document.get("version") != self.directory_version:
+                directory = Directory.parse(document)
+                self.accounts.replace_directory(directory)
+                self.directory_version = str(document["version"])
+            if self.people.copies is not None:
+                self.people.copies.fetched()
             return DIRECTORY_INTERVAL
 
+        shipping = self.journal.to_centre(self.link.tell)
         feed = Worker("feed", read_changes, gather=FEED_GATHERS, gather_most=FEED_GATHERS_MOST)
-        return [], [feed, Worker("directory", fetch_people)]
+        return [], [feed, Worker("directory", fetch_people), shipping]
 
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""

@@ -2,28 +2,24 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from cami.access import (
-    Accounts,
     ArchiveSubjects,
-    Authenticator,
     Gate,
     Gateway,
     Limits,
-    MonitorToken,
     OwnJobs,
     Recorder,
-    Sessions,
-    SignIn,
-    SignInRecord,
     Visibility,
     Witness,
     overrides,
     study_owners,
 )
+from cami.access.people_api import PeopleApi
 from cami.audit import AuditTrail
 from cami.clock import SystemClock
 from cami.delivery import Controls, DiskWatch, Keeper, Quarantine, Readings, intake
@@ -32,7 +28,10 @@ from cami.delivery.journal import KeptApart
 from cami.edge import disk, http
 from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
+from cami.edge.journal import JournalWork
 from cami.index import StudyIndex
+from cami.matching import MatchingDesk
+from cami.people import people_services
 from cami.portal import Bringing, Consulting, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.query_retrieve.strangers import Strangers
@@ -43,6 +42,7 @@ from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer, description, watch_endpoints
 from cami.watch.figures import Source, of_disk
 from cami.web import Endpoint
+from cami.worklist import WorklistDesk
 
 #: Seconds between two writings of what was opened.
 READINGS_INTERVAL = 10.0
@@ -66,11 +66,18 @@ class Server(ABC):
         self.archive = OrthancArchive(storage)
         self.region = load_region(settings.region)
         self.audit = AuditTrail(engine, self.clock, f"proxy-{settings.mo}" if settings.mo else "central")
-        self.accounts = Accounts(engine, self.clock, mirror=settings.role == "proxy")
-        self.sessions = Sessions(engine, self.clock)
-        monitor = MonitorToken(settings.secrets / "metrics.token")
-        self.signing = SignInRecord(self.audit, self.clock)
-        self.authenticator = Authenticator(self.accounts, self.sessions, self.clock, monitor, self.signing)
+        self.journal = JournalWork(settings, self.region, engine, self.audit, self.clock)
+        self.people = people_services(
+            engine,
+            self.clock,
+            self.audit,
+            rules=self.region.people,
+            secrets=settings.secrets,
+            organizations=[organization.code for organization in self.region.organizations],
+            copied_for=self.copied_accounts_for(),
+        )
+        self.accounts = self.people.accounts
+        self.authenticator = self.people.authenticator
         self.visibility = Visibility(settings.role, settings.mo, self.archive, engine, self.make_index())
         self.quarantine = Quarantine(settings.quarantine, engine, self.clock, KeptApart(self.audit))
         self.strangers = Strangers(engine, self.clock)
@@ -78,6 +85,10 @@ class Server(ABC):
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.routing: RoutingService | None = None
         """What people see of routing and do with it; at a proxy only."""
+        self.worklist_desk: WorklistDesk | None = None
+        """Who is to be examined; at a proxy only."""
+        self.matching: MatchingDesk | None = None
+        """Which study belongs to which order; at the centre only."""
         self.readings = Readings(self.archive, engine, self.clock)
         self.consulting: Consulting | None = None
         """What people see and do of consultations; at the centre only."""
@@ -97,6 +108,10 @@ class Server(ABC):
 
     def deleted(self, level: int, resource: str) -> None:  # noqa: B027 - a role need not care
         """Hear that Orthanc has deleted something (a level of `sdk.ResourceType`)."""
+
+    def copied_accounts_for(self) -> timedelta | None:
+        """Return how old this server's copy of the accounts may be; None: they are its own."""
+        return None
 
     @abstractmethod
     def disk_rules(self) -> Disk:
@@ -123,25 +138,30 @@ class Server(ABC):
         settings = self.settings
         endpoints, workers = self.services()
         workers += [Worker("disk", lambda: disk.look(self.disk)), Worker("readings", self._write_readings)]
-        sources = [of_disk(self.disk), *self.figures()]
+        workers += self.journal.workers()
+        sources = [of_disk(self.disk), self.journal.figures(), *self.figures()]
         endpoints += watch_endpoints(settings, self.authenticator, self.engine, sources, self.transfer)
         endpoints += portal_endpoints(
             settings=settings,
             region=self.region,
             engine=self.engine,
             authenticator=self.authenticator,
-            sign_in=SignIn(self.accounts, self.sessions, self.signing),
-            sessions=self.sessions,
+            people=self.people,
             visibility=self.visibility,
             bringing=self.bringing(),
             quarantine=self.desk,
             transfer=self.transfer,
             controls=self.controls,
             routing=self.routing,
+            audit=self.audit,
             consulting=self.consulting,
             sharing=self.sharing,
             emergency=self.emergency,
+            strangers=self.strangers,
+            worklist=self.worklist_desk,
+            matching=self.matching,
         )
+        endpoints += PeopleApi(self.people).endpoints(central=settings.role == "central")
         jobs = OwnJobs(self.engine, self.archive, self.visibility.sight, self.clock)
         store = intake(self.authenticator, self.archive, self.keeper(), settings.role)
         endpoints += overrides(self.authenticator, self.visibility, self.archive, jobs=jobs, store=store)
@@ -173,6 +193,7 @@ class Server(ABC):
             clock=self.clock,
         )
         recorder = Recorder(self.authenticator, subjects, self.audit, self.clock)
+        self.journal.started()
         http.register_gate(witness, self.let_in)
         http.register(map(recorder.around, endpoints))
 

@@ -7,23 +7,29 @@ import hmac
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cami.clock import Clock
 from cami.errors import Transient
-from cami.people.accounts import Accounts, Refusal, normal_login
+from cami.people.accounts import Accounts
+from cami.people.directory import normal_login
+from cami.people.guessing import AddressLimit
 from cami.people.identity import Identity
 from cami.people.monitor import MonitorToken
+from cami.people.program_passwords import is_program_password
+from cami.people.refusals import Reason
 from cami.people.sessions import COOKIE, Sessions
 from cami.people.signing import SignInRecord
-from cami.web import Request
+from cami.web import Request, source_of
 
 #: A password that was right is not hashed again for so long (argon2 costs 50 ms and more on purpose).
 BASIC_TTL = timedelta(seconds=60)
 #: What is remembered is compared with the database this often: a disabled account is out after so long.
 RECHECK = timedelta(seconds=2)
+#: Our script sends it with what a page asks for by itself: that keeps no session alive.
+LIVE_HEADER = "x-cami-live"
 _REMEMBERED = 1024
 _STRIPES = 16
 
@@ -36,6 +42,8 @@ class _Known:
     expires: datetime
     checked: datetime
     generation: tuple[int, int]
+    touched: bool = True
+    """Whether the use of the session was noted."""
 
 
 class Authenticator:
@@ -53,14 +61,20 @@ class Authenticator:
         clock: Clock,
         monitor: MonitorToken | None = None,
         record: SignInRecord | None = None,
+        *,
+        limit: AddressLimit | None = None,
     ) -> None:
         """Make it; `record` writes down how passwords were tried."""
         self._record = record
         self._monitor = monitor
+        self._limit = limit or AddressLimit(accounts.rules.lock.address_failures)
         self._accounts = accounts
         self._sessions = sessions
         self._clock = clock
+        self.guests: Callable[[str], Identity | None] = lambda _: None
+        """Finds whose session a token is that has no account here: somebody whom the МИС has sent."""
         self._key = secrets.token_bytes(32)
+        self._last: dict[int, tuple[Mapping[str, str], Identity | None]] = {}  # by thread
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         # Many requests with the same password come at once: one hashes it, the others wait for that one.
@@ -68,21 +82,31 @@ class Authenticator:
 
     def identify(self, headers: Mapping[str, str]) -> Identity | None:
         """Return who sent a request with these headers (names in lower case), or None."""
+        identity = self._identify(headers)
+        self._last[threading.get_ident()] = headers, identity
+        return identity
+
+    def identified(self, headers: Mapping[str, str]) -> Identity | None:
+        """Return what `identify` has just said of these headers in this thread; else what is known without hashing."""
+        last = self._last.get(threading.get_ident())
+        return last[1] if last is not None and last[0] is headers else self.remembered(headers)
+
+    def _identify(self, headers: Mapping[str, str]) -> Identity | None:
         token = session_token(headers)
         if token:
-            identity = self._by_token(token)
+            identity = self._by_token(token, touch=LIVE_HEADER not in headers)
             if identity is not None:
                 return identity
         authorization = headers.get("authorization", "")
         credentials = _basic(authorization)
         if credentials:
-            return self._by_password(*credentials)
+            return self._by_password(*credentials, source_of(headers))
         return self._monitor.identify(authorization) if self._monitor else None
 
     def remembered(self, headers: Mapping[str, str]) -> Identity | None:
         """Return who sent a request as far as that is known without hashing a password, or None."""
         token = session_token(headers)
-        if token and (identity := self._by_token(token)) is not None:
+        if token and (identity := self._by_token(token, touch=False)) is not None:
             return identity
         authorization = headers.get("authorization", "")
         credentials = _basic(authorization)
@@ -91,21 +115,23 @@ class Authenticator:
             return self._recall_password(self._digest("basic", normal_login(login), password), login)
         return self._monitor.identify(authorization) if self._monitor else None
 
-    def _by_token(self, token: str) -> Identity | None:
+    def _by_token(self, token: str, *, touch: bool) -> Identity | None:
         key = self._digest("session", token)
         known = self._recall(key)
-        if known is not None and self._fresh(known):
+        if known is not None and self._fresh(known) and (known.touched or not touch):
             return known.identity
         generation = self._generation()
-        identity = self._sessions.identify(token)
+        identity = self._sessions.identify(token, touch=touch) or self.guests(token)
         if identity is None:
             self._forget(key)
             return None
         now = self._clock.now()
-        self._remember(key, _Known(identity, None, now + RECHECK, now, generation))
+        self._remember(key, _Known(identity, None, now + RECHECK, now, generation, touch))
         return identity
 
-    def _by_password(self, login: str, password: str) -> Identity | None:
+    def _by_password(self, login: str, password: str, source: str) -> Identity | None:
+        if is_program_password(password):  # needs no slow hash, so there is nothing to remember
+            return self._checked(login, password, source)
         key = self._digest("basic", normal_login(login), password)
         identity = self._recall_password(key, login)
         if identity is not None:
@@ -114,18 +140,28 @@ class Authenticator:
             identity = self._recall_password(key, login)
             if identity is not None:
                 return identity
-            return self._verify_password(key, login, password)
+            return self._verify_password(key, login, password, source)
 
-    def _verify_password(self, key: bytes, login: str, password: str) -> Identity | None:
-        generation = self._generation()
-        before = self._accounts.state(login)
+    def _checked(self, login: str, password: str, source: str) -> Identity | None:
+        if self._limit.reached(source, self._clock.now()):
+            return None
         try:
-            identity = self._accounts.check(login, password)
+            outcome = self._accounts.check_program(login, password)
             if self._record:
-                self._record.note(login, identity, "basic", program=True)
+                self._record.note(login, outcome, "basic", program=True)
         except Transient:
             return None
-        if isinstance(identity, Refusal) or before is None:
+        if isinstance(outcome, Identity):
+            return outcome
+        if outcome.reason in (Reason.WRONG, Reason.LOCKED):
+            self._limit.failed(source, self._clock.now())
+        return None
+
+    def _verify_password(self, key: bytes, login: str, password: str, source: str) -> Identity | None:
+        generation = self._generation()
+        before = self._accounts.state(login)
+        identity = self._checked(login, password, source)
+        if identity is None or before is None:
             return None
         now = self._clock.now()
         self._remember(key, _Known(identity, before.changed_at, now + BASIC_TTL, now, generation))
@@ -194,3 +230,9 @@ def _basic(header: str) -> tuple[str, str] | None:
     except (binascii.Error, UnicodeDecodeError):
         return None
     return (login, password) if login and colon else None
+
+
+def by_program(headers: Mapping[str, str]) -> bool:
+    """Say whether a request comes from a program with a password of its own, which shows no second factor."""
+    credentials = _basic(headers.get("authorization", ""))
+    return credentials is not None and is_program_password(credentials[1])

@@ -12,6 +12,7 @@ from cami.people.roles import Role
 
 #: ASCII only: a login that merely looks like another one must not exist.
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+_TEXTS = ("login", "name", "role", "mo", "password_hash", "changed_at", "unlocked_at")
 #: People who see images by their МО must have one.
 _OF_A_MO = frozenset({Role.CLINICIAN, Role.MO_ADMIN, Role.RADIOLOGIST, Role.TECHNOLOGIST})
 
@@ -27,6 +28,10 @@ class AccountRecord:
     password_hash: str
     changed_at: str = ""
     """When the password, the role or the МО last changed at the centre, ISO 8601; empty in an import."""
+    must_change: bool = False
+    """Whether the password has to be changed at the centre before anything else."""
+    unlocked_at: str = ""
+    """When an administrator last lifted a lock, ISO 8601."""
 
     @classmethod
     def parse(cls, value: Any) -> Self:
@@ -39,10 +44,10 @@ class AccountRecord:
         """
         if not isinstance(value, Mapping):
             raise Invalid("an account must be an object")
-        fields = {name: value.get(name, "") for name in ("login", "name", "role", "mo", "password_hash", "changed_at")}
+        fields = {name: value.get(name, "") for name in _TEXTS}
         if not all(isinstance(field, str) for field in fields.values()):
             raise Invalid("the fields of an account must be texts")
-        record = cls(**fields)
+        record = cls(**fields, must_change=value.get("must_change") is True)
         record.check()
         return record
 
@@ -101,3 +106,8 @@ class Directory:
 def is_login(text: str) -> bool:
     """Say whether `text` can be a login."""
     return _LOGIN.fullmatch(text) is not None
+
+
+def normal_login(login: str) -> str:
+    """Write a login as it stands in the table."""
+    return login.strip().lower()

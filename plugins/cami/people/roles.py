@@ -14,6 +14,8 @@ class Role(StrEnum):
     """Specialist of a consultant centre: sees only what is granted."""
     DISPATCHER = "dispatcher"
     """Hands consultations out; sees no images."""
+    GUEST = "guest"
+    """A doctor whom the МИС has sent for some studies of a patient: no account, sees what is granted (`cami.mis`)."""
     MIS = "mis"
     """The medical information system, a machine."""
     MO_ADMIN = "mo_admin"
@@ -30,9 +32,15 @@ class Role(StrEnum):
     """Makes the images at the МО and follows them to the centre."""
 
 
+#: They sign in with a secret that an operator sets: it does not age, and they have no telephone.
+MACHINES = frozenset({Role.MIS, Role.MONITOR})
+
+
 class Action(StrEnum):
     """What can be done, ``resource:verb``."""
 
+    ACCESSES_READ = "accesses:read"
+    """See who did what with one patient's data: auditor; МО administrator, of the own МО's data."""
     ARCHIVE_INSPECT = "archive:inspect"
     """Read whatever a stock Orthanc answers to a GET, unscoped."""
     COMPLETENESS_READ = "completeness:read"
@@ -65,8 +73,18 @@ class Action(StrEnum):
     """See who else may see studies of the own МО, and what others have opened to it; no image, no patient."""
     GRANTS_REVIEW = "grants:review"
     """Take note of emergency accesses to studies of the own МО, and end them."""
+    JOURNAL_READ = "journal:read"
+    """Read the journal of accesses of all МО; reading it is on record. Not who runs the installation."""
+    MATCHING_DECIDE = "matching:decide"
+    """See which studies belong to no order, or to a doubtful one, with both sides' patients, and decide."""
     METRICS_READ = "metrics:read"
     """Read the figures that a monitoring system collects; no patient among them."""
+    MIS_WATCH = "mis:watch"
+    """See what waits to be told to the МИС and why, and have it tried again; no patient."""
+    PEOPLE_MANAGE = "people:manage"
+    """See accounts and change them, as far as `cami.people.administration` lets somebody."""
+    NODES_READ = "nodes:read"
+    """See which devices and workstations may speak DICOM, and who was refused."""
     QUARANTINE_DECIDE = "quarantine:decide"
     """Send again, link or reject what is in quarantine."""
     QUARANTINE_READ = "quarantine:read"
@@ -89,3 +107,7 @@ class Action(StrEnum):
     """See images and what is written in them, of the studies that are visible."""
     STUDIES_STORE = "studies:store"
     """Store objects of any kind by HTTP, for the own МО."""
+    WORKLIST_READ = "worklist:read"
+    """See who is to be examined at the МО; names are for those with `STUDIES_READ`."""
+    WORKLIST_WRITE = "worklist:write"
+    """Write an order by hand."""

@@ -10,9 +10,9 @@ from cami.audit import AuditEvent, AuditTrail, Kind, Outcome
 from cami.audit.caller import caller
 from cami.audit.recent import Recent
 from cami.clock import Clock
-from cami.people.accounts import Reason, Refusal, normal_login
-from cami.people.directory import is_login
+from cami.people.directory import is_login, normal_login
 from cami.people.identity import Identity
+from cami.people.refusals import Reason, Refusal
 
 #: A program that goes on sending its password is recorded again after so long.
 PROGRAMS = timedelta(minutes=30)

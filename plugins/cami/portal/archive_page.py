@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -48,6 +49,8 @@ class Row:
     study_uid: str
     own: bool
     """Whether it is the reader's own МО's, so that they may ask others about it."""
+    guest_until: datetime | None = None
+    """Of another МО's study at a proxy: until when it is open."""
     granted: Grant | None = None
     """By which grant this person sees another МО's study."""
     shared: bool = False
@@ -210,6 +213,7 @@ class ArchivePage:
             study_uid=tags.get("StudyInstanceUID", ""),
             own=owner == identity.mo,
             coming=coming,
+            guest_until=getattr(progress, "until", None),
         )
 
 

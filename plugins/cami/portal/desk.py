@@ -4,10 +4,15 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
-from cami.access import Sessions, SignIn
+from cami.audit import AuditTrail
+from cami.audit.search import JournalReader
 from cami.clock import SystemClock
 from cami.delivery import Controls
+from cami.matching import MatchingDesk
+from cami.people import PeopleServices
+from cami.people.names import AccountNames
 from cami.portal import local_path, static_files
+from cami.portal.account_page import AccountPage
 from cami.portal.archive_page import ArchivePage
 from cami.portal.bringing import Bringing
 from cami.portal.completeness_page import CompletenessPage
@@ -21,14 +26,22 @@ from cami.portal.delivery_page import DeliveryPage
 from cami.portal.emergency_page import EmergencyPage
 from cami.portal.entry import Entry
 from cami.portal.grants_page import GrantsPage
+from cami.portal.journal_page import JournalPage
+from cami.portal.matching_page import MatchingPage
+from cami.portal.nodes_page import NodesPage, StrangerList
 from cami.portal.pages import Pages, Reader
+from cami.portal.people_page import PeoplePage
 from cami.portal.ports import Identifier, StudyFinder
+from cami.portal.provider_pages import ProviderPages
 from cami.portal.quarantine_page import QuarantinePage
 from cami.portal.routing_page import RoutingPage
+from cami.portal.session_cookie import SessionCookie
 from cami.portal.sign_in import SignInPages
+from cami.portal.sign_in_steps import SignInSteps
 from cami.portal.study_progress import RecordedProgress
 from cami.portal.texts import language_cookie, language_of
 from cami.portal.viewer import Viewer
+from cami.portal.worklist_page import WorklistPage
 from cami.quarantine import QuarantineDesk
 from cami.region import Region
 from cami.routing import RoutingService
@@ -36,6 +49,7 @@ from cami.settings import Settings
 from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer
 from cami.web import Endpoint, Request, Response, redirect
+from cami.worklist import WorklistDesk
 
 
 def portal_endpoints(
@@ -44,22 +58,27 @@ def portal_endpoints(
     region: Region,
     engine: Engine,
     authenticator: Identifier,
-    sign_in: SignIn,
-    sessions: Sessions,
+    people: PeopleServices,
     visibility: StudyFinder,
     bringing: Bringing,
     quarantine: QuarantineDesk | None = None,
     transfer: Transfer | None = None,
     controls: Controls | None = None,
     routing: RoutingService | None = None,
+    audit: AuditTrail | None = None,
     consulting: Consulting | None = None,
     sharing: SharingDesk | None = None,
     emergency: EmergencyDesk | None = None,
+    strangers: StrangerList | None = None,
+    worklist: WorklistDesk | None = None,
+    matching: MatchingDesk | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
-    Pages about sending need `transfer`, `controls` and `routing`, which proxies have. The last one takes no path
-    of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
+    Pages about sending need `transfer`, `controls` and `routing`, which proxies have, as they have a `worklist`;
+    `matching` is the centre's; that of the journal needs `audit`, and is the centre's, which has all journals. The last
+    endpoint takes no path of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``,
+    ``/cami/metrics``).
     """
     pages = Pages(settings, region)
     archive = ArchivePage(
@@ -75,16 +94,34 @@ def portal_endpoints(
         reports += DeliveryPage(
             pages, engine=engine, transfer=transfer, controls=controls, studies=visibility, zone=zone
         ).endpoints(entry)
+    if strangers is not None:
+        reports += NodesPage(pages, region, settings, strangers).endpoints(entry)
     if routing is not None:
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
+    reports += _about_people(pages, people, region, entry, settings)
+    cookie = SessionCookie(secure=settings.cookie_secure)
+    if audit is not None and settings.role == "central":
+        reports += JournalPage(
+            pages,
+            reader=JournalReader(engine),
+            trail=audit,
+            names=AccountNames(engine),
+            zone=zone,
+            codes=[organization.code for organization in region.organizations],
+        ).endpoints(entry)
     if consulting is not None:
         reports += _consultations(pages, consulting, entry)
     if sharing is not None:
         reports += GrantsPage(pages, sharing, visibility, region).endpoints(entry)
     if emergency is not None:
         reports += EmergencyPage(pages, emergency, visibility).endpoints(entry)
+    if worklist is not None:
+        reports += WorklistPage(pages, worklist, settings.mo).endpoints(entry)
+    if matching is not None:
+        reports += MatchingPage(pages, matching, _devices(region)).endpoints(entry)
     return [
-        *SignInPages(pages, authenticator, sign_in, sessions, cookie_secure=settings.cookie_secure).endpoints(),
+        *SignInPages(pages, authenticator, people.sign_in, cookie=cookie, provider=_provider(people)).endpoints(),
+        *SignInSteps(pages, people, region.people, cookie=cookie).endpoints(),
         static_files.ENDPOINT,
         *Viewer(settings.ohif, authenticator, pages, bringing).endpoints(),
         *reports,
@@ -93,6 +130,25 @@ def portal_endpoints(
         Endpoint(r"/cami/bring", desk.bring),
         Endpoint(r"/cami/(?!api/|wire/|health$|metrics$|static/).*", desk.unknown),
     ]
+
+
+def _provider(people: PeopleServices) -> str:
+    return "" if people.openid is None else people.openid.title
+
+
+def _about_people(
+    pages: Pages, people: PeopleServices, region: Region, entry: Entry, settings: Settings
+) -> list[Endpoint]:
+    """Return the pages of the own account, and at the centre those of others' accounts."""
+    central = settings.role == "central"
+    cookie = SessionCookie(secure=settings.cookie_secure)
+    found: list[Endpoint] = []
+    if people.openid is not None:
+        found += ProviderPages(people.openid, cookie=cookie, secure=settings.cookie_secure).endpoints()
+    found += AccountPage(pages, people, region.people, cookie=cookie, central=central).endpoints(entry)
+    if central:
+        found += PeoplePage(pages, people.administration, region).endpoints(entry)
+    return found
 
 
 def _consultations(pages: Pages, consulting: Consulting, entry: Entry) -> list[Endpoint]:

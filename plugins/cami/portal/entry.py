@@ -21,8 +21,8 @@ class Entry:
         self._who = who
         self._server = server
 
-    def page(self, action: Action, handler: PageHandler) -> Handler:
-        """Return the handler of an endpoint for those who may do `action`."""
+    def page(self, action: Action | None, handler: PageHandler) -> Handler:
+        """Return the handler of an endpoint for those who may do `action`; None: for everybody who is signed in."""
 
         def answer(request: Request) -> Response:
             address = local_path.here(request)
@@ -35,7 +35,7 @@ class Entry:
                 turned.headers.append(("Set-Cookie", language_cookie("en" if language == "en" else "ru")))
                 return turned
             reader = Reader(language_of(request), identity, address)
-            if not allowed(identity.role, action, self._server):
+            if action is not None and not allowed(identity.role, action, self._server):
                 return refused(self._pages.page("not_found.html", reader))
             return handler(request, reader, identity)
 

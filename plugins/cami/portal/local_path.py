@@ -6,6 +6,7 @@ from cami.web import Request
 
 HOME = "/cami/"
 LOGIN = "/cami/login"
+STEP = "/cami/login/step"
 
 #: Only pages: nobody is sent to a route that does something.
 _PAGES = ("/cami/", "/ohif/", "/app/")
@@ -32,3 +33,8 @@ def here(request: Request) -> str:
 def sign_in_then(address: str) -> str:
     """Return the address of the login page that leads on to `address`."""
     return LOGIN if safe(address) == HOME else f"{LOGIN}?{urlencode({'next': address})}"
+
+
+def step_then(address: str) -> str:
+    """Return the address of the next step of signing in, which leads on to `address`."""
+    return STEP if safe(address) == HOME else f"{STEP}?{urlencode({'next': address})}"

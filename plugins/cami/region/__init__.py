@@ -6,6 +6,7 @@ same registry. Passwords and keys are never in it.
 """
 
 from cami.region.consultations import ConsultationRoute, Consultations, Deadlines, span_of
+from cami.region.journal import Collector, Journal
 from cami.region.load import load_region
 from cami.region.model import (
     Account,
@@ -49,6 +50,7 @@ __all__ = [
     "CentreAccess",
     "CharacterSets",
     "Coercion",
+    "Collector",
     "ConsultationRoute",
     "Consultations",
     "Deadlines",
@@ -58,6 +60,7 @@ __all__ = [
     "DicomNode",
     "DicomWebServer",
     "Disk",
+    "Journal",
     "Link",
     "Lock",
     "Night",

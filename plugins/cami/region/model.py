@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from cami.errors import NotFound
 from cami.region.consultations import Consultations
+from cami.region.journal import Journal
 from cami.region.nodes import CentreAccess, Device, DeviceCoercion, Entry, Node, Place, Workstation
 from cami.region.people import People, Role
 from cami.region.terms import (
@@ -308,6 +309,7 @@ class Region(Entry):
     organizations: Annotated[tuple[Organization, ...], AfterValidator(_not_empty)]
     accounts: tuple[Account, ...] = ()
     consultations: Consultations = Consultations()
+    journal: Journal = Journal()
     people: People = People()
 
     def organization(self, code: str) -> Organization:

@@ -4,7 +4,7 @@ Orthanc's own page takes a name and a number, no labels (`cami.edge.metrics` pub
 needs labels or a histogram. Names of classes, states and МО, never of people or studies.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -90,6 +90,20 @@ def of_centre(engine: Engine) -> Source:
         yield family
         yield _by_mo("cami_centre_open_uploads", "Large objects that have come in part", open_uploads)
         yield _by_mo("cami_centre_quarantined_objects", "Objects that are kept apart", kept_apart)
+
+    return collect
+
+
+def of_journal(waiting: Mapping[str, Callable[[], float]]) -> Source:
+    """Return how long the journal waits for those that it is handed on to: an alarm, if that grows."""
+
+    def collect() -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "cami_journal_waiting_seconds", "Age of the oldest record that was not handed on", labels=["reader"]
+        )
+        for reader, age in waiting.items():
+            family.add_metric([reader], age())
+        yield family
 
     return collect
 

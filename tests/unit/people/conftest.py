@@ -1,15 +1,21 @@
 """People of two МО and of the region, and the services over them."""
 
 import base64
+import json
 import shutil
 
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import event
 
+from cami.audit import AuditTrail
 from cami.db import open_engine
 from cami.db.tables import metadata
-from cami.people import Accounts, Authenticator, Passwords, Sessions
+from cami.db.tables.audit import audit_record
+from cami.people import Accounts, Administration, Authenticator, Passwords, Sessions, SignIn, SignInRecord
+from cami.people.second_factor import SecondFactor
+from cami.people.vault import Vault
+from cami.region import PasswordRules, People
 from tests.unit.fakes import Hands
 
 CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
@@ -77,12 +83,67 @@ def accounts(engine, clock, people):
 
 @pytest.fixture
 def sessions(engine, clock, accounts):
-    return Sessions(engine, clock)
+    return Sessions(engine, clock, accounts)
 
 
 @pytest.fixture
 def authenticator(accounts, sessions, clock):
     return Authenticator(accounts, sessions, clock)
+
+
+@pytest.fixture
+def strict(engine, clock, people):
+    """Everything as a region demands it that says nothing else."""
+    return House(engine, clock, people)
+
+
+class House:
+    """The services over one database, by the default rules unless `rules` says otherwise."""
+
+    def __init__(self, engine, clock, people, rules=None, key=None):
+        self.engine, self.clock = engine, clock
+        self.rules = rules or People()
+        self.accounts = Accounts(engine, clock, passwords=CHEAP, rules=self.rules)
+        self.accounts.import_initial(people)
+        self.sessions = Sessions(engine, clock, self.accounts)
+        self.trail = AuditTrail(engine, clock, "central")
+        self.factor = SecondFactor(engine, clock, Vault(key or b"k" * 32))
+        self.sign_in = SignIn(
+            engine,
+            clock,
+            self.accounts,
+            self.sessions,
+            factor=self.factor,
+            trail=self.trail,
+            record=SignInRecord(self.trail, clock),
+        )
+        self.administration = Administration(
+            engine, clock, self.accounts, self.sessions, self.trail, organizations=["42001", "42002", "42900"]
+        )
+        self.authenticator = Authenticator(self.accounts, self.sessions, clock)
+
+    def who(self, login):
+        return self.accounts.state(login).identity
+
+    def step(self, token):
+        return self.sessions.standing(token).step
+
+    def recorded(self):
+        """Return (actor, subject, reason, outcome) of what the journal holds."""
+        self.trail.close()
+        with self.engine.connect() as connection:
+            rows = connection.execute(audit_record.select().order_by(audit_record.c.seq)).all()
+        return [(row.actor, row.subject, json.loads(row.content).get("reason", ""), row.outcome) for row in rows]
+
+
+#: First passwords may stay, nobody needs a second factor: as in the development region.
+EASY = People(passwords=PasswordRules(change_first=False), second_factor={"required": ()})
+
+
+@pytest.fixture
+def easy(engine, clock, people):
+    """As in the development region."""
+    return House(engine, clock, people, EASY)
 
 
 def basic(login, password=PASSWORD):

@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from cami.access import Identity, Reason, Refusal, Role, SignedIn
+from cami.people import Standing
 from cami.portal.archive_page import ArchivePage
 from cami.portal.desk import Desk
 from cami.portal.pages import Pages
+from cami.portal.session_cookie import SessionCookie
 from cami.portal.sign_in import SignInPages
 from cami.portal.study_progress import Progress
 from cami.portal.viewer import Viewer
@@ -42,18 +44,21 @@ class Services:
     closed: list = field(default_factory=list)
     indexed: list | None = None
     elsewhere: list = field(default_factory=list)
-    standing: dict = field(default_factory=dict)
+    coming_in: dict = field(default_factory=dict)
     brought: list = field(default_factory=list)
     refuses: Exception | None = None
 
     def identify(self, headers):
         return self.person if "cami_session=right" in headers.get("cookie", "") else None
 
-    def sign_in(self, login, password):
+    def sign_in(self, login, password, client):
         return SignedIn("right", self.person) if (login, password) == ("doctor", "ключ 1") else Refusal(Reason.WRONG)
 
-    def close(self, token):
+    def sign_out(self, token):
         self.closed.append(token)
+
+    def standing(self, token):
+        return Standing(self.person, None, "key", provider=False) if token == "right" else None
 
     def find(self, identity, query):
         assert identity == self.person
@@ -71,7 +76,7 @@ class Services:
         return self.elsewhere
 
     def coming(self, identity, study_ids):
-        return {study_id: self.standing[study_id] for study_id in study_ids if study_id in self.standing}
+        return {study_id: self.coming_in[study_id] for study_id in study_ids if study_id in self.coming_in}
 
     def bring(self, identity, study_id):
         assert identity == self.person
@@ -82,7 +87,7 @@ class Services:
     def opening(self, identity, study_uid):
         assert identity == self.person
         self.brought.append(study_uid)
-        return [self.standing[study_uid]] if study_uid in self.standing else []
+        return [self.coming_in[study_uid]] if study_uid in self.coming_in else []
 
     def progress(self, study_ids):
         return {study_id: self.known[study_id] for study_id in study_ids if study_id in self.known}
@@ -91,7 +96,7 @@ class Services:
 def make_portal(services, config):
     pages = Pages(config, REGION)
     archive = ArchivePage(pages, services, services, services, config.role)
-    sign_in = SignInPages(pages, services, services, services, cookie_secure=config.cookie_secure)
+    sign_in = SignInPages(pages, services, services, cookie=SessionCookie(secure=config.cookie_secure))
     return SimpleNamespace(
         desk=Desk(pages, services, archive), sign_in=sign_in, viewer=Viewer(config.ohif, services, pages, services)
     )

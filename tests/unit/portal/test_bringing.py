@@ -19,7 +19,7 @@ def coming(state="at_mo", received=0, expected=7, *, may_ask=True, minutes=0, st
 
 def test_what_is_at_the_mo_stands_in_the_list_with_a_button(portal, services):
     services.elsewhere = [study()]
-    services.standing = {"id-1.2.3": coming(minutes=12)}
+    services.coming_in = {"id-1.2.3": coming(minutes=12)}
     page = portal.desk.archive(get("/cami", COOKIE))
     text = text_of(page)
     assert "Ёлкин Пётр Ильич" in text or "ЁЛКИН Пётр Ильич" in text
@@ -31,7 +31,7 @@ def test_what_is_at_the_mo_stands_in_the_list_with_a_button(portal, services):
 
 def test_what_was_asked_for_shows_how_far_it_is_and_can_be_waited_for(portal, services):
     services.elsewhere = [study()]
-    services.standing = {"id-1.2.3": coming("asked", may_ask=False, minutes=3)}
+    services.coming_in = {"id-1.2.3": coming("asked", may_ask=False, minutes=3)}
     text = text_of(portal.desk.archive(get("/cami", COOKIE)))
     assert "Запрошено из МО" in text
     assert "ещё около 3 мин" in text
@@ -42,7 +42,7 @@ def test_what_was_asked_for_shows_how_far_it_is_and_can_be_waited_for(portal, se
 def test_a_study_that_comes_in_can_be_hurried(portal, services):
     services.studies = [study()]
     services.known = {"id-1.2.3": progress("receiving", 5, 9)}
-    services.standing = {"id-1.2.3": coming("", 5, 9)}
+    services.coming_in = {"id-1.2.3": coming("", 5, 9)}
     text = text_of(portal.desk.archive(get("/cami", COOKIE)))
     for words in ("Поступает", "получено 5 из 9", "Запросить из МО", "Открыть снимки"):
         assert words in text
@@ -51,7 +51,7 @@ def test_a_study_that_comes_in_can_be_hurried(portal, services):
 def test_what_has_left_the_proxy_stands_in_the_list(proxy, services):
     services.elsewhere = [study(day="20261201")]
     services.studies = [study("Сидоров^Сидор", "1.2.4")]
-    services.standing = {"id-1.2.3": coming("away", 0, 7)}
+    services.coming_in = {"id-1.2.3": coming("away", 0, 7)}
     text = text_of(proxy.desk.archive(get("/cami", COOKIE)))
     assert text.index("ЁЛКИН") < text.index("Сидоров")
     for words in ("Хранится в ЦАМИ", "здесь 0 из 7 снимков", "Вернуть из ЦАМИ"):
@@ -61,7 +61,7 @@ def test_what_has_left_the_proxy_stands_in_the_list(proxy, services):
 
 def test_what_comes_back_shows_its_progress(proxy, services):
     services.studies = [study()]
-    services.standing = {"id-1.2.3": coming("returning", 3, 7, may_ask=False)}
+    services.coming_in = {"id-1.2.3": coming("returning", 3, 7, may_ask=False)}
     page = proxy.desk.archive(get("/cami", COOKIE))
     assert "Возвращается из ЦАМИ" in text_of(page)
     assert "получено 3 из 7" in text_of(page)
@@ -113,27 +113,27 @@ def viewer(services, ohif):
 
 
 def test_the_page_waits_until_the_images_are_there(viewer, services):
-    services.standing = {"1.2.3": coming("returning", 2, 7)}
+    services.coming_in = {"1.2.3": coming("returning", 2, 7)}
     page = viewer.answer(get("/ohif/viewer", COOKIE, StudyInstanceUIDs="1.2.3"))
     text = text_of(page)
     assert "Снимки возвращаются из ЦАМИ" in text
     assert "получено 2 из 7" in text
     assert header(page, "Refresh") == ["3"]
     assert "/ohif/viewer?StudyInstanceUIDs=1.2.3&amp;part=1" in page.body.decode()
-    services.standing = {}
+    services.coming_in = {}
     assert b"root" in viewer.answer(get("/ohif/viewer", COOKIE, StudyInstanceUIDs="1.2.3")).body
     assert services.brought == ["1.2.3", "1.2.3"]
 
 
 def test_who_does_not_want_to_wait_opens_what_is_there(viewer, services):
-    services.standing = {"1.2.3": coming("returning", 2, 7)}
+    services.coming_in = {"1.2.3": coming("returning", 2, 7)}
     page = viewer.answer(get("/ohif/viewer", COOKIE, StudyInstanceUIDs="1.2.3", part="1"))
     assert b"root" in page.body
     assert services.brought == []
 
 
 def test_a_picture_in_another_page_opens_nothing(viewer, services):
-    services.standing = {"1.2.3": coming()}
+    services.coming_in = {"1.2.3": coming()}
     for destination in ("image", "script", "empty"):
         headers = {**COOKIE, "sec-fetch-dest": destination}
         viewer.answer(get("/ohif/viewer", headers, StudyInstanceUIDs="1.2.3"))
@@ -143,7 +143,7 @@ def test_a_picture_in_another_page_opens_nothing(viewer, services):
 
 
 def test_several_studies_and_nonsense(viewer, services):
-    services.standing = {"1.2.3": coming("returning", 2, 7), "1.2.4": coming("not_returned", 1, 3)}
+    services.coming_in = {"1.2.3": coming("returning", 2, 7), "1.2.4": coming("not_returned", 1, 3)}
     page = viewer.answer(get("/ohif/viewer", COOKIE, StudyInstanceUIDs="1.2.3,<b>,1.2.4,*"))
     assert "получено 3 из 10" in text_of(page)
     assert "Часть снимков не удалось вернуть" in text_of(page)

@@ -17,8 +17,14 @@ from tests.unit.portal.conftest import COOKIE, OPERATOR, Services, get, make_por
 
 #: Rendered in test_routing_page.py.
 ROUTING_TEMPLATES = {"routing.html", "routing_history.html"}
+#: Rendered in test_people_pages.py.
+PEOPLE_TEMPLATES = {
+    "account.html", "factor.html", "factor_fields.html", "password.html", "password_fields.html", "password_made.html",
+    "people.html", "person.html", "person_new.html", "person_place.html", "recovery_codes.html", "step_code.html",
+    "step_enrol.html", "step_password.html", "step_place.html",
+}  # fmt: skip
 #: Names that stay as they are in a Russian text.
-NAMES = {"Orthanc", "Explorer", "Caps", "Lock", "English"}
+NAMES = {"Orthanc", "Explorer", "Caps", "Lock", "English", "DICOM"}
 CYRILLIC = re.compile("[А-Яа-яЁё]")
 
 
@@ -78,10 +84,10 @@ def pages_of_what_is_elsewhere(language, ohif):
         for state in ("at_mo", "asked", "away", "returning", "not_returned"):
             for received in (0, 3):
                 told = Coming("", state, received, 7, may_ask=True, nothing_here=not received, minutes=5)
-                services.standing = {"id-1.2.3": told, "id-1.2.4": told, "1.2.3": told}
+                services.coming_in = {"id-1.2.3": told, "id-1.2.4": told, "1.2.3": told}
                 yield portal.desk.archive(get("/cami", cookie))
                 yield portal.viewer.answer(get("/ohif/viewer", cookie, StudyInstanceUIDs="1.2.3"))
-        services.standing = {"1.2.3": Coming("", "asked", 0, None, may_ask=True, nothing_here=True)}
+        services.coming_in = {"1.2.3": Coming("", "asked", 0, None, may_ask=True, nothing_here=True)}
         yield portal.viewer.answer(get("/ohif/viewer", cookie, StudyInstanceUIDs="1.2.3"))
         services.refuses = Transient("no line")
         yield portal.desk.bring(post("/cami/bring", cookie, "study=x"))
@@ -134,10 +140,15 @@ def test_every_template_is_rendered_by_these_tests():
         "quarantine_group.html",
         "quarantine_decided.html",
     }  # tests/unit/portal/test_quarantine_page.py
+    known |= {"journal.html", "journal_rows.html", "accesses.html"}  # tests/unit/portal/test_journal_page.py
     known |= {"grants.html", "grants_study.html", "grants_table.html"}  # in test_grants_page
     known |= {"emergency.html", "emergency_opened.html", "emergency_too_often.html"}
+    known |= {"nodes.html"}  # in test_nodes_page.py
     known |= {path.name for path in rendered.iterdir() if path.name.startswith("consultation")}  # in their own test
     known |= {"delivery.html", "completeness.html"}  # in test_delivery_page, which fills them with a real delivery
+    known |= {"mis.html", "launch_over.html"}  # tests/unit/portal/test_mis_page.py
+    assert {path.name for path in rendered.iterdir()} == known | PEOPLE_TEMPLATES
+    known |= {"worklist.html", "worklist_new.html", "matching.html", "matching_study.html"}  # in test_worklist_pages
     assert {path.name for path in rendered.iterdir()} == known
 
 

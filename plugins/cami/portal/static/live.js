@@ -4,7 +4,7 @@
 (() => {
   const live = document.getElementById("live");
   const EVERY = Number(live.dataset.every);
-  const IDLE = 20 * 60 * 1000; // a page that nobody looks at must not keep its session alive
+  const IDLE = 20 * 60 * 1000; // a page that nobody looks at asks for nothing
   let lastInput = Date.now();
   for (const name of ["pointermove", "keydown", "scroll"]) {
     addEventListener(name, () => { lastInput = Date.now(); }, { passive: true });
@@ -35,12 +35,17 @@
     for (const gone of known.values()) if (!busy(gone)) gone.remove();
   };
 
+  // What the page asks for while nobody touches it keeps no session alive.
+  const ask = (address) => fetch(address, {
+    cache: "no-store", credentials: "same-origin", headers: Date.now() - lastInput > EVERY ? { "X-Cami-Live": "1" } : {},
+  });
+
   // A page that names a pulse asks for that first: a few bytes, and the page itself only when they have changed.
   const { pulse } = live.dataset;
   let beat = null;
   const changed = async () => {
     if (pulse === undefined) return !document.hidden;
-    const answer = await fetch(pulse, { cache: "no-store", credentials: "same-origin" });
+    const answer = await ask(pulse);
     if (!answer.ok) { location.reload(); return false; }
     const told = await answer.text();
     const known = beat === told;
@@ -59,7 +64,7 @@
     if (idle) return;
     try {
       if (!await changed()) return;
-      const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin" });
+      const answer = await ask(location.href);
       if (answer.redirected) { location.reload(); return; }
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
       if (fresh === null) return;

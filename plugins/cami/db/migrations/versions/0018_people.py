@@ -25,6 +25,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('issuer', sa.String(length=300), nullable=True, comment='the identity provider that vouches for this account'))
         batch_op.add_column(sa.Column('subject', sa.String(length=64), nullable=True, comment='SHA-256 of the subject there'))
 
+    op.execute('UPDATE account SET password_at = changed_at')
+
     # Who is signed in has shown no second factor and chosen no place: they sign in anew.
     op.execute('DELETE FROM session')
     with op.batch_alter_table('session', schema=None) as batch_op:

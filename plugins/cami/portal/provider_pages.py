@@ -1,0 +1,72 @@
+"""The way to an identity provider and back: ``/cami/login/provider``. Links and redirects only, no form.
+
+(A form's answer may not lead to another host: ``form-action`` in `cami.portal.headers`.)
+"""
+
+from cami.errors import Denied, Transient
+from cami.people import Reason, SignedIn
+from cami.people.openid import OpenId
+from cami.portal import local_path
+from cami.portal.search import forget_search
+from cami.portal.session_cookie import SessionCookie
+from cami.portal.visitors import client_of
+from cami.web import Endpoint, Request, Response, redirect
+
+WAY = "/cami/login/provider"
+_COOKIE = "cami_visit"
+
+
+class ProviderPages:
+    """Handlers of the three addresses."""
+
+    def __init__(self, openid: OpenId, *, cookie: SessionCookie, secure: bool) -> None:
+        self._openid = openid
+        self._cookie = cookie
+        self._flags = f"; Path={WAY}; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
+        self._scheme = "https" if secure else "http"
+
+    def endpoints(self) -> list[Endpoint]:
+        """Return what has to be registered."""
+        return [
+            Endpoint(WAY, self.depart),
+            Endpoint(f"{WAY}/return", self.arrive),
+            Endpoint(f"{WAY}/out", self.leave),
+        ]
+
+    def depart(self, request: Request) -> Response:
+        """Send a browser to the provider."""
+        wanted = local_path.safe(request.query.get("next", local_path.HOME))
+        try:
+            departure = self._openid.depart(f"{self._here(request)}{WAY}/return", wanted)
+        except (Denied, Transient):
+            return redirect(f"{local_path.LOGIN}?refused={Reason.PROVIDER}")
+        answer = redirect(departure.address)
+        answer.headers.append(("Set-Cookie", f"{_COOKIE}={departure.browser}{self._flags}; Max-Age=600"))
+        return answer
+
+    def arrive(self, request: Request) -> Response:
+        """Let in whoever comes back with the provider's word."""
+        arrival = self._openid.arrive(
+            request.query.get("state", ""),
+            request.query.get("code", ""),
+            request.cookie(_COOKIE) or "",
+            client_of(request),
+        )
+        outcome = arrival.outcome
+        if isinstance(outcome, SignedIn):
+            wanted = local_path.safe(arrival.next)
+            answer = redirect(wanted if outcome.step is None else local_path.step_then(wanted))
+            self._cookie.put(answer, outcome.token)
+            answer.headers.append(("Set-Cookie", forget_search()))
+        else:
+            answer = redirect(f"{local_path.LOGIN}?refused={outcome.reason}")
+        answer.headers.append(("Set-Cookie", f"{_COOKIE}={self._flags}; Max-Age=0"))
+        return answer
+
+    def leave(self, request: Request) -> Response:
+        """Sign out at the provider too."""
+        return redirect(self._openid.farewell(f"{self._here(request)}{local_path.LOGIN}") or local_path.LOGIN)
+
+    def _here(self, request: Request) -> str:
+        """Return the address of this portal as the browser sees it; the provider takes only those that it knows."""
+        return self._openid.portal or f"{self._scheme}://{request.headers.get('host', '')}"
