@@ -109,8 +109,7 @@ def portal_endpoints(
             zone=zone,
             codes=[organization.code for organization in region.organizations],
         ).endpoints(entry)
-    if consulting is not None:
-        reports += _consultations(pages, consulting, entry)
+    reports += _consultations(pages, consulting, entry)
     if sharing is not None:
         reports += GrantsPage(pages, sharing, visibility, region).endpoints(entry)
     if emergency is not None:
@@ -151,7 +150,9 @@ def _about_people(
     return found
 
 
-def _consultations(pages: Pages, consulting: Consulting, entry: Entry) -> list[Endpoint]:
+def _consultations(pages: Pages, consulting: Consulting | None, entry: Entry) -> list[Endpoint]:
+    if consulting is None:
+        return []
     rows, clock = Rows(pages, consulting.consultations.routes), SystemClock()
     return [
         *ConsultationsPage(pages, consulting, rows, clock).endpoints(entry),
