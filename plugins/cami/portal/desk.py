@@ -183,7 +183,9 @@ def _about_people(
     return found
 
 
-def _consultations(pages: Pages, consulting: Consulting, entry: Entry) -> list[Endpoint]:
+def _consultations(pages: Pages, consulting: Consulting | None, entry: Entry) -> list[Endpoint]:
+    if consulting is None:
+        return []
     rows, clock = Rows(pages, consulting.consultations.routes), SystemClock()
     return [
         *ConsultationsPage(pages, consulting, rows, clock).endpoints(entry),
