@@ -102,8 +102,7 @@ def portal_endpoints(
     cookie = SessionCookie(secure=settings.cookie_secure)
     if audit is not None and settings.role == "central":
         reports += _journal(pages, engine, audit, region, entry)
-    if consulting is not None:
-        reports += _consultations(pages, consulting, entry)
+    reports += _consultations(pages, consulting, entry)
     reports += _about_grants(pages, entry, sharing=sharing, emergency=emergency, visibility=visibility, region=region)
     reports += _about_orders(pages, entry, worklist=worklist, matching=matching, region=region, mo=settings.mo)
     return [
