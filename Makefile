@@ -13,7 +13,7 @@ ARGS ?=
 
 CAMI := scripts/cami
 PYTEST := .venv/bin/pytest
-BENCHES := access cstore delivery
+BENCHES := access cstore delivery mis
 
 .PHONY: help
 help: ## This list
@@ -67,6 +67,10 @@ bench-cstore: dev runtime ## C-STORE into plain Orthanc, with and without TCP_NO
 .PHONY: bench-delivery
 bench-delivery: dev runtime ## Delivery over an emulated line of 2 and 10 Mbit/s, against stock ways; ARGS=--quick
 	@$(CAMI) bench delivery $(ARGS)
+
+.PHONY: bench-mis
+bench-mis: dev runtime ## Orders on their way to the worklist, and findscu with 100,000 entries; ARGS='--seconds 60'
+	@$(CAMI) bench mis $(ARGS)
 
 .PHONY: locks
 locks: dev ## Resolve the lock files again, keeping what is pinned where the lists allow it

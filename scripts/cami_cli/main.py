@@ -8,8 +8,17 @@ import typer
 
 from cami import __version__
 from cami.errors import CamiError
-from cami_cli import audit_commands, delivery_commands, index_commands, key_commands, region_commands, routing_commands
+from cami_cli import (
+    audit_commands,
+    delivery_commands,
+    grants_commands,
+    index_commands,
+    key_commands,
+    region_commands,
+    routing_commands,
+)
 from cami_cli.errors import Trouble
+from cami_cli.mis import commands as mis_commands
 from cami_cli.options import DEFAULT_REGISTRY, DEFAULT_STATE, RegistryOption, RuntimeOption, StateOption, SuiteOption
 from cami_cli.places import make_folder
 from cami_cli.progress import Progress, human_size
@@ -25,9 +34,11 @@ app = typer.Typer(
 app.add_typer(region_commands.app, name="region")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(delivery_commands.app, name="delivery")
+app.add_typer(grants_commands.app, name="grants")
 app.add_typer(index_commands.app, name="index")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(routing_commands.app, name="routing")
+app.add_typer(mis_commands.app, name="mis")
 config_app = typer.Typer(no_args_is_help=True, help="The registry of a region.")
 app.add_typer(config_app, name="config")
 
@@ -64,6 +75,28 @@ def runtime(runtime: RuntimeOption = "auto", suite: SuiteOption = None) -> None:
     steps.note(f"✓ {prepared.kind} runtime: Orthanc {prepared.orthanc_version()} ({chosen})")
 
 
+@app.command()
+def gateway(  # noqa: PLR0917 - typer calls it by name
+    name: Annotated[str, typer.Option("--name", help="Name of the server, as people write it.", show_default=False)],
+    certificate: Annotated[Path, typer.Option("--certificate", help="Its chain of certificates, PEM.")],
+    key: Annotated[Path, typer.Option("--key", help="The key of its certificate, PEM.")],
+    secrets: Annotated[Path, typer.Option("--secrets", help="Folder of the secrets of the server behind it.")],
+    out: Annotated[Path, typer.Option("--out", help="Where to write nginx's configuration.")],
+    upstream: Annotated[str, typer.Option("--upstream", help="Where Orthanc listens.")] = "127.0.0.1:8042",
+    tls: Annotated[str, typer.Option("--listen", help="Address and port for HTTPS.")] = "443",
+    plain: Annotated[str, typer.Option("--listen-plain", help="Address and port that leads to HTTPS.")] = "80",
+    client_ca: Annotated[Path | None, typer.Option("--client-ca", help="Authority of proxies' certificates.")] = None,
+    state: Annotated[Path, typer.Option("--state", help="nginx's folder.")] = Path("/run/cami-gateway"),
+) -> None:
+    """Write the configuration of nginx before a server, and the token by which the server knows it."""
+    from cami_cli import gateway as before  # noqa: PLC0415
+
+    token = before.ensure_token(secrets)
+    made = before.Gateway(name, certificate, key, upstream, token, state, tls, plain, client_ca)
+    before.write_configuration(made, out)
+    typer.echo(f"✓ {out}: https://{name} → {upstream}")
+
+
 @config_app.command()
 def check(
     registry: RegistryOption = DEFAULT_REGISTRY,
@@ -73,6 +106,22 @@ def check(
 
     region = load_region(registry)
     typer.echo(f"✓ {registry}: {len(region.organizations)} МО, {len(region.with_proxy)} proxies")
+
+
+@config_app.command(name="dicom-tls")
+def dicom_tls(
+    registry: RegistryOption = DEFAULT_REGISTRY,
+    dicom_port: Annotated[int, typer.Option(help="Where the centre's Orthanc listens for DICOM.")] = 4242,
+    folder: Annotated[Path, typer.Option(help="Where the certificates lie: centre.pem, MO.ca.pem.")] = Path(
+        "/etc/cami/secrets/dicom"
+    ),
+    accept: Annotated[str, typer.Option(help="Address on which to listen; empty: all.")] = "",
+) -> None:
+    """Print the configuration of the TLS terminator (stunnel) through which МО speak DICOM to the centre."""
+    from cami.dicom_tls import render  # noqa: PLC0415
+    from cami.region import load_region  # noqa: PLC0415
+
+    typer.echo(render(load_region(registry), dicom_port=dicom_port, folder=folder, accept=accept), nl=False)
 
 
 @app.command()

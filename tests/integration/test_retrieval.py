@@ -15,6 +15,7 @@ from pynetdicom import AE
 from cami.archive import orthanc_id
 from cami.clock import SystemClock
 from cami.delivery import TokenIssuer
+from tests.integration.dicom.stations import Screen, Station, free_port
 from tests.live import ROOT, LiveRegion, cami, wait_until
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,9 @@ class Registry:
         self.content = yaml.load((ROOT / "orthanc-config" / "region.yaml").read_text(), Loader=yaml.BaseLoader)
         self.proxy = self.content["organizations"][0]["proxy"]
         self.proxy["disk"] = {"warn_free_gb": "0.02", "stop_free_gb": "0.01"}
+        self.screen = free_port()
+        station = {"aet": f"WS{MO}", "name": "АРМ", "address": "127.0.0.1", "port": str(self.screen)}
+        self.content["organizations"][0]["workstations"] = [station]
 
     def line(self, **link):
         plain = {"plain_http": "true"} if "plain_http" in self.proxy["link"] else {}
@@ -212,6 +216,7 @@ def away(region, registry):
         "prior": study("RET-PRIOR", 2),
         "due": study("RET-DUE", 2),
         "listed": study("RET-LISTED", 2),
+        "station": study("RET-STATION", 4),
     }
     for datasets in studies.values():
         store(region, datasets)
@@ -291,6 +296,27 @@ def test_the_button_brings_a_study_back(region, away):
     assert "Хранится в ЦАМИ" in row_of(page(region, url), "RET-LISTED")
     session.post(url + "/cami/bring", data={"study": name}, timeout=30)
     wait_until("back", lambda: len(here(region, listed)) == 2, 30)
+
+
+def test_a_workstation_finds_what_has_left_and_gets_it_back(region, registry, away):
+    """C-FIND tells that it is elsewhere, C-MOVE of its series has it fetched and sends it as it comes."""
+    images = away["station"]
+    study_uid, series_uid = images[0].StudyInstanceUID, images[0].SeriesInstanceUID
+    station = Station(f"WS{MO}", region.proxy(MO)["dicom"])
+    asked = {"StudyInstanceUID": study_uid, "InstanceAvailability": "", "NumberOfStudyRelatedInstances": ""}
+    status, (found,) = station.find("STUDY", PatientName="пробный^ret-st*", **asked)
+    assert (status, found.InstanceAvailability, int(found.NumberOfStudyRelatedInstances)) == (0, "NEARLINE", 4)
+    screen = Screen(registry.screen, f"WS{MO}")
+    try:
+        other, _ = station.move(f"WS{MO}", "SERIES", StudyInstanceUID=study_uid, SeriesInstanceUID="1.2.3")
+        assert (other.Status, screen.taken(), here(region, images)) == (0xC000, [], {})
+        last, responses = station.move(f"WS{MO}", "SERIES", StudyInstanceUID=study_uid, SeriesInstanceUID=series_uid)
+        assert (last.Status, responses) == (0x0000, 4)
+        assert screen.taken() == sorted(image.SOPInstanceUID for image in images)
+    finally:
+        screen.stop()
+    assert len(here(region, images)) == 4
+    assert station.find("STUDY", **asked)[1][0].InstanceAvailability == "ONLINE"
 
 
 def test_another_mos_proxy_learns_nothing(region, away):

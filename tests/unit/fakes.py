@@ -125,6 +125,8 @@ class MemoryArchive:
         parts = path.strip("/").split("/")
         if parts == ["system"]:
             return {"Name": "ЦАМИ", "Version": "1.13.0", "DicomAet": "CAMI", "HasLabels": True}
+        if parts == ["tools", "labels"]:
+            return sorted({label for resource in self.resources.values() for label in resource["Labels"]})
         if parts[0] == "patients":  # "PatientLevelEnabled": false
             raise NotFound("no such resource")
         kind = _FOLDER[parts[0]]
@@ -139,9 +141,23 @@ class MemoryArchive:
             return resource["Metadata"] if "expand" in arguments else sorted(resource["Metadata"])
         return [dict(self.resources[key]) for key in resource[_CHILDREN[kind]]]
 
+    def put_label(self, study_id, label):
+        if study_id not in self.resources:
+            raise NotFound("no such resource")
+        found = self.resources[study_id]
+        found["Labels"] = sorted({*found["Labels"], label})
+
+    def drop_label(self, study_id, label):
+        if study_id not in self.resources:
+            raise NotFound("no such resource")
+        found = self.resources[study_id]
+        found["Labels"] = sorted({*found["Labels"]} - {label})
+
     def study_of(self, level, resource):
         if self.failing:
             raise Transient("database is locked")
+        if not resource:  # the core would list the level
+            raise TypeError("list indices must be integers or slices, not str")
         found = self.resources.get(resource)
         if found is None or found["Type"] != _FOLDER[level]:
             return None

@@ -92,6 +92,8 @@ _OWN: tuple[tuple[str, re.Pattern[str], Kind | None], ...] = tuple(
         ("GET", r"/cami/(delivery|routing(/.*)?|completeness(\.csv)?)", None),
         ("GET", r"/cami/api/(delivery(/.*)?|completeness|index|routing(/.*)?|audit(/.*)?)", None),
         ("GET", r"/cami/(api/)?quarantine/.*[0-9a-f]{16}.*", Kind.VIEW),
+        ("GET", r"/cami/matching/.*", Kind.VIEW),
+        ("POST", r"/cami/worklist(/new)?", Kind.ORDER),
         ("GET", r"/cami.*", Kind.SEARCH),
         ("POST", r"/cami", Kind.SEARCH),
         ("POST", r"/cami/routing(/.*)?|/cami/api/(routing|index)(/.*)?", Kind.ADMINISTRATION),

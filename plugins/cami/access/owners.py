@@ -12,6 +12,7 @@ from typing import Protocol
 from sqlalchemy import ColumnElement, Engine, case, literal, select, true, tuple_
 
 from cami.access.granted import Received, given_to, in_force
+from cami.access.guests import Guests
 from cami.access.policy import allowed
 from cami.clock import Clock
 from cami.db import reading
@@ -57,6 +58,10 @@ class StudyOwners(Protocol):
 
     def owner(self, study_id: str) -> str:
         """Return the code of the МО that owns a study, whoever asks; empty if nobody does."""
+        ...
+
+    def hidden(self) -> frozenset[str]:
+        """Return studies that people with the reach ARCHIVE do not see: guests that are about to be removed."""
         ...
 
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:
@@ -135,6 +140,10 @@ class CentralOwners:
         with self._reader.connect() as connection:
             return connection.scalar(select(study.c.owner).where(study.c.study_id == study_id)) or ""
 
+    def hidden(self) -> frozenset[str]:
+        """Return nothing: nobody's reach is ARCHIVE here."""
+        return frozenset()
+
     def newest(self, identity: Identity, study_uids: Collection[str] | None = None) -> Iterable[str]:
         """Return the ids of the own МО's studies and of what is granted, newest first."""
         if self.reach(identity) is not Reach.OWN:
@@ -170,10 +179,11 @@ def _own(identity: Identity) -> str:
 
 
 class ProxyOwners:
-    """A proxy: its archive holds what the МО's own devices made, and only people of that МО see it."""
+    """A proxy: its archive holds what the МО's own devices made, and guests; only people of that МО see it."""
 
-    def __init__(self, mo: str) -> None:
+    def __init__(self, mo: str, guests: Guests) -> None:
         self._mo = mo
+        self._guests = guests
 
     def reach(self, identity: Identity | None) -> Reach:
         """Return how far somebody sees at all."""
@@ -187,8 +197,15 @@ class ProxyOwners:
         return []
 
     def visible(self, identity: Identity, study_ids: Collection[str]) -> frozenset[str]:
-        """Return all of `study_ids` to people of the МО."""
-        return frozenset() if self.reach(identity) is Reach.NOTHING else frozenset(study_ids)
+        """Return all of `study_ids` to people of the МО, but guests that may not be seen any more."""
+        reach = self.reach(identity)
+        if reach is Reach.NOTHING:
+            return frozenset()
+        return frozenset(study_ids) - (self.hidden() if reach is Reach.ARCHIVE else frozenset())
+
+    def hidden(self) -> frozenset[str]:
+        """Return the guests that nobody may see any more."""
+        return self._guests.hidden()
 
     def scope(self, identity: Identity) -> Scope:  # noqa: ARG002
         """Return nothing: a proxy has no index."""
@@ -205,7 +222,7 @@ class ProxyOwners:
 
 def study_owners(server_role: ServerRole, mo: str, engine: Engine, clock: Clock) -> StudyOwners:
     """Return the owners of a server of that kind; `mo` is the proxy's."""
-    return CentralOwners(engine, clock) if server_role == "central" else ProxyOwners(mo)
+    return CentralOwners(engine, clock) if server_role == "central" else ProxyOwners(mo, Guests(engine, clock))
 
 
 def _chunks(values: Collection[str]) -> Iterator[list[str]]:

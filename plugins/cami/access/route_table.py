@@ -114,6 +114,8 @@ _OURS = (
          why="pages and interfaces of ours: each asks for its own action (`/cami/api/openapi.json`)"),
     _row("GET", "/ohif", "/ohif/{rest}", rule=Rule.SELF, done=Done.ANSWERED, why="static files; the page asks who"),
     _row("GET", "/", "/favicon.ico", rule=Rule.SELF, done=Done.ANSWERED),
+    _row("GET", "/IHEInvokeImageDisplay", rule=Rule.SELF, done=Done.ANSWERED,
+         why="leads to the page of a study, which asks who (IHE IID)"),
 )  # fmt: skip
 
 _SERVER = (
@@ -188,7 +190,7 @@ _JOBS = (
     _row("GET", "/jobs/{job}/archive", rule=Rule.OWN_JOB, arguments=_NONE, exports=True),
     _row("POST", "/jobs/{job}/cancel", rule=Rule.OWN_JOB, body=4 * KB),
     _admin("/jobs/{any}", "/jobs/{any}/{any}", why="the output of somebody's job"),
-    _refused("POST", "/jobs/{any}/pause|resubmit|resume", why="sends or stores again what somebody once might"),
+    _refused("POST", "/jobs/{any}/cancel|pause|resubmit|resume", why="sends or stores again what somebody once might"),
     _refused("DELETE", "/jobs/{any}", "/jobs/{any}/{any}", why="others' work"),
 )  # fmt: skip
 

@@ -37,6 +37,8 @@ class Sight:
 
     def study_of(self, level: Level, resource: str) -> str | None:
         """Return the study that holds a resource of that level, whosever it is, or None."""
+        if not resource:  # the core would answer with the list of the level
+            return None
         key = (level, resource)
         with self._lock:
             study_id = self._studies.get(key)

@@ -82,7 +82,7 @@ class Visibility:
             # Orthanc's patient is the hash of PatientID alone: it mixes several МО, and people of the same number.
             return []
         if reach is Reach.ARCHIVE:
-            answers = self._archive.find(question.to_core(**_page(question)))
+            answers = self._find_all_but(self._owners.hidden(), question)
         else:
             answers = self._find_own(identity, question)
         return [redact(answer) for answer in answers]
@@ -141,6 +141,15 @@ class Visibility:
     def reach(self, identity: Identity | None) -> Reach:
         """Return how far somebody sees at all."""
         return self._owners.reach(identity)
+
+    def _find_all_but(self, hidden: frozenset[str], question: Question) -> list[Any]:
+        """Find in an archive of which all is visible but a few studies, mostly none."""
+        if not hidden:
+            return self._archive.find(question.to_core(**_page(question)))
+        found = self._archive.find(question.to_core(Since=0, Limit=0, **question.parents))
+        level = question.level
+        seen = [each for each in found if self.sight.study_of(level, _resource_id(each)) not in hidden]
+        return seen[question.since :][: question.limit or None]
 
     def _find_own(self, identity: Identity, question: Question) -> list[Any]:
         """Find among the studies of the own МО: in the index if it can tell, else in the core."""

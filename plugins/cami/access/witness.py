@@ -68,9 +68,9 @@ class Witness:
         allowed = self._gate.allows(method, path, query, headers)
         if not allowed:
             # No password is tried a second time for the journal: it would double what guessing costs.
-            self._refused(self._authenticator.remembered(headers), method, path, source)
+            self._refused(self._authenticator.identified(headers), method, path, source)
         elif (act := of_archive(method, path.rstrip("/") or "/")) is not None:
-            identity = self._authenticator.identify(headers)
+            identity = self._authenticator.identified(headers)
             if identity is not None:
                 self._allowed(identity, act, query, source)
         return allowed
@@ -85,7 +85,7 @@ class Witness:
         self._asked.once(key, lambda more: self._record(identity, act, query, source, more))
 
     def _study(self, act: Act) -> str:
-        if act.level in (None, "patients"):
+        if act.level in (None, "patients") or not act.resource:
             return ""
         return self._sight.study_of(act.level, act.resource) or ""
 

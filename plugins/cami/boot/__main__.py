@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from cami.boot.checks import check_registry, migrate, problems, read_configuration, warnings
-from cami.boot.log_watch import OPTIONS
 from cami.boot.supervisor import Supervisor
 from cami.errors import Misconfigured
 from cami.settings import read_settings
@@ -47,7 +46,7 @@ def _boot(path: Path) -> int:
     check_registry(settings)
     migrate(settings)
     log.info("starting Orthanc as %s%s", settings.role, f" of {settings.mo}" if settings.mo else "")
-    return Supervisor([orthanc, *OPTIONS, str(path)], configuration).run()
+    return Supervisor([orthanc, str(path)], configuration).run()
 
 
 def _log_to_stderr() -> None:

@@ -1,12 +1,14 @@
 """The ports of the workflow over the packages that stand behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection
 
 from cami.access import Accounts, Cause, GrantBook, Identity, NewGrant
 from cami.audit import AuditEvent, AuditTrail, Kind
 from cami.consultations.ports import Act, Holder, NamedStudy
+from cami.events import EventLog, NewEvent
 
 
 class GrantRights:
@@ -53,6 +55,17 @@ class AuditJournal:
     def record_in(self, connection: Connection, act: Act) -> None:
         """Write down a change within the transaction that makes it."""
         self._trail.record_in(connection, _event(act))
+
+
+class EventOutlet:
+    """Events that the MIS and others are told of."""
+
+    def __init__(self, events: EventLog) -> None:
+        self._events = events
+
+    def append(self, connection: Connection, kind: str, key: str, payload: Mapping[str, Any]) -> None:
+        """Add an event within the caller's transaction."""
+        self._events.append(connection, NewEvent(kind, key, payload))
 
 
 class AccountPasswords:

@@ -55,6 +55,11 @@ class RouteTable:
         """Return the name of a profile; its code if the registry does not know it."""
         return self._profiles.get(code, code)
 
+    @property
+    def organizations(self) -> list[str]:
+        """Codes of the МО of the region."""
+        return list(self._organizations)
+
     def organization(self, code: str) -> str:
         """Return the short name of an МО; its code if the registry does not know it."""
         return self._organizations.get(code, code)

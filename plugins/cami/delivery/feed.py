@@ -5,7 +5,7 @@ do not (design §2). An entry whose instance is gone already (deleted before it 
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from cami.archive import Archive, InstanceIdentity
 from cami.delivery.queue import DeliveryQueue
@@ -16,8 +16,24 @@ PAGE = 500
 class ChangeFeed:
     """Moves what arrived at the local archive into the delivery queue."""
 
-    def __init__(self, archive: Archive, queue: DeliveryQueue, on_arrival: Callable[[], None] = lambda: None) -> None:
-        """Make a feed that calls `on_arrival` when it has put something into the queue."""
+    def __init__(
+        self,
+        archive: Archive,
+        queue: DeliveryQueue,
+        on_arrival: Callable[[], None] = lambda: None,
+        *,
+        guests: Callable[[Collection[str]], Collection[str]] = lambda _: (),
+    ) -> None:
+        """Make a feed.
+
+        Parameters
+        ----------
+        on_arrival
+            Called when something was put into the queue.
+        guests
+            Tells which of some instances are another МО's, kept here by a grant: they are passed over.
+        """
+        self._guests = guests
         self._archive = archive
         self._queue = queue
         self._on_arrival = on_arrival
@@ -65,6 +81,9 @@ class ChangeFeed:
 
     def _record(self, arrivals: Sequence[tuple[int, InstanceIdentity]], cursor: int | None) -> int:
         """Enter arrivals. What was evicted and comes back, from the centre or the device, need not go again."""
+        guests = self._guests([identity.instance_id for _, identity in arrivals])
+        if guests:
+            arrivals = [entry for entry in arrivals if entry[1].instance_id not in guests]
         evicted = self._queue.evicted([identity.instance_id for _, identity in arrivals])
         if not evicted:
             return self._queue.record(arrivals, cursor)

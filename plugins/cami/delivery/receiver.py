@@ -62,7 +62,7 @@ class Receiver:
         """
         self._archive = archive
         self._require_room = require_room
-        self._on_stored = on_stored
+        self.on_stored = on_stored
         self._reader = reading(engine)
         self._quarantine = quarantine
         self._claims = Claims(engine, clock, journal)
@@ -136,7 +136,7 @@ class Receiver:
             if self._archive.stored_md5(identity.instance_id) != digest:
                 return Reception("rejected", OTHER_CONTENT.code)
         self._filing.file(mo, identity, sha256, len(dicom))
-        self._on_stored()
+        self.on_stored()
         return Reception("stored", sha256=sha256)
 
     def owner_of(self, study_uid: str) -> str | None:
@@ -158,7 +158,7 @@ class Receiver:
             if self._archive.stored_md5(identity.instance_id) != digest:
                 return self._compare(mo, dicom, sha256, identity)
         self._filing.file(mo, identity, sha256, len(dicom))
-        self._on_stored()
+        self.on_stored()
         return Reception("stored", sha256=sha256)
 
     def _compare(self, mo: str, dicom: bytes, sha256: str, identity: ObjectIdentity) -> Reception:
@@ -177,7 +177,7 @@ class Receiver:
             if there is None or not there.intact:
                 raise Transient("what Orthanc has stored cannot be read")
             self._filing.file(mo, identity, there.sha256, there.size)
-            self._on_stored()
+            self.on_stored()
             filed = there.sha256
         return Reception("present", sha256=filed)
 
@@ -185,7 +185,7 @@ class Receiver:
         there = self._replacement.replace(mo, dicom, sha256, identity)
         if there is None:
             return self._keep_apart(mo, dicom, identity, OTHER_CONTENT)
-        self._on_stored()
+        self.on_stored()
         return Reception("stored" if there == sha256 else "present", sha256=there)
 
     def _filed_as(self, instance_id: str) -> str | None:

@@ -9,7 +9,9 @@ rotate`).
 """
 
 import hashlib
+import hmac
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -27,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from cami.clock import Clock
 from cami.errors import Denied, Misconfigured
+from cami.web import certificate_of
 
 AUDIENCE = "cami-wire"
 LIFETIME = timedelta(seconds=120)
@@ -116,9 +119,33 @@ class Keys:
 class TokenVerifier:
     """Checks tokens at the centre."""
 
-    def __init__(self, keys: Keys | Mapping[str, Ed25519PublicKey | PublicKeys], clock: Clock) -> None:
+    def __init__(
+        self,
+        keys: Keys | Mapping[str, Ed25519PublicKey | PublicKeys],
+        clock: Clock,
+        certificates: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make one; `certificates` are the SHA-256 of those that proxies must show to the gateway, by МО."""
         self._keys = keys
         self._clock = clock
+        self._certificates = dict(certificates or {})
+
+    def verify_request(self, headers: Mapping[str, str]) -> str:
+        """Return the code of the МО whose proxy has sent a request with these headers (names in lower case).
+
+        A token alone could be used by whoever has read it, for two minutes; where the centre knows a proxy's
+        certificate, it counts only on a connection that this certificate has opened.
+
+        Raises
+        ------
+        cami.errors.Denied
+            As `verify`, or another certificate was shown, or none.
+        """
+        mo = self.verify(headers.get(HEADER.lower(), ""))
+        bound = self._certificates.get(mo)
+        if bound is not None and not hmac.compare_digest(bound, certificate_of(headers)):
+            raise Denied("this proxy has to show its own certificate")
+        return mo
 
     def _of(self, mo: str, kid: str) -> PublicKeys:
         if not isinstance(self._keys, Keys):
@@ -188,6 +215,23 @@ def _kid_of_private(pem: str) -> str:
 
 def _state(folder: Path) -> frozenset[tuple[str, int]]:
     return frozenset((path.name, path.stat().st_mtime_ns) for path in folder.glob("*.pem"))
+
+
+def read_certificates(folder: Path) -> dict[str, str]:
+    """Read ``<mo>.crt`` files beside the keys: the SHA-256 of the certificate that a proxy has to show, by МО.
+
+    Raises
+    ------
+    cami.errors.Misconfigured
+        A file is no certificate.
+    """
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob("*.crt")):
+        try:
+            found[path.stem] = hashlib.sha256(ssl.PEM_cert_to_DER_cert(path.read_text("ascii").strip())).hexdigest()
+        except (ValueError, UnicodeDecodeError) as error:
+            raise Misconfigured(f"not a certificate in PEM: {path}") from error
+    return found
 
 
 def read_public_keys(folder: Path) -> dict[str, PublicKeys]:

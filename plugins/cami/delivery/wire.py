@@ -13,7 +13,7 @@ from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver
 from cami.delivery.reports import ProxyReports
 from cami.delivery.squeeze import TooLarge, expanded
-from cami.delivery.tokens import HEADER, TokenVerifier
+from cami.delivery.tokens import TokenVerifier
 from cami.delivery.totals import study_total
 from cami.delivery.tus import NAME, Handler, Tus
 from cami.delivery.uploads import Uploads
@@ -75,7 +75,7 @@ def for_proxies(tokens: TokenVerifier, methods: Mapping[str, Handler]) -> WebHan
 
     def handle(request: Request) -> Response:
         try:
-            mo = tokens.verify(request.headers.get(HEADER.lower(), ""))
+            mo = tokens.verify_request(request.headers)
         except Denied as error:
             return answer_text(401, str(error))
         handler = methods.get(request.method)

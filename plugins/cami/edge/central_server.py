@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from cami.access import GrantBook
 from cami.archive import Level
 from cami.audit.gathering import Gathering
 from cami.delivery import (
@@ -25,14 +26,16 @@ from cami.delivery import (
     for_proxies,
     wire_endpoints,
 )
+from cami.delivery.direct import DirectReception, NodeJournal
 from cami.delivery.journal import CentralJournal
-from cami.delivery.tokens import Keys
+from cami.delivery.tokens import Keys, read_certificates
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
+from cami.edge.central_sharing import open_sharing
 from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
-from cami.edge.mis import open_mis
+from cami.edge.mis import mis_services, open_mis
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
@@ -41,7 +44,10 @@ from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
 from cami.orders import Orders, Patients
 from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
+from cami.query_retrieve import Nodes
+from cami.query_retrieve.journal import DicomJournal
 from cami.region import Disk
+from cami.removal import Removals, removal_endpoints
 from cami.retrieval import (
     Announcements,
     Awaiting,
@@ -55,8 +61,10 @@ from cami.retrieval import (
 )
 from cami.routing import Shares, share_handlers
 from cami.settings import Settings
+from cami.sharing import GuestList, guest_wire_endpoints
 from cami.watch import completeness_api, index_endpoints
 from cami.watch.figures import Source, of_centre
+from cami.watch.mis_figures import of_mis
 from cami.web import Endpoint
 
 log = logging.getLogger(__name__)
@@ -69,6 +77,9 @@ CONTENTS_INTERVAL = 30.0
 CONTENTS_GATHER = 0.25
 #: Of Orthanc's HTTP threads, the part that proxies may hold while they wait for errands.
 WAITING_SHARE = 0.4
+#: Seconds between looks for images that nodes have stored when nothing tells of one, and that arrivals are gathered.
+FILING_INTERVAL = 30.0
+FILING_GATHERS = 0.5
 #: Seconds between looks at the change log when nothing wakes the index; below `cami.index.follower.MOMENT`.
 INDEX_INTERVAL = 1.0
 #: Seconds that arrivals are gathered: a study is read again for each time it is looked at, not for each image.
@@ -79,6 +90,8 @@ _LEVELS: dict[int, Level] = {
     sdk.ResourceType.SERIES: "series",
     sdk.ResourceType.INSTANCE: "instances",
 }
+#: Seconds between two looks for studies that are to be deleted, when nothing tells of one.
+REMOVAL_INTERVAL = 60.0
 #: Seconds between two looks whether somebody still waits for a study.
 AWAITING_INTERVAL = 2.0
 #: Seconds between two looks for openings when nothing tells of one.
@@ -90,15 +103,18 @@ class CentralServer(Server):
 
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
-        self.tokens = TokenVerifier(Keys(settings.keys), self.clock)
+        self.tokens = TokenVerifier(Keys(settings.keys), self.clock, read_certificates(settings.keys))
         self.deliveries = CentralJournal(self.audit)
         self.events = EventLog(engine, self.clock)
         self.patients = Patients(engine, self.clock, self.events)
         zone = ZoneInfo(self.region.time_zone)
         self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
         self.worklists = CentralWorklist(self)
+        self.mis = open_mis(self)
+        self.matching = self.worklists.desk
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
+        self.grants = GrantBook(self.clock, self.audit)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
         self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
@@ -141,7 +157,7 @@ class CentralServer(Server):
 
     def figures(self) -> list[Source]:
         """Return what has come, by МО."""
-        return [of_centre(self.engine)]
+        return [of_centre(self.engine), of_mis(self.mis.messages, self.clock)]
 
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
@@ -152,25 +168,31 @@ class CentralServer(Server):
             self._retrieving(),
             self._indexing(),
             self._journal(),
+            self._removing(),
+            mis_services(self, self.mis),
             self._consulting(),
-            open_mis(self, self.events),
             self.worklists.services(),
             self._journal(),
+            open_sharing(self, self.grants, self.errands),
         )
 
     def _consulting(self) -> Services:
         """Let МО ask each other about studies."""
         self.consulting, services = open_consultations(
-            self, register=self.register_of_studies, announcements=self.announcements, awaiting=self.awaiting
+            self,
+            register=self.register_of_studies,
+            announcements=self.announcements,
+            awaiting=self.awaiting,
+            grants=self.grants,
+            events=self.events,
         )
         return services
 
     def _receiving(self) -> Services:
         """Take what proxies deliver, and compare it with what they say."""
-        ingest.refuse_at_centre()
         self.receiver, keeping = self._storing()
         receiver = self.receiver
-        query_retrieve.at_centre(self, self.region.centre.aet)
+        keeping.append(self._speaking_dicom())
         uploads = Uploads(self.settings.uploads, self.engine, self.clock)
         recall = Recall(self.archive, self.engine)
 
@@ -178,7 +200,9 @@ class CentralServer(Server):
             uploads.tidy()
             return TIDY_INTERVAL
 
-        shares = Shares(self.engine, self.clock, [organization.code for organization in self.region.with_proxy])
+        with_proxy = [organization.code for organization in self.region.with_proxy]
+        shares = Shares(self.engine, self.clock, with_proxy, self.grants)
+        shares.catch_up()
         endpoints = wire_endpoints(
             receiver=receiver,
             manifests=Manifests(
@@ -201,6 +225,26 @@ class CentralServer(Server):
         side = CentralSide(self.archive, self.engine, self.quarantine, receiver)
         centre = self.region.centre
         return open_desk(self, side, system=centre.aet, keep_days=centre.quarantine.keep_days)
+
+    def _speaking_dicom(self) -> Worker:
+        """Let in over DICOM whom the operator lets in; return what files their images."""
+        nodes = Nodes(self.region, "central")
+        query_retrieve.at_centre(self, nodes, self.region.centre.aet)
+        direct = DirectReception(
+            self.archive,
+            self.engine,
+            self.quarantine,
+            self.clock,
+            journal=NodeJournal(self.audit),
+            require_room=self.disk.require_room,
+            on_filed=self.receiver.on_stored,
+        )
+        ingest.receive_at_centre(self.archive, nodes, direct, DicomJournal(self.audit))
+
+        def file() -> float:
+            return 0.0 if nodes.any_may("store") and direct.file() else FILING_INTERVAL
+
+        return Worker("direct", file, gather=FILING_GATHERS)
 
     def _storing(self) -> tuple[Receiver, list[Worker]]:
         """Make the receiver, and what reads behind it what it has stored."""
@@ -225,6 +269,18 @@ class CentralServer(Server):
             return 60.0
 
         return receiver, [Worker("relabel", relabel), contents, Worker("scrub", scrub.step)]
+
+    def _removing(self) -> Services:
+        """Delete what two people have decided to delete."""
+        removals = Removals(self.engine, self.archive, self.audit, self.clock)
+
+        def carry_out() -> float:
+            removals.carry_out()
+            return REMOVAL_INTERVAL
+
+        remover = Worker("removals", carry_out)
+        removals.on_decided = remover.wake
+        return removal_endpoints(self.authenticator, removals), [remover]
 
     def _indexing(self) -> Services:
         """Follow the archive with the study index."""
@@ -268,8 +324,9 @@ class CentralServer(Server):
         opener = Worker("openings", act)
         self.openings.wake = opener.wake
         endpoints = central_endpoints(self.authenticator, self.requests, self.errands)
-        shelves = Shelves(self.archive, self.engine)
+        shelves = Shelves(self.archive, self.engine, self.clock)
         endpoints += retrieval_wire_endpoints(self.tokens, self.announcements, shelves)
+        endpoints += guest_wire_endpoints(self.tokens, GuestList(self.engine, self.clock), shelves)
         return endpoints, [Worker("awaiting", look), opener]
 
     def _journal(self) -> Services:

@@ -26,7 +26,7 @@ class CentralWorklist:
         self._server = server
         self.feed = Feed(server.engine, server.clock)
         near = OrdersNear(server.engine, server.orders, server.patients, server.region)
-        decisions = Decisions(server.engine, server.clock, server.events, server.orders)
+        decisions = Decisions(server.engine, server.clock, server.events, server.orders, server.audit)
         self.desk = MatchingDesk(
             engine=server.engine,
             clock=server.clock,

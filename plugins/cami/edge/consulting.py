@@ -23,11 +23,11 @@ from cami.consultations import (
     Workflow,
     consultation_endpoints,
 )
-from cami.consultations.bindings import AccountPasswords, AuditJournal, GrantRights
+from cami.consultations.bindings import AccountPasswords, AuditJournal, EventOutlet, GrantRights
 from cami.consultations.dispatch import Post
-from cami.consultations.ports import NoOutlet
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services
+from cami.events import EventLog
 from cami.retrieval import Announcements, Awaiting, StudyRegister
 
 #: Seconds between looks for timers that are due: what is late is told of within them.
@@ -52,14 +52,20 @@ class Consulting:
 
 
 def open_consultations(
-    server: Server, *, register: StudyRegister, announcements: Announcements, awaiting: Awaiting
+    server: Server,
+    *,
+    register: StudyRegister,
+    announcements: Announcements,
+    awaiting: Awaiting,
+    grants: GrantBook,
+    events: EventLog,
 ) -> tuple[Consulting, Services]:
     """Make the consultations of the centre."""
     engine, clock = server.engine, server.clock
     routes = RouteTable(server.region)
     journal = AuditJournal(server.audit)
-    rights = GrantRights(GrantBook(clock))
-    workflow = Workflow(clock, routes, rights=rights, journal=journal, outlet=NoOutlet())
+    rights = GrantRights(grants)
+    workflow = Workflow(clock, routes, rights=rights, journal=journal, outlet=EventOutlet(events))
     catalogue = StudyCatalogue(engine, server.archive, register, announcements)
     consultations = Consultations(
         engine,

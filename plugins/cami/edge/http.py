@@ -40,6 +40,7 @@ _KEPT: list[Callable[..., None]] = []
 
 _SOURCES = Sources()
 _THREADS: HandlerThreads[Response] = HandlerThreads()
+_GATE_THREADS: HandlerThreads[bool | None] = HandlerThreads()
 
 
 def trust(gateway: Gateway) -> None:
@@ -57,6 +58,7 @@ def register(endpoints: Iterable[Endpoint]) -> None:
 def end_threads() -> None:
     """End the threads that handle requests, when Orthanc stops."""
     _THREADS.end()
+    _GATE_THREADS.end()
 
 
 def register_gate(gate: GateLike, on_allowed: Callable[[str, str, Mapping[str, str]], None]) -> None:
@@ -69,16 +71,23 @@ def register_gate(gate: GateLike, on_allowed: Callable[[str, str, Mapping[str, s
     def decide(uri: str, method: int, **request: Any) -> bool | None:
         # Orthanc passes ip, headers and, for GET only, get by name.
         verb, headers = _METHODS.get(method, ""), _SOURCES.seen(request.get("ip", ""), request.get("headers", {}))
-        source = headers.get(SOURCE_HEADER, "")
-        note_caller(Caller(source, verb, uri))
-        try:
-            allowed = gate.allows(verb, uri, decode(request.get("get", {})), headers, source)
-        except Transient as error:
-            log.error("%s; a %s is refused", error, verb)  # noqa: TRY400 - our own words
-            return None
-        if allowed:
-            on_allowed(verb, uri, headers)
-        return allowed
+        sender = Caller(headers.get(SOURCE_HEADER, ""), verb, uri)
+        note_caller(sender)
+        query = decode(request.get("get", {}))
+
+        def work() -> bool | None:
+            note_caller(sender)
+            try:
+                allowed = gate.allows(verb, uri, query, headers, sender.source)
+            except Transient as error:
+                log.error("%s; a %s is refused", error, verb)  # noqa: TRY400 - our own words
+                return None
+            if allowed:
+                on_allowed(verb, uri, headers)
+            return allowed
+
+        # Preparing a statement for the first time takes more stack than Orthanc's thread has.
+        return _GATE_THREADS.call(work)
 
     sdk.on_http_request(decide)
 

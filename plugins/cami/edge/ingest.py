@@ -13,15 +13,16 @@ import logging
 from sqlalchemy.exc import SQLAlchemyError
 
 from cami.archive import Archive
+from cami.delivery.direct import DirectReception, Status
 from cami.delivery.quarantine import OTHER_CONTENT, Quarantine
 from cami.edge import sdk
 from cami.edge.guard import guarded
 from cami.edge.logs import describe
+from cami.errors import Denied
+from cami.query_retrieve import Nodes
+from cami.query_retrieve.journal import DicomJournal
 
 log = logging.getLogger(__name__)
-
-#: DIMSE status "refused: not authorised" (PS3.7 C.5.21).
-NOT_AUTHORIZED = 0x0124
 
 _Verdict = tuple[sdk.ReceivedInstanceAction, bytes | None]
 _KEEP: _Verdict = (sdk.ReceivedInstanceAction.KEEP_AS_IS, None)
@@ -55,16 +56,32 @@ def receive_at_proxy(archive: Archive, quarantine: Quarantine) -> None:
     sdk.on_received_instance(received)
 
 
-def refuse_at_centre() -> None:
-    """Register the centre's hook: it takes images from the proxies only, over HTTPS."""
+def receive_at_centre(archive: Archive, nodes: Nodes, direct: DirectReception, journal: DicomJournal) -> None:
+    """Register the centre's hooks: it takes images over DICOM from nodes that the operator lets in, and no others."""
 
-    @guarded("cstore", verdict=NOT_AUTHORIZED)
+    # Orthanc says "success" to an object that it has already, and drops it. One with other content stays with the node.
+    @guarded("received_instance", verdict=_REFUSE)
+    def received(dicom: bytes, origin: sdk.InstanceOrigin) -> _Verdict:
+        if origin != sdk.InstanceOrigin.DICOM_PROTOCOL or not _seen(dicom):
+            return _KEEP
+        known = archive.stored_md5(archive.parse(dicom).instance_id)
+        same = known in (None, hashlib.md5(dicom, usedforsecurity=False).hexdigest())
+        return _KEEP if same else _REFUSE
+
+    @guarded("cstore", verdict=int(Status.NOT_AUTHORIZED))
     def filter_cstore(instance: sdk.DicomInstance) -> int:
-        log.error(
-            "C-STORE from %s refused (0124): the centre takes images from proxies", instance.GetInstanceRemoteAet()
-        )
-        return NOT_AUTHORIZED
+        aet = instance.GetInstanceRemoteAet()
+        try:
+            caller = nodes.caller(aet, "", "store")
+        except Denied as error:
+            log.error("C-STORE from %s refused (0124): %s", aet, error)  # noqa: TRY400
+            return int(Status.NOT_AUTHORIZED)
+        status = direct.admit(caller.mo, aet, instance.GetInstanceData())
+        if status is Status.NOT_AUTHORIZED:
+            journal.refused(aet, caller.mo, caller.address, "C-STORE", "collision")
+        return int(status)
 
+    sdk.on_received_instance(received)
     sdk.on_cstore(filter_cstore)
 
 

@@ -3,33 +3,75 @@
 from typing import TYPE_CHECKING
 
 from cami.edge.background import Worker
-from cami.events import EventLog
+from cami.edge.mis_reports import ConsultationReports
 from cami.mis import MisService, warm_up
+from cami.portal.entry import Entry
+from cami.portal.launch_page import LaunchPage
+from cami.portal.mis_page import MisPage
+from cami.portal.pages import Pages
 from cami.web import Endpoint
 
 if TYPE_CHECKING:
-    from cami.edge.server import Server
+    from cami.edge.central_server import CentralServer
 
 #: Seconds between two looks for what is to be forgotten.
 TIDY_INTERVAL = 3600.0
+#: Seconds between looks for events when nothing wakes the thread: another replica may have written one.
+LOOK_INTERVAL = 1.0
+#: Seconds between looks for studies that have become whole; also what several images at once are gathered for.
+WATCH_INTERVAL = 5.0
 
 
-def open_mis(server: "Server", events: EventLog) -> tuple[list[Endpoint], list[Worker]]:
-    """Return the endpoints and workers."""
+def open_mis(server: "CentralServer") -> MisService:
+    """Return the service of the centre."""
     service = MisService(
         engine=server.engine,
         clock=server.clock,
         region=server.region,
-        events=events,
+        events=server.events,
         trail=server.audit,
         check=server.accounts.check,
         base=server.settings.central_url,
+        patients=server.patients,
+        orders=server.orders,
+        reports=ConsultationReports(server.engine),
     )
+    server.authenticator.guests = service.guests.identify
+    return service
+
+
+def mis_services(server: "CentralServer", service: MisService) -> tuple[list[Endpoint], list[Worker]]:
+    """Return the endpoints and workers of the service."""
 
     def tidy() -> float:
         warm_up()  # half a second of imports that no request should pay
         service.answers.tidy()
-        events.tidy()
+        service.messages.tidy()
+        server.events.tidy()
         return TIDY_INTERVAL
 
-    return service.endpoints(), [Worker("mis-tidy", tidy)]
+    def tell() -> float:
+        return 0.0 if service.announcer.step() else LOOK_INTERVAL
+
+    def send() -> float:
+        return 0.0 if service.sender.step() else LOOK_INTERVAL
+
+    def care() -> float:
+        return 0.0 if service.care.step() else LOOK_INTERVAL
+
+    def watch() -> float:
+        service.watch.step()
+        return WATCH_INTERVAL
+
+    teller, sender = Worker("mis-tell", tell), Worker("mis-send", send)
+    carer = Worker("mis-care", care)
+    server.events.listen(teller.wake)
+    server.events.listen(carer.wake)
+    workers = [Worker("mis-tidy", tidy), teller, sender, carer, Worker("mis-watch", watch)]
+    settings = server.settings
+    pages = Pages(settings, server.region)
+    launch = LaunchPage(
+        pages, server.authenticator, server.visibility, service.launches, cookie_secure=settings.cookie_secure
+    )
+    exchange = MisPage(pages, service).endpoints(Entry(pages, server.authenticator, settings.role))
+    return [*service.endpoints(), *launch.endpoints(), *exchange], workers

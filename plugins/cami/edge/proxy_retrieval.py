@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from cami.access import Authenticator
+from cami.access.guests import Guests
 from cami.archive import Archive, orthanc_id
 from cami.clock import Clock
 from cami.delivery import CentralLink, ChangeFeed, DeliveryQueue, DiskWatch, Holdings, Pace, Timetable
 from cami.delivery.adoption import Adoption
 from cami.delivery.disk import GB
 from cami.edge.background import Worker
-from cami.errands import Handler, Kind
+from cami.errands import Errand, Handler, Kind, Report
 from cami.region import Region
 from cami.retrieval import (
     Announcer,
@@ -33,6 +34,7 @@ from cami.retrieval import (
     proxy_endpoints,
 )
 from cami.retrieval.columns import Described
+from cami.sharing import GuestRoom
 from cami.web import Endpoint
 
 #: How many files come at the same time: with one, a long round trip leaves the line half empty.
@@ -77,7 +79,7 @@ class ProxyRetrieval:
         if proxy is None:
             raise ValueError(mo)
         self._proxy = proxy
-        self.catalogue = Catalogue(archive, engine, clock)
+        self.catalogue = Catalogue(archive, engine, clock, guests=Guests(engine, clock).studies)
         self.fetches = Fetches(engine, clock, holdings)
         self._fetcher = Fetcher(
             archive=archive,
@@ -89,6 +91,15 @@ class ProxyRetrieval:
             link=link,
             disk=disk,
         )
+        self._room = GuestRoom(
+            engine,
+            clock,
+            archive=archive,
+            link=link,
+            downloads=self._make_downloads(downloads / "guests", link, clock),
+            disk=disk,
+        )
+        self._guests = Worker("guests", self._room.step)
         self.returns = Returns(
             mo, catalogue=self.catalogue, fetches=self.fetches, fetcher=self._fetcher, link=link, wake=self.wake
         )
@@ -133,7 +144,12 @@ class ProxyRetrieval:
 
     def errands(self) -> dict[Kind, Handler]:
         """Return the handlers of errands about studies."""
-        return dict(self._handlers.by_kind())
+        return {**self._handlers.by_kind(), Kind.GUESTS: self._called}
+
+    def _called(self, errand: Errand) -> Report:
+        report = self._room.called(errand)
+        self._guests.wake()
+        return report
 
     def endpoints(self) -> list[Endpoint]:
         """Return what people and programs of the МО call."""
@@ -142,7 +158,8 @@ class ProxyRetrieval:
     def workers(self) -> list[Worker]:
         """Return the threads; what a crash left over is tidied first."""
         self._fetcher.recover()
-        return [self._arrivals, self._announcing, self._prefetching, self._opening, *self._fetching]
+        own = [self._arrivals, self._announcing, self._prefetching, self._opening, self._guests]
+        return [*own, *self._fetching]
 
     def _make_downloads(self, folder: Path, link: CentralLink, clock: Clock) -> Downloads:
         line = self._proxy.link

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from cami.access import Directory
+from cami.access.guests import Guests
 from cami.access.witness import WINDOW
 from cami.audit.recent import Recent
 from cami.delivery import (
@@ -116,7 +117,8 @@ class ProxyServer(Server):
         """Of the accounts that are in the database since this start."""
         self.routes = ProxyRouting(self)
         self.routing = self.routes.service
-        self.feed = ChangeFeed(self.archive, self.queue, self.arrived)
+        self.guests = Guests(engine, self.clock)
+        self.feed = ChangeFeed(self.archive, self.queue, self.arrived, guests=self.guests.instances)
         self.errands: dict[Kind, Handler] = {}
         self.retrieval = ProxyRetrieval(
             settings.mo,
@@ -134,6 +136,7 @@ class ProxyServer(Server):
             wake_senders=self.wake_senders,
         )
         self.worklist = ProxyWorklist(self)
+        self.worklist_desk = self.worklist.desk
 
     def copied_accounts_for(self) -> timedelta:
         """Return how old the copy of the МО's accounts may be."""
@@ -227,8 +230,9 @@ class ProxyServer(Server):
                 self.people.copies.fetched()
             return DIRECTORY_INTERVAL
 
+        shipping = self.journal.to_centre(self.link.tell)
         feed = Worker("feed", read_changes, gather=FEED_GATHERS, gather_most=FEED_GATHERS_MOST)
-        return [], [feed, Worker("directory", fetch_people), self.journal.to_centre(self.link.tell)]
+        return [], [feed, Worker("directory", fetch_people), shipping]
 
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""

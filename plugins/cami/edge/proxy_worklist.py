@@ -5,11 +5,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from cami.audit.recent import Recent
 from cami.edge.background import Worker
 from cami.edge.server import Services
 from cami.edge.worklist import answer_worklists
 from cami.retrieval.columns import Described
-from cami.worklist import Arrivals, Entries, Entry, Finding, ManualOrders, Pulling
+from cami.worklist import (
+    Arrivals,
+    Entries,
+    Entry,
+    Finding,
+    Listing,
+    ManualOrders,
+    Pulling,
+    WorklistDesk,
+    WorklistJournal,
+)
 
 if TYPE_CHECKING:
     from cami.edge.proxy_server import ProxyServer
@@ -20,6 +31,8 @@ PULL_INTERVAL = 60.0
 SEND_INTERVAL = 5.0
 #: Seconds between two looks whether studies are complete.
 END_INTERVAL = 15.0
+#: How long a console may go on reading its worklist without another record of it.
+READ_WINDOW = timedelta(minutes=15)
 
 
 class ProxyWorklist:
@@ -31,16 +44,20 @@ class ProxyWorklist:
         self._zone = ZoneInfo(server.region.time_zone)
         self._rules = server.own_proxy().worklist
         self.devices = {device.aet: device for device in server.region.organization(mo).devices}
-        self.entries = Entries(server.engine, server.clock, self._zone)
+        self._journal = WorklistJournal(server.audit, mo, Recent(server.clock, READ_WINDOW))
+        self.entries = Entries(server.engine, server.clock, self._zone, self._journal)
         self.pulling = Pulling(server.link, self.entries, self._expected)
         self.manual = ManualOrders(mo, self.entries, server.link, server.clock, self._zone)
+        listing = Listing(self.entries, server.clock, self._zone)
+        self.desk = WorklistDesk(listing, self.entries, self.manual, self.devices)
         quiet = timedelta(minutes=self._rules.quiet_minutes)
         self._arrivals = Arrivals(server.engine, server.clock, self.entries, quiet)
 
     def services(self) -> Services:
         """Make the workers and answer the devices."""
         server = self._server
-        answer_worklists(Finding(server.engine, server.clock, self._zone, self.devices, self._rules.keep_days))
+        finding = Finding(server.engine, server.clock, self._zone, self.devices, self._rules.keep_days)
+        answer_worklists(finding, self._journal)
         server.retrieval.on_arrival(self._came)
         puller = Worker("worklist", self._pull)
         sender = Worker("orders", self._send)

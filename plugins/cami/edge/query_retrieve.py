@@ -182,12 +182,11 @@ def at_proxy(server: Server, retrieval: ProxyRetrieval, own_aet: str) -> None:
     QueryRetrieve(nodes, findings, moves, DicomJournal(server.audit), _AT_ONCE).register()
 
 
-def at_centre(server: Server, own_aet: str) -> None:
+def at_centre(server: Server, nodes: Nodes, own_aet: str) -> None:
     """Answer the workstations that the operator lets in to the centre."""
     findings = Findings(own_aet, server.archive, server.visibility)
     certificates = StationCertificates(server.settings.secrets / "dicom")
     moves = Moves(server.visibility, _senders(server, own_aet, certificates))
-    nodes = Nodes(server.region, "central")
     QueryRetrieve(nodes, findings, moves, DicomJournal(server.audit), _AT_ONCE).register()
 
 

@@ -30,16 +30,19 @@ from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.edge.journal import JournalWork
 from cami.index import StudyIndex
+from cami.matching import MatchingDesk
 from cami.people import people_services
-from cami.portal import Bringing, portal_endpoints
+from cami.portal import Bringing, Consulting, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.query_retrieve.strangers import Strangers
 from cami.region import Disk, load_region
 from cami.routing import RoutingService
 from cami.settings import Settings
+from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer, description, watch_endpoints
 from cami.watch.figures import Source, of_disk
 from cami.web import Endpoint
+from cami.worklist import WorklistDesk
 
 #: Seconds between two writings of what was opened.
 READINGS_INTERVAL = 10.0
@@ -82,11 +85,20 @@ class Server(ABC):
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.routing: RoutingService | None = None
         """What people see of routing and do with it; at a proxy only."""
+        self.worklist_desk: WorklistDesk | None = None
+        """Who is to be examined; at a proxy only."""
+        self.matching: MatchingDesk | None = None
+        """Which study belongs to which order; at the centre only."""
         self.readings = Readings(self.archive, engine, self.clock)
+        self.consulting: Consulting | None = None
+        """What people see and do of consultations; at the centre only."""
         self.desk: QuarantineDesk | None = None
         """Made by the services of the role."""
         self.transfer: Transfer | None = None
         """How delivery stands; at a proxy only."""
+        self.sharing: SharingDesk | None = None
+        """Grants that people give; at the centre only."""
+        self.emergency: EmergencyDesk | None = None
         self.controls: Controls | None = None
         """What people may do with the queue; at a proxy only."""
 
@@ -142,6 +154,12 @@ class Server(ABC):
             controls=self.controls,
             routing=self.routing,
             audit=self.audit,
+            consulting=self.consulting,
+            sharing=self.sharing,
+            emergency=self.emergency,
+            strangers=self.strangers,
+            worklist=self.worklist_desk,
+            matching=self.matching,
         )
         endpoints += PeopleApi(self.people).endpoints(central=settings.role == "central")
         jobs = OwnJobs(self.engine, self.archive, self.visibility.sight, self.clock)

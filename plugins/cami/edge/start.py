@@ -49,7 +49,7 @@ def _follow_orthanc(server: Server, workers: list[Worker]) -> None:
     woken = {
         change: [worker for worker in workers if worker.name in names]
         for change, names in (
-            (sdk.ChangeType.NEW_INSTANCE, ("feed", "index")),
+            (sdk.ChangeType.NEW_INSTANCE, ("direct", "feed", "index")),
             (sdk.ChangeType.NEW_STUDY, ("arrivals",)),
         )
     }

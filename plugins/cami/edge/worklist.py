@@ -6,16 +6,18 @@ it. What a console without Cyrillic needs is Latin letters (`transliterate` of t
 
 from cami.edge import sdk
 from cami.edge.guard import guarded
-from cami.worklist import Answers, Finding
+from cami.worklist import Answers, Finding, WorklistJournal
 
 
-def answer_worklists(finding: Finding) -> None:
-    """Register the hook."""
+def answer_worklists(finding: Finding, journal: WorklistJournal) -> None:
+    """Register the hook; what is not in the journal is not answered."""
     nothing: Answers | None = None
 
     @guarded("worklist", verdict=nothing)
     def find(query: bytes, aet: str) -> Answers | None:
-        return finding.answer(query, aet)
+        found = finding.answer(query, aet)
+        journal.read(aet, len(found.entries))
+        return found
 
     def answer(answers: sdk.WorklistAnswers, query: sdk.WorklistQuery, issuer_aet: str, _called_aet: str) -> None:
         found = find(query.WorklistGetDicomQuery(), issuer_aet)

@@ -17,6 +17,8 @@ class Kind(StrEnum):
     answers `Outcome.UNSUPPORTED` to a kind that it does not know, so kinds can be added but never change their meaning.
     """
 
+    GUESTS = "guests"
+    """What is granted to the МО has changed: ask for it. About no study."""
     LOWER = "lower"
     """Nobody waits for the study any more: back to the class that it had before `RAISE`."""
     RAISE = "raise"

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cami.audit import AuditEvent, AuditTrail, Kind
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import match_decision, study, study_match
@@ -65,7 +66,11 @@ class _Act:
 class Decisions:
     """Keeps what was decided, with its effect on the order, in one transaction. Thread-safe."""
 
-    def __init__(self, engine: Engine, clock: Clock, events: EventLog, orders: Orders) -> None:
+    def __init__(
+        self, engine: Engine, clock: Clock, events: EventLog, orders: Orders, trail: AuditTrail | None = None
+    ) -> None:
+        """Make it; `trail` records what people decide."""
+        self._trail = trail
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
@@ -246,6 +251,18 @@ class Decisions:
                 decided_at=self._clock.now(),
             )
         )
+        if self._trail is not None and act.by != SYSTEM:
+            event = AuditEvent(
+                Kind.CHANGE,
+                act.by,
+                mo=act.study.owner,
+                studies=(act.study.study_uid,),
+                owner=act.study.owner,
+                subject="" if verdict.order is None else f"order:{verdict.order}",
+                reason=act.reason,
+                details={"match": action.value},
+            )
+            self._trail.record_in(connection, event)
 
     def _standing(self, connection: Connection, order: int | None) -> int | None:
         while order is not None:

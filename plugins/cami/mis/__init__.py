@@ -1,10 +1,12 @@
 """МИАС «КУЗДРАВ»: orders in by FHIR R4, results and images out (`docs/mis-contract.md`). At the centre.
 
 `MisService` is the face at ``/cami/fhir`` with its tokens: resources become patients and orders (`cami.orders`), and
-everything that a request does, its events, its answer and its record in the journal are one transaction.
+everything that a request does, its events, its answer and its record in the journal are one transaction. What became
+of it goes out as messages (`Announcer`, `Sender`). `SignedReports` is the shape in which reports are handed over.
 """
 
+from cami.mis.ports import Signature, SignedReport, SignedReports
 from cami.mis.service import MisService
 from cami.mis.validation import warm_up
 
-__all__ = ["MisService", "warm_up"]
+__all__ = ["MisService", "Signature", "SignedReport", "SignedReports", "warm_up"]

@@ -38,7 +38,8 @@ USUAL = 50
 PLAIN = frozenset(
     {"Practitioner", "PractitionerRole", "Condition", "Observation", "Binary", "DiagnosticReport", "Provenance"}
 )
-_PARAMETERS: Mapping[str, frozenset[str]] = {
+#: What a type can be searched by.
+PARAMETERS: Mapping[str, frozenset[str]] = {
     "Patient": frozenset({"identifier"}),
     "ServiceRequest": frozenset({"identifier", "patient", "patient.identifier", "status", "_lastUpdated"}),
     "Task": frozenset({"identifier", "patient", "patient.identifier", "status", "focus", "_lastUpdated"}),
@@ -102,10 +103,10 @@ class Reads:
         Refusal
             The type or a parameter is not supported.
         """
-        if type_ not in _PARAMETERS:
+        if type_ not in PARAMETERS:
             raise refuse(400, "CAMI-0093")
         for name in given:
-            if name not in _PARAMETERS[type_] | _PAGING:
+            if name not in PARAMETERS[type_] | _PAGING:
                 raise refuse(400, "CAMI-0026", name)
         if type_ == "Patient":
             return _bundle(self._base, type_, [self._patient(each) for each in self._patients_of(given)])

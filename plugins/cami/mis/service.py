@@ -5,16 +5,28 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from cami.access import GrantBook
 from cami.audit import AuditTrail
 from cami.clock import Clock
 from cami.events import EventLog
+from cami.mis import tidings
+from cami.mis.announcer import Announcer
+from cami.mis.care import CareRelations
 from cami.mis.face import Face
+from cami.mis.guests import Guests
 from cami.mis.intake import Intake
+from cami.mis.launch import Launches
+from cami.mis.messages import Messages
 from cami.mis.order_profile import OrderProfile
+from cami.mis.ports import NoReports, SignedReports
 from cami.mis.reads import Reads
 from cami.mis.repeats import Answers
+from cami.mis.sender import Post, Sender
 from cami.mis.store import Resources
-from cami.mis.studies import IssuedNumbers, Links, Studies
+from cami.mis.studies import Studies
+from cami.mis.subscribing import add_subscribing
+from cami.mis.subscriptions import Subscriptions
+from cami.mis.tidings import OrderTidings, StudyWatch
 from cami.mis.tokens import Check, Tokens, token_endpoint
 from cami.mis.transactions import Transactions
 from cami.mis.writes import Writes
@@ -28,8 +40,8 @@ class MisService:
 
     def __init__(
         self, *, engine: Engine, clock: Clock, region: Region, events: EventLog, trail: AuditTrail, check: Check,
-        base: str, links: Links | None = None,
-    ) -> None:  # fmt: skip
+        base: str, patients: Patients, orders: Orders, reports: SignedReports | None = None, post: Post | None = None,
+grants: GrantBook | None = None, allow_plain_http: bool = False,    ) -> None:  # fmt: skip
         """Make it.
 
         Parameters
@@ -38,23 +50,26 @@ class MisService:
             Checks the login and password of a client.
         base
             Address under which the МИС knows the centre, without a slash at its end.
-        links
-            Which study belongs to which order.
+        reports
+            Where signed reports are found.
+        post
+            Sends a message; tests have their own.
+        grants
+            Gives and ends grants.
+        allow_plain_http
+            Whether messages may go to an address without TLS that is not this machine: where a tunnel encrypts.
         """
         zone = ZoneInfo(region.time_zone)
-        self.engine = engine
-        self.zone = zone
         self._oids: Mapping[str, str] = {each.code: each.oid for each in region.organizations}
-        self.patients = Patients(engine, clock, events)
-        self.orders = Orders(engine, clock, events, self.patients, zone)
+        self._check = check
         self.resources = Resources(engine, clock)
-        self.studies = Studies(engine, links or IssuedNumbers())
+        self.studies = Studies(engine)
         self.tokens = Tokens(engine, clock)
         self.answers = Answers(engine, clock)
         intake = Intake(
             profile=OrderProfile(region),
-            patients=self.patients,
-            orders=self.orders,
+            patients=patients,
+            orders=orders,
             resources=self.resources,
             events=events,
             oid_of=self.oid_of,
@@ -62,30 +77,76 @@ class MisService:
         )
         self.reads = Reads(
             engine=engine,
-            orders=self.orders,
-            patients=self.patients,
+            orders=orders,
+            patients=patients,
             resources=self.resources,
             studies=self.studies,
             oid_of=self.oid_of,
             base=base,
             zone=zone,
         )
-        writes = Writes(
+        self.writes = Writes(
             engine=engine,
             intake=intake,
             transactions=Transactions(intake, zone),
-            patients=self.patients,
+            patients=patients,
             answers=self.answers,
             events=events,
             trail=trail,
         )
-        self.face = Face(tokens=self.tokens, reads=self.reads, writes=writes, trail=trail, clock=clock, base=base)
-        self._check = check
+        self.face = Face(tokens=self.tokens, reads=self.reads, writes=self.writes, trail=trail, clock=clock, base=base)
+        codes = {oid: code for code, oid in self._oids.items()}
+        book = grants or GrantBook(clock, trail)
+        self.care = CareRelations(
+            engine=engine, clock=clock, events=events, orders=orders, patients=patients, grants=book
+        )
+        self.guests = Guests(engine, clock)
+        self.launches = Launches(
+            engine=engine,
+            clock=clock,
+            orders=orders,
+            patients=patients,
+            guests=self.guests,
+            trail=trail,
+            grants=book,
+            code_of=codes.get,
+            base=base,
+        )
+        self.launches.add_to(self.face)
+        self.subscriptions = Subscriptions(engine, clock, codes.get, plain_http=allow_plain_http)
+        self.messages = Messages(engine, clock)
+        add_subscribing(self.face, self.writes, self.subscriptions, self.messages)
+        telling = OrderTidings(
+            engine=engine,
+            clock=clock,
+            orders=orders,
+            patients=patients,
+            studies=self.studies,
+            reads=self.reads,
+            reports=reports or NoReports(),
+            oid_of=self.oid_of,
+            zone=zone,
+        )
+        self.announcer = Announcer(
+            engine=engine,
+            clock=clock,
+            events=events,
+            subscriptions=self.subscriptions,
+            messages=self.messages,
+            tidings=telling.of,
+            kinds=tidings.KINDS,
+        )
+        self.watch = StudyWatch(engine, clock, events)
+        self.sender = Sender(engine, clock, self.subscriptions, self.messages, post)
 
     def oid_of(self, mo: str) -> str:
         """Return the ОИД of an МО; its code if the registry does not know it (any more)."""
         return self._oids.get(mo, mo)
 
+    def _alive(self, client: str) -> None:
+        """Try a МИС at once that was silent and now asks for a token."""
+        self.subscriptions.wake(client=client)
+
     def endpoints(self) -> list[Endpoint]:
         """Return what has to be registered."""
-        return [token_endpoint(self.tokens, self._check), self.face.endpoint()]
+        return [token_endpoint(self.tokens, self._check, self._alive), self.face.endpoint()]

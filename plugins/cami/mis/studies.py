@@ -3,68 +3,24 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Engine, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, select
 
 from cami.clock import iso
 from cami.db import reading
-from cami.db.tables import imaging_order, indexed_series, indexed_study, study
+from cami.db.tables import indexed_series, indexed_study, study, study_match
 from cami.mis import rendering, terms
 from cami.mis.fhir import Json
 from cami.orders import Kind, Order, Patient
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A study and the order that it was made for."""
-
-    study_id: str
-    """Orthanc id."""
-    order: int
-
-
-class Links(Protocol):
-    """Which study belongs to which order."""
-
-    def of_orders(self, connection: Connection, orders: Sequence[int]) -> list[Link]:
-        """Return the studies of these orders."""
-        ...
-
-    def of_studies(self, connection: Connection, study_ids: Sequence[str]) -> list[Link]:
-        """Return the orders of these studies."""
-        ...
-
-
-class IssuedNumbers:
-    """Links by the numbers that we issued: the study's own UID, or its accession number within the МО."""
-
-    def of_orders(self, connection: Connection, orders: Sequence[int]) -> list[Link]:
-        """Return the studies of these orders."""
-        return self._found(connection, imaging_order.c.number.in_(orders))
-
-    def of_studies(self, connection: Connection, study_ids: Sequence[str]) -> list[Link]:
-        """Return the orders of these studies."""
-        return self._found(connection, study.c.study_id.in_(study_ids))
-
-    def _found(self, connection: Connection, condition: Any) -> list[Link]:
-        by_uid = select(study.c.study_id, imaging_order.c.number).join(
-            imaging_order, and_(imaging_order.c.study_uid == study.c.study_uid, imaging_order.c.mo == study.c.owner)
-        )
-        by_accession = (
-            select(study.c.study_id, imaging_order.c.number)
-            .join(indexed_study, indexed_study.c.study_id == study.c.study_id)
-            .join(
-                imaging_order,
-                and_(imaging_order.c.accession == indexed_study.c.accession, imaging_order.c.mo == study.c.owner),
-            )
-        )
-        found: dict[str, int] = {}
-        for query in (by_uid, by_accession):
-            for row in connection.execute(query.where(condition)):
-                found.setdefault(row.study_id, row.number)
-        return [Link(study_id, number) for study_id, number in found.items()]
+def linked(connection: Connection, condition: ColumnElement[bool]) -> dict[str, int]:
+    """Return the studies (Orthanc ids) that are linked to orders, with the orders' numbers (`cami.matching`)."""
+    query = select(study_match.c.study_id, study_match.c.order_number)
+    rows = connection.execute(query.where(study_match.c.state == "linked", condition))
+    return {row.study_id: row.order_number for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +44,20 @@ class OrderedStudy:
 class Studies:
     """Reads studies. Thread-safe."""
 
-    def __init__(self, engine: Engine, links: Links) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._reader = reading(engine)
-        self._links = links
 
     def of_orders(self, orders: Iterable[Order]) -> list[OrderedStudy]:
         """Return the studies of these orders."""
         known = {order.number: order for order in orders}
         with self._reader.connect() as connection:
-            links = self._links.of_orders(connection, sorted(known))
-            return self._read(connection, {link.study_id: known[link.order] for link in links if link.order in known})
+            links = linked(connection, study_match.c.order_number.in_(sorted(known)))
+            return self._read(connection, {study_id: known[number] for study_id, number in links.items()})
 
     def order_of(self, study_id: str) -> int | None:
         """Return the number of the order that a study was made for."""
         with self._reader.connect() as connection:
-            found = self._links.of_studies(connection, [study_id])
-        return found[0].order if found else None
+            return linked(connection, study_match.c.study_id == study_id).get(study_id)
 
     def series(self, study_id: str) -> list[Row[Any]]:
         """Return the series of a study in the index."""
@@ -117,7 +71,7 @@ class Studies:
             .add_columns(indexed_study.c.instances, indexed_study.c.series)
             .add_columns(indexed_study.c.description.label("described"))
             .join(indexed_study, indexed_study.c.study_id == study.c.study_id, isouter=True)
-            .where(study.c.study_id.in_(sorted(orders)), or_(study.c.first_stored_at.is_not(None)))
+            .where(study.c.study_id.in_(sorted(orders)), study.c.first_stored_at.is_not(None))
             .order_by(study.c.claimed_at.desc(), study.c.study_id)
         )
         return [_study(row, orders[row.study_id]) for row in connection.execute(query)]

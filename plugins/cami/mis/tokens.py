@@ -68,8 +68,8 @@ class Tokens:
             return connection.scalar(query)
 
 
-def token_endpoint(tokens: Tokens, check: Check) -> Endpoint:
-    """Return ``/cami/oauth/token``."""
+def token_endpoint(tokens: Tokens, check: Check, granted_to: Callable[[str], None]) -> Endpoint:
+    """Return ``/cami/oauth/token``; `granted_to` hears which client is alive."""
 
     def answer(request: Request) -> Response:
         if request.method != "POST" or len(request.body) > _LONGEST_BODY:
@@ -84,6 +84,7 @@ def token_endpoint(tokens: Tokens, check: Check) -> Endpoint:
             return _error("temporarily_unavailable", 503)
         if not isinstance(found, Identity) or found.role is not Role.MIS:
             return _error("invalid_client", 401)
+        granted_to(found.login)
         granted = {
             "access_token": tokens.issue(found.login),
             "token_type": "Bearer",

@@ -43,7 +43,7 @@ class Writes:
 
     def transaction(self, request: Request, bundle: Json, caller: Caller) -> Response:
         """Carry out ``POST /`` with a transaction Bundle."""
-        _require_fhir(bundle, "Bundle")
+        require_fhir(bundle, "Bundle")
 
         def work(connection: Connection) -> tuple[Response, list[AuditEvent]]:
             written = self._transactions.run(connection, bundle, caller)
@@ -52,21 +52,21 @@ class Writes:
             body = {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
             return respond(body), _acts(written, caller)
 
-        return self._once(request, caller, work)
+        return self.once(request, caller, work)
 
     def create(self, request: Request, type_: str, resource: Json, caller: Caller) -> Response:
         """Carry out ``POST /Type``; a resource with the same identifier is that one (If-None-Exist)."""
-        _require_fhir(resource, type_)
+        require_fhir(resource, type_)
 
         def work(connection: Connection) -> tuple[Response, list[AuditEvent]]:
             written = self._intake.write(connection, Incoming(resource, type_, bundle=(resource,)), caller)
             return _answer(written, 201 if written.created else 200), _acts([written], caller)
 
-        return self._once(request, caller, work)
+        return self.once(request, caller, work)
 
     def update(self, request: Request, type_: str, id_: str, resource: Json, caller: Caller) -> Response:
         """Carry out ``PUT /Type/id``; orders and tasks need If-Match."""
-        _require_fhir(resource, type_)
+        require_fhir(resource, type_)
         etag = request.headers.get("if-match", "")
         if not etag and type_ in _NEEDS_VERSION:
             raise refuse(412, "CAMI-0047")
@@ -77,11 +77,11 @@ class Writes:
             written = self._intake.write(connection, incoming, caller)
             return _answer(written, 200), _acts([written], caller)
 
-        return self._committed(work)
+        return self.committed(work)
 
     def merge(self, request: Request, parameters: Json, caller: Caller, *, undo: bool) -> Response:
         """Carry out ``POST /Patient/$merge`` or ``$unmerge``."""
-        _require_fhir(parameters, "Parameters")
+        require_fhir(parameters, "Parameters")
         given = {fhir.text(each.get("name")): each for each in map(fhir.mapping, parameters.get("parameter", []))}
         preview = given.get("preview", {}).get("valueBoolean") is True
 
@@ -110,7 +110,7 @@ class Writes:
 
         if preview:
             return self._tried(work)
-        return self._once(request, caller, work)
+        return self.once(request, caller, work)
 
     def _named(self, given: Mapping[str, Any], name: str) -> str:
         identifier = fhir.mapping(fhir.mapping(given.get(name)).get("valueIdentifier"))
@@ -123,7 +123,7 @@ class Writes:
             raise refuse(412 if found else 404, "CAMI-0035" if found else "CAMI-0034", place)
         return found[0].key
 
-    def _once(self, request: Request, caller: Caller, work: Work) -> Response:
+    def once(self, request: Request, caller: Caller, work: Work) -> Response:
         """Do the work unless its Idempotency-Key was used; keep the answer with its effect."""
         key = request.headers.get("idempotency-key", "").strip()
 
@@ -135,9 +135,10 @@ class Writes:
             self._answers.keep(connection, caller.client, key, request, response)
             return response, acts
 
-        return self._committed(keyed)
+        return self.committed(keyed)
 
-    def _committed(self, work: Work) -> Response:
+    def committed(self, work: Work) -> Response:
+        """Do the work in one transaction with its records in the journal, then wake who waits for events."""
         try:
             response = self._begin(work)
         except IntegrityError:
@@ -207,7 +208,8 @@ def _acts(written: list[Written], caller: Caller) -> list[AuditEvent]:
     ]
 
 
-def _require_fhir(resource: Json, type_: str) -> None:
+def require_fhir(resource: Json, type_: str) -> None:
+    """Refuse what is not FHIR of that type."""
     if resource.get("resourceType") != type_ or type_ not in validation.TYPES:
         raise refuse(400, "CAMI-0093")
     problems: list[Problem] = validation.problems_of(resource)

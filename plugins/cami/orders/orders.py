@@ -172,11 +172,11 @@ class Orders:
         ).first()
         return order_of(row) if row else None
 
-    def of_accession(self, mo: str, accession: str) -> Order | None:
-        """Return the order of an МО with an accession number; for a replaced one that which replaced it."""
+    def of_accession(self, mo: str | None, accession: str) -> Order | None:
+        """Return the order of an МО (None: of any) with an accession number; for a replaced one the one instead."""
         with self._reader.connect() as connection:
             row = connection.execute(select(imaging_order).where(imaging_order.c.accession == accession)).first()
-            return self._standing(connection, order_of(row)) if row and row.mo == mo else None
+            return self._standing(connection, order_of(row)) if row and mo in (None, row.mo) else None
 
     def of_study_uid(self, study_uid: str) -> Order | None:
         """Return the order for which a Study Instance UID was issued; for a replaced one that which replaced it."""

@@ -7,7 +7,7 @@ import hmac
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -71,7 +71,10 @@ class Authenticator:
         self._accounts = accounts
         self._sessions = sessions
         self._clock = clock
+        self.guests: Callable[[str], Identity | None] = lambda _: None
+        """Finds whose session a token is that has no account here: somebody whom the МИС has sent."""
         self._key = secrets.token_bytes(32)
+        self._last: dict[int, tuple[Mapping[str, str], Identity | None]] = {}  # by thread
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         # Many requests with the same password come at once: one hashes it, the others wait for that one.
@@ -79,6 +82,16 @@ class Authenticator:
 
     def identify(self, headers: Mapping[str, str]) -> Identity | None:
         """Return who sent a request with these headers (names in lower case), or None."""
+        identity = self._identify(headers)
+        self._last[threading.get_ident()] = headers, identity
+        return identity
+
+    def identified(self, headers: Mapping[str, str]) -> Identity | None:
+        """Return what `identify` has just said of these headers in this thread; else what is known without hashing."""
+        last = self._last.get(threading.get_ident())
+        return last[1] if last is not None and last[0] is headers else self.remembered(headers)
+
+    def _identify(self, headers: Mapping[str, str]) -> Identity | None:
         token = session_token(headers)
         if token:
             identity = self._by_token(token, touch=LIVE_HEADER not in headers)
@@ -108,7 +121,7 @@ class Authenticator:
         if known is not None and self._fresh(known) and (known.touched or not touch):
             return known.identity
         generation = self._generation()
-        identity = self._sessions.identify(token, touch=touch)
+        identity = self._sessions.identify(token, touch=touch) or self.guests(token)
         if identity is None:
             self._forget(key)
             return None

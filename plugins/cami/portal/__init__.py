@@ -6,6 +6,7 @@ come from `cami.watch`. Texts are Russian in the code and the templates; ``local
 """
 
 from cami.portal.bringing import Bringing, BringingToCentre, BringingToProxy, Coming
+from cami.portal.consultation_ports import Consulting
 from cami.portal.desk import portal_endpoints
 from cami.portal.ports import Identifier, ProgressReader, StudyFinder, StudyProgress
 
@@ -14,6 +15,7 @@ __all__ = [
     "BringingToCentre",
     "BringingToProxy",
     "Coming",
+    "Consulting",
     "Identifier",
     "ProgressReader",
     "StudyFinder",

@@ -1,20 +1,22 @@
 """The archive page: the studies that somebody may see, and how far each has come."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from cami.access import Action, Identity, allowed
 from cami.access.hygiene import forged
 from cami.errors import Denied, NotFound, Transient
-from cami.portal import dicom_text, local_path, wording
+from cami.portal import dicom_text, grants_wording, local_path, wording
 from cami.portal.bringing import Bringing, Coming
 from cami.portal.forms import fields
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import ProgressReader, StudyFinder, StudyProgress
 from cami.portal.search import Search, from_fields, remember_search, search_of
 from cami.settings import Role as ServerRole
+from cami.sharing import Grant, SharingDesk
 from cami.web import Request, Response, redirect
 
 #: Rows of one page.
@@ -35,6 +37,8 @@ class Row:
     moment: str
     modalities: tuple[str, ...]
     description: str
+    owner: str
+    """Code of the МО."""
     organization: str
     received: int
     expected: int | None
@@ -42,6 +46,15 @@ class Row:
     mark: str
     viewer: str
     """Address that opens the images."""
+    study_uid: str
+    own: bool
+    """Whether it is the reader's own МО's, so that they may ask others about it."""
+    guest_until: datetime | None = None
+    """Of another МО's study at a proxy: until when it is open."""
+    granted: Grant | None = None
+    """By which grant this person sees another МО's study."""
+    shared: bool = False
+    """This person may open it to others."""
     coming: Coming | None = None
     """How the part of it stands that is not here; None: all of it is."""
 
@@ -56,12 +69,15 @@ class ArchivePage:
         progress: ProgressReader,
         bringing: Bringing,
         server: ServerRole,
+        *,
+        sharing: SharingDesk | None = None,
     ) -> None:
         self._pages = pages
         self._studies = studies
         self._progress = progress
         self._bringing = bringing
         self._server = server
+        self._sharing = sharing
 
     def answer(self, request: Request, reader: Reader, identity: Identity) -> Response:
         """Show the list, or take a new search."""
@@ -80,6 +96,7 @@ class ArchivePage:
         contents = self._contents(identity, shown)
         rows = [
             self._row(
+                identity,
                 study,
                 contents.get(study["ID"]) or study.get("RequestedTags", {}),
                 known.get(study["ID"]),
@@ -87,8 +104,18 @@ class ArchivePage:
             )
             for study in shown
         ]
+        rows = self._with_grants(identity, rows, shown)
         return self._pages.page(
-            "archive.html", reader, rows=rows, search=search, total=len(hits), cut=cut, number=number, last=last
+            "archive.html",
+            reader,
+            rows=rows,
+            search=search,
+            total=len(hits),
+            cut=cut,
+            number=number,
+            last=last,
+            asks=allowed(identity.role, Action.CONSULTATIONS_ASK, self._server),
+            causes=grants_wording.CAUSES,
         )
 
     def bring(self, request: Request, reader: Reader, identity: Identity) -> Response:
@@ -124,6 +151,20 @@ class ArchivePage:
         ]
         return sorted([*found, *absent], key=_recorded, reverse=True)
 
+    def _with_grants(self, identity: Identity, rows: Sequence[Row], shown: Sequence[Any]) -> list[Row]:
+        """Say of each row whether it is another МО's, and by which grant it is seen, or whether it may be shared."""
+        if self._sharing is None:
+            return list(rows)
+        uids = {study["ID"]: study["MainDicomTags"].get("StudyInstanceUID", "") for study in shown}
+        grants = self._sharing.register.seen_by(identity.mo, identity.login, [*uids.values()])
+        gives = allowed(identity.role, Action.GRANTS_GIVE, self._server) and bool(identity.mo)
+        return [
+            replace(row, shared=gives)
+            if row.owner == identity.mo
+            else replace(row, granted=grants.get(uids[row.study_id]))
+            for row in rows
+        ]
+
     def _contents(self, identity: Identity, studies: Sequence[Any]) -> Mapping[str, Mapping[str, str]]:
         """Return what Orthanc has to count for: modalities and instances, for the rows of one page only."""
         if not studies:
@@ -143,6 +184,7 @@ class ArchivePage:
 
     def _row(
         self,
+        identity: Identity,
         study: Mapping[str, Any],
         contents: Mapping[str, str],
         progress: StudyProgress | None,
@@ -161,13 +203,17 @@ class ArchivePage:
             moment=dicom_text.moment(tags.get("StudyDate", ""), tags.get("StudyTime", "")),
             modalities=_modalities(contents.get("ModalitiesInStudy", "")),
             description=tags.get("StudyDescription", ""),
+            owner=owner,
             organization=self._pages.organization(owner) if owner else "",
             received=progress.received if progress else _number(contents.get("NumberOfStudyRelatedInstances", "")),
             expected=progress.expected if progress else None,
             state=state,
             mark=mark,
             viewer="/ohif/viewer?" + urlencode({"StudyInstanceUIDs": tags.get("StudyInstanceUID", "")}),
+            study_uid=tags.get("StudyInstanceUID", ""),
+            own=owner == identity.mo,
             coming=coming,
+            guest_until=getattr(progress, "until", None),
         )
 
 

@@ -6,7 +6,9 @@ from sqlalchemy import Engine
 
 from cami.audit import AuditTrail
 from cami.audit.search import JournalReader
+from cami.clock import SystemClock
 from cami.delivery import Controls
+from cami.matching import MatchingDesk
 from cami.people import PeopleServices
 from cami.people.names import AccountNames
 from cami.portal import local_path, static_files
@@ -15,9 +17,18 @@ from cami.portal.archive_page import ArchivePage
 from cami.portal.bringing import Bringing
 from cami.portal.completeness_page import CompletenessPage
 from cami.portal.completeness_report import report_of
+from cami.portal.consultation_page import ConsultationPage
+from cami.portal.consultation_ports import Consulting
+from cami.portal.consultation_rows import Rows
+from cami.portal.consultation_statistics_page import ConsultationStatisticsPage
+from cami.portal.consultations_page import ConsultationsPage
 from cami.portal.delivery_page import DeliveryPage
+from cami.portal.emergency_page import EmergencyPage
 from cami.portal.entry import Entry
+from cami.portal.grants_page import GrantsPage
 from cami.portal.journal_page import JournalPage
+from cami.portal.matching_page import MatchingPage
+from cami.portal.nodes_page import NodesPage, StrangerList
 from cami.portal.pages import Pages, Reader
 from cami.portal.people_page import PeoplePage
 from cami.portal.ports import Identifier, StudyFinder
@@ -30,12 +41,15 @@ from cami.portal.sign_in_steps import SignInSteps
 from cami.portal.study_progress import RecordedProgress
 from cami.portal.texts import language_cookie, language_of
 from cami.portal.viewer import Viewer
+from cami.portal.worklist_page import WorklistPage
 from cami.quarantine import QuarantineDesk
 from cami.region import Region
 from cami.routing import RoutingService
 from cami.settings import Settings
+from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer
 from cami.web import Endpoint, Request, Response, redirect
+from cami.worklist import WorklistDesk
 
 
 def portal_endpoints(
@@ -52,15 +66,24 @@ def portal_endpoints(
     controls: Controls | None = None,
     routing: RoutingService | None = None,
     audit: AuditTrail | None = None,
+    consulting: Consulting | None = None,
+    sharing: SharingDesk | None = None,
+    emergency: EmergencyDesk | None = None,
+    strangers: StrangerList | None = None,
+    worklist: WorklistDesk | None = None,
+    matching: MatchingDesk | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
-    Pages about sending need `transfer`, `controls` and `routing`, which proxies have; that of the journal needs
-    `audit`, and is the centre's, which has all journals. The last one takes no path
-    of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
+    Pages about sending need `transfer`, `controls` and `routing`, which proxies have, as they have a `worklist`;
+    `matching` is the centre's; that of the journal needs `audit`, and is the centre's, which has all journals. The last
+    endpoint takes no path of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``,
+    ``/cami/metrics``).
     """
     pages = Pages(settings, region)
-    archive = ArchivePage(pages, visibility, RecordedProgress(engine, settings), bringing, settings.role)
+    archive = ArchivePage(
+        pages, visibility, RecordedProgress(engine, settings), bringing, settings.role, sharing=sharing
+    )
     desk = Desk(pages, authenticator, archive)
     entry = Entry(pages, authenticator, settings.role)
     zone = ZoneInfo(region.time_zone)
@@ -71,19 +94,18 @@ def portal_endpoints(
         reports += DeliveryPage(
             pages, engine=engine, transfer=transfer, controls=controls, studies=visibility, zone=zone
         ).endpoints(entry)
+    if strangers is not None:
+        reports += NodesPage(pages, region, settings, strangers).endpoints(entry)
     if routing is not None:
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
-    if audit is not None and settings.role == "central":
-        reports += JournalPage(
-            pages,
-            reader=JournalReader(engine),
-            trail=audit,
-            names=AccountNames(engine),
-            zone=zone,
-            codes=[organization.code for organization in region.organizations],
-        ).endpoints(entry)
     reports += _about_people(pages, people, region, entry, settings)
     cookie = SessionCookie(secure=settings.cookie_secure)
+    if audit is not None and settings.role == "central":
+        reports += _journal(pages, engine, audit, region, entry)
+    if consulting is not None:
+        reports += _consultations(pages, consulting, entry)
+    reports += _about_grants(pages, entry, sharing=sharing, emergency=emergency, visibility=visibility, region=region)
+    reports += _about_orders(pages, entry, worklist=worklist, matching=matching, region=region, mo=settings.mo)
     return [
         *SignInPages(pages, authenticator, people.sign_in, cookie=cookie, provider=_provider(people)).endpoints(),
         *SignInSteps(pages, people, region.people, cookie=cookie).endpoints(),
@@ -95,6 +117,51 @@ def portal_endpoints(
         Endpoint(r"/cami/bring", desk.bring),
         Endpoint(r"/cami/(?!api/|wire/|health$|metrics$|static/).*", desk.unknown),
     ]
+
+
+def _journal(pages: Pages, engine: Engine, audit: AuditTrail, region: Region, entry: Entry) -> list[Endpoint]:
+    return JournalPage(
+        pages,
+        reader=JournalReader(engine),
+        trail=audit,
+        names=AccountNames(engine),
+        zone=ZoneInfo(region.time_zone),
+        codes=[organization.code for organization in region.organizations],
+    ).endpoints(entry)
+
+
+def _about_grants(
+    pages: Pages,
+    entry: Entry,
+    *,
+    sharing: SharingDesk | None,
+    emergency: EmergencyDesk | None,
+    visibility: StudyFinder,
+    region: Region,
+) -> list[Endpoint]:
+    found: list[Endpoint] = []
+    if sharing is not None:
+        found += GrantsPage(pages, sharing, visibility, region).endpoints(entry)
+    if emergency is not None:
+        found += EmergencyPage(pages, emergency, visibility).endpoints(entry)
+    return found
+
+
+def _about_orders(
+    pages: Pages,
+    entry: Entry,
+    *,
+    worklist: WorklistDesk | None,
+    matching: MatchingDesk | None,
+    region: Region,
+    mo: str,
+) -> list[Endpoint]:
+    found: list[Endpoint] = []
+    if worklist is not None:
+        found += WorklistPage(pages, worklist, mo).endpoints(entry)
+    if matching is not None:
+        found += MatchingPage(pages, matching, _devices(region)).endpoints(entry)
+    return found
 
 
 def _provider(people: PeopleServices) -> str:
@@ -114,6 +181,15 @@ def _about_people(
     if central:
         found += PeoplePage(pages, people.administration, region).endpoints(entry)
     return found
+
+
+def _consultations(pages: Pages, consulting: Consulting, entry: Entry) -> list[Endpoint]:
+    rows, clock = Rows(pages, consulting.consultations.routes), SystemClock()
+    return [
+        *ConsultationsPage(pages, consulting, rows, clock).endpoints(entry),
+        *ConsultationStatisticsPage(pages, consulting, clock).endpoints(entry),
+        *ConsultationPage(pages, consulting, rows, clock).endpoints(entry),
+    ]
 
 
 def _devices(region: Region) -> dict[str, str]:

@@ -7,6 +7,16 @@ from cami.web import Request
 _LONGEST = 10_000
 
 
+def lists(request: Request, longest: int = _LONGEST) -> dict[str, list[str]]:
+    """Read a form of at most `longest` bytes, all values of each field; what is no such form has no fields."""
+    if len(request.body) > longest:
+        return {}
+    try:
+        return parse_qs(request.body.decode("utf-8"), keep_blank_values=True, max_num_fields=200)
+    except ValueError:
+        return {}
+
+
 def fields(request: Request, longest: int = _LONGEST) -> dict[str, str]:
     """Read a form of at most `longest` bytes, the first value of each field; what is no such form has no fields."""
     if len(request.body) > longest:

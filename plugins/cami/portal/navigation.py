@@ -27,22 +27,43 @@ QUARANTINE = "/cami/quarantine"
 DELIVERY = "/cami/delivery"
 COMPLETENESS = "/cami/completeness"
 ROUTING = "/cami/routing"
-JOURNAL = "/cami/journal"
-ACCESSES = "/cami/who"
+MIS = "/cami/mis"
 PEOPLE = "/cami/people"
 #: Not among the places: one's own name leads there.
 ACCOUNT = "/cami/account"
+JOURNAL = "/cami/journal"
+ACCESSES = "/cami/who"
+CONSULTATIONS = "/cami/consultations"
+CONSULTATION_STATISTICS = "/cami/consultations/statistics"
+GRANTS = "/cami/grants"
+EMERGENCY = "/cami/emergency"
+NODES = "/cami/nodes"
+WORKLIST = "/cami/worklist"
+MATCHING = "/cami/matching"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
     Place(HOME, _("Исследования"), Action.STUDIES_READ),
+    Place(WORKLIST, _("Рабочий список"), Action.WORKLIST_READ, frozenset({"proxy"})),
+    Place(MATCHING, _("Сверка"), Action.MATCHING_DECIDE, frozenset({"central"})),
+    Place(CONSULTATIONS, _("Консультации"), Action.CONSULTATIONS_READ, frozenset({"central"})),
+    Place(
+        CONSULTATION_STATISTICS,
+        _("Статистика консультаций"),
+        Action.CONSULTATIONS_STATISTICS,
+        frozenset({"central"}),
+    ),
     Place(QUARANTINE, _("Карантин"), Action.QUARANTINE_READ),
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
+    Place(MIS, _("Обмен с МИС"), Action.MIS_WATCH, frozenset({"central"})),
     Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
+    Place(PEOPLE, _("Сотрудники"), Action.PEOPLE_MANAGE, frozenset({"central"})),
     Place(JOURNAL, _("Журнал"), Action.JOURNAL_READ, frozenset({"central"})),
     Place(ACCESSES, _("Кто смотрел"), Action.ACCESSES_READ, frozenset({"central"})),
-    Place(PEOPLE, _("Сотрудники"), Action.PEOPLE_MANAGE, frozenset({"central"})),
+    Place(GRANTS, _("Доступы"), Action.GRANTS_READ, frozenset({"central"})),
+    Place(EMERGENCY, _("Экстренный доступ"), Action.GRANTS_EMERGENCY, frozenset({"central"})),
+    Place(NODES, _("Узлы DICOM"), Action.NODES_READ),
 )
 
 

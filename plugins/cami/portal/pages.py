@@ -56,6 +56,8 @@ class Pages:
         }
         self._settings = settings
         self._region = region
+        self.zone = ZoneInfo(region.time_zone)
+        """In which people read times."""
 
     def page(self, template: str, reader: Reader, *, policy: str = PAGE_POLICY, **values: Any) -> Response:
         """Render a template to a response, with its content security policy."""

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Engine
 
+from cami.access.guests import Guest, Guests
+from cami.clock import SystemClock
 from cami.portal.ports import StudyProgress
 from cami.settings import Settings
 from cami.watch.progress import CentralProgress, DeliveryProgress, central_progress, delivery_progress
@@ -18,6 +21,8 @@ class Progress:
     received: int
     expected: int | None
     state: str
+    until: datetime | None = None
+    """Of a guest: when it leaves."""
 
 
 class RecordedProgress:
@@ -26,6 +31,7 @@ class RecordedProgress:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
+        self._guests = Guests(engine, SystemClock())
 
     def progress(self, study_ids: Sequence[str]) -> Mapping[str, StudyProgress]:
         """Return what is known, by Orthanc id."""
@@ -36,13 +42,20 @@ class RecordedProgress:
             arrived = central_progress(self._engine, study_ids=study_ids, limit=count)
             return {study.study_id: at_centre(study) for study in arrived}
         leaving = delivery_progress(self._engine, study_ids=study_ids, limit=count)
-        return {study.study_id: at_proxy(study, self._settings.mo) for study in leaving}
+        known = {study.study_id: at_proxy(study, self._settings.mo) for study in leaving}
+        guests = self._guests.shown(set(study_ids) - known.keys())
+        return known | {study_id: visiting(guest) for study_id, guest in guests.items()}
 
 
 def at_centre(study: CentralProgress) -> Progress:
     """Judge a study at the centre: complete when the proxy's last manifest agreed."""
     whole = study.confirmed_at is not None and study.expected is not None and study.instances >= study.expected
     return Progress(study.owner, study.instances, study.expected, "complete" if whole else "receiving")
+
+
+def visiting(guest: Guest) -> Progress:
+    """Show a study of another МО that is kept at this proxy by a grant."""
+    return Progress(guest.owner, guest.received, guest.expected, "guest", guest.until)
 
 
 def at_proxy(study: DeliveryProgress, mo: str) -> Progress:

@@ -3,9 +3,9 @@
 What stock Orthanc leaves to a plugin (1.12.7 and 1.13.0, ``MoveScp.cpp``): the number of sub-operations is asked once,
 each of them ends in success or failure, and **the first failure ends the whole retrieve** with status B000 and one
 failure counted, whatever is still to come. So what can be sent is sent first: an image that fails is put aside, and a
-success is told only when the next one is certain or there is none. The last answer then says B000, the number of
-completed sub-operations is exact, and those that failed are the remaining ones. When nothing can be sent at all the
-request itself fails (C000).
+success is told only when the next one is certain or there is none. The last answer then says B000, and the number of
+completed sub-operations is exact; of failures it counts one, however many there were. When nothing can be sent at all,
+or there is nothing to send (of which Orthanc would say "one completed"), the request itself fails (C000).
 """
 
 import logging
@@ -100,9 +100,9 @@ class Move:
             None can.
         """
         self._in_hand = self._send_next()
-        if self.size and not self._in_hand:
+        if not self._in_hand:
             self.close()
-            raise Unreachable("nothing could be sent")
+            raise Unreachable("nothing-could-be-sent")
 
     def step(self) -> bool:
         """Do one sub-operation; False if the retrieve ends here with failures."""
@@ -169,20 +169,22 @@ class Moves:
     def plan(self, caller: Caller, request: RetrieveRequest, message: int = 0) -> Move:
         """Return what is to be sent; nothing of it has been.
 
-        A study that the caller may not see is as one that is not there: there is nothing to send.
+        A study that the caller may not see is as one that is not there.
 
         Raises
         ------
         cami.errors.Denied
             The target is none of the caller's.
         cami.errors.Invalid
-            More is asked for than is sent at once.
+            There is nothing to send, or more than is sent at once.
         """
         target = caller.targets.get(request.target)
         if target is None:
             raise Denied("other-target")
         images = self._here(caller, request)
         away = self._away(caller, request, {image.instance_id for image in images})
+        if not images and not away:
+            raise Invalid("nothing-there")
         if len(images) + len(away) > MOST_INSTANCES:
             raise Invalid("too-many-images")
         return Move(caller, target, [*images, *away], self._make_sender(caller, target, message), self._wait)

@@ -56,6 +56,10 @@ class Nodes:
             for node in organization.nodes(place):
                 self._callers[node.aet] = _caller(organization, node, place)
 
+    def any_may(self, service: Service) -> bool:
+        """Say whether anybody may use a service here."""
+        return any(service in caller.may for caller in self._callers.values())
+
     def caller(self, aet: str, address: str, service: Service) -> Caller:
         """Return who calls, if it may use a service.
 

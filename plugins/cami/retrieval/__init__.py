@@ -11,7 +11,7 @@ from cami.retrieval.announcements import Announced, Announcements
 from cami.retrieval.announcer import Announcer
 from cami.retrieval.awaiting import Awaiting, Cause
 from cami.retrieval.catalogue import Catalogue
-from cami.retrieval.download import Downloads, part_bytes
+from cami.retrieval.download import DigestDiffers, Downloads, part_bytes
 from cami.retrieval.endpoints import central_endpoints, proxy_endpoints
 from cami.retrieval.fetcher import Fetcher
 from cami.retrieval.fetches import Fetches
@@ -32,6 +32,7 @@ __all__ = [
     "Awaiting",
     "Catalogue",
     "Cause",
+    "DigestDiffers",
     "Downloads",
     "Fetcher",
     "Fetches",

@@ -5,7 +5,7 @@ It is filled from Orthanc's change log, by a cursor of its own that moves in the
 and earlier studies of its patient be asked for while it still comes in.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,7 +56,16 @@ class Untold:
 class Catalogue:
     """The table ``known_study``."""
 
-    def __init__(self, archive: Archive, engine: Engine, clock: Clock) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        engine: Engine,
+        clock: Clock,
+        *,
+        guests: Callable[[Collection[str]], Collection[str]] = lambda _: (),
+    ) -> None:
+        """Make it; `guests` tells which of some studies are another МО's, kept here by a grant: no part of it."""
+        self._guests = guests
         self._archive = archive
         self._engine = engine
         self._reader = reading(engine)
@@ -179,7 +188,10 @@ class Catalogue:
     def _enter(self, study_ids: Sequence[str], cursor: int | None) -> list[Described]:
         """Enter studies and move the cursor; return those that have not come back from the centre."""
         described = []
+        guests = self._guests(study_ids)
         for study_id in dict.fromkeys(study_ids):
+            if study_id in guests:
+                continue
             try:
                 described.append(describe(self._archive, study_id))
             except NotFound:

@@ -1,5 +1,8 @@
 """What the centre has of an МО's studies, for that МО's proxy and no other: manifests, files in parts, priors.
 
+What is granted to everybody of an МО is handed to its proxy too, by an address of its own (`granted_manifest`): what
+the others name a proxy takes for its МО's own.
+
 Another МО's study or image and one that does not exist are the same here: not found.
 """
 
@@ -7,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import ColumnElement, Engine, func, or_, select
 
 from cami.access import owner_label
+from cami.access.granted import Received
 from cami.archive import Archive
+from cami.clock import Clock, SystemClock
 from cami.db import reading
 from cami.db.tables import received_instance, study
 from cami.errors import NotFound
@@ -38,9 +43,10 @@ class FilePart:
 class Shelves:
     """Reads what the centre has."""
 
-    def __init__(self, archive: Archive, engine: Engine) -> None:
+    def __init__(self, archive: Archive, engine: Engine, clock: Clock | None = None) -> None:
         self._archive = archive
         self._reader = reading(engine)
+        self._clock = clock or SystemClock()
 
     def manifest(self, mo: str, study_id: str) -> dict[str, Any]:
         """Return a study of `mo` with each image's digest, in the order in which they had come.
@@ -50,6 +56,22 @@ class Shelves:
         cami.errors.NotFound
             `mo` has no such study here.
         """
+        return self._manifest(study_id, study.c.owner == mo)
+
+    def granted_manifest(self, mo: str, study_id: str) -> dict[str, Any]:
+        """Return a study of another МО that is granted to everybody of `mo`, as `manifest` does.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            There is no such study, or it is not granted (any more).
+        """
+        return self._manifest(study_id, study.c.owner != mo, self._granted(mo))
+
+    def _granted(self, mo: str) -> ColumnElement[bool]:
+        return Received(mo, "", self._clock.now()).holds(study.c.owner, study.c.study_uid)
+
+    def _manifest(self, study_id: str, *allowed: ColumnElement[bool]) -> dict[str, Any]:
         query = (
             select(
                 received_instance.c.instance_id,
@@ -59,9 +81,10 @@ class Shelves:
                 study.c.study_uid,
                 study.c.modality,
                 study.c.description,
+                study.c.owner,
             )
             .join(study)
-            .where(study.c.study_id == study_id, study.c.owner == mo, received_instance.c.stored_at.is_not(None))
+            .where(study.c.study_id == study_id, *allowed, received_instance.c.stored_at.is_not(None))
             .order_by(received_instance.c.stored_at, received_instance.c.instance_id)
         )
         with self._reader.connect() as connection:
@@ -74,6 +97,7 @@ class Shelves:
         return {
             "study_id": study_id,
             "study_uid": rows[0].study_uid,
+            "owner": rows[0].owner,
             "modality": rows[0].modality,
             "description": rows[0].description,
             "patient": about.patient,
@@ -94,7 +118,7 @@ class Shelves:
             return list(connection.scalars(query))
 
     def part(self, mo: str, instance_id: str, start: int, size: int) -> FilePart:
-        """Return a part of an image of `mo`; at most `LARGEST_PART` bytes, and less at the end of the file.
+        """Return a part of an image that `mo` owns or is granted; at most `LARGEST_PART` bytes, less at its end.
 
         Raises
         ------
@@ -106,7 +130,7 @@ class Shelves:
             .join(study)
             .where(
                 received_instance.c.instance_id == instance_id,
-                study.c.owner == mo,
+                or_(study.c.owner == mo, self._granted(mo)),
                 received_instance.c.stored_at.is_not(None),
             )
         )

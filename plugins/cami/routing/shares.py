@@ -1,7 +1,7 @@
 """Sharing a study with another МО: the proxy tells the centre, the centre keeps it (`share_handlers`).
 
-A recorded share opens nothing. Who may see the study follows from grants, and what the other МО's proxy fetches from
-its errands; both read ``study_share`` (docs/architecture.md §6).
+What is recorded becomes a grant to the other МО in the same transaction: its people see the study, and its proxy brings
+it (`cami.sharing`). A grant that somebody has ended is not given again by the same rule for the same study.
 """
 
 import logging
@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, exists, func, insert, select, update
 
+from cami.access import Cause, GrantBook, NewGrant
 from cami.clock import Clock
 from cami.db import reading
-from cami.db.tables import share_notice, study, study_share
+from cami.db.tables import share_notice, study, study_grant, study_share
 from cami.errors import Denied, Permanent, Transient
 from cami.routing.forwardings import LONGEST_REST
 from cami.web import Request, Response, answer_json, answer_text
@@ -173,8 +174,11 @@ def _pause(notice: Notice) -> timedelta:
 class Shares:
     """Centre: the table ``study_share``."""
 
-    def __init__(self, engine: Engine, clock: Clock, organizations: Collection[str]) -> None:
-        """Make it; `organizations` are the codes of the МО that have a proxy."""
+    def __init__(
+        self, engine: Engine, clock: Clock, organizations: Collection[str], book: GrantBook | None = None
+    ) -> None:
+        """Make it; `organizations` are the codes of the МО that have a proxy, `book` gives the grants."""
+        self._book = book or GrantBook(clock)
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
@@ -200,11 +204,38 @@ class Shares:
                 return "recorded"
             row = {name: value for name, value in asdict(notice).items() if name != "attempts"}
             connection.execute(insert(study_share).values(owner=owner, shared_at=self._clock.now(), **row))
+            self._give(connection, owner, notice.study_uid, notice.mo, notice.rule)
         # The record itself is the audit: who, which study, to whom, by which version of whose rules.
         log.warning(
             "МО %s shares study %s with МО %s (rules version %d)", owner, notice.study_id, notice.mo, notice.version
         )
         return "recorded"
+
+    def catch_up(self) -> int:
+        """Give the grants of what was shared before grants were given for it; return how many."""
+        granted = exists().where(
+            study_grant.c.study_uid == study_share.c.study_uid,
+            study_grant.c.owner == study_share.c.owner,
+            study_grant.c.mo == study_share.c.mo,
+            study_grant.c.cause == Cause.ROUTING,
+        )
+        with self._engine.begin() as connection:
+            rows = connection.execute(select(study_share).where(~granted)).all()
+            for row in rows:
+                self._give(connection, row.owner, row.study_uid, row.mo, row.rule)
+        return len(rows)
+
+    def _give(self, connection: Connection, owner: str, study_uid: str, mo: str, rule: str) -> None:
+        grant = NewGrant(
+            study_uid,
+            owner,
+            mo,
+            cause=Cause.ROUTING,
+            reference=f"{owner}: {rule}"[:200],
+            reason=rule,
+            by=f"proxy-{owner}",
+        )
+        self._book.give(connection, grant)
 
     def shared_with(self, mo: str, *, since: datetime | None = None) -> Sequence[Share]:
         """Return what is shared with an МО, oldest first: what its proxy is to fetch."""

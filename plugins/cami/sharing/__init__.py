@@ -5,22 +5,29 @@ in Orthanc and to the proxies of other МО. Public names:
 
 * `SharingDesk`, `Wish`: people share and take back; `EmergencyDesk`, `Call`, `Opened`, `TooOften`: «Экстренный доступ»;
 * `GrantRegister`, `Grant`, `Listed`: which grants there are;
-* `LabelMirror`: labels follow the table; `grant_endpoints`: the JSON face.
+* `LabelMirror`: labels follow the table; `grant_endpoints`: the JSON face;
+* `GuestList`, `Caller`, `guest_wire_endpoints` at the centre, `GuestRoom` at a proxy: what rules share with another МО
+  comes to its proxy, and leaves when the grant ends.
 """
 
 from cami.sharing.desk import LONGEST, SharingDesk, Wish
 from cami.sharing.emergency import Call, EmergencyDesk, Opened, TooOften
 from cami.sharing.endpoints import grant_endpoints
+from cami.sharing.guest_list import Caller, GuestList, guest_wire_endpoints
+from cami.sharing.guests import GuestRoom
 from cami.sharing.labels import Differences, LabelMirror
 from cami.sharing.register import Grant, GrantRegister, Listed
 
 __all__ = [
     "LONGEST",
     "Call",
+    "Caller",
     "Differences",
     "EmergencyDesk",
     "Grant",
     "GrantRegister",
+    "GuestList",
+    "GuestRoom",
     "LabelMirror",
     "Listed",
     "Opened",
@@ -28,4 +35,5 @@ __all__ = [
     "TooOften",
     "Wish",
     "grant_endpoints",
+    "guest_wire_endpoints",
 ]

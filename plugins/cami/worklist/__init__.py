@@ -20,6 +20,8 @@ from cami.worklist.feed import Feed, Standing
 from cami.worklist.finding import Answers, Finding
 from cami.worklist.following import Following
 from cami.worklist.incoming import Incoming
+from cami.worklist.journal import WorklistJournal
+from cami.worklist.listing import Listing, WorklistDesk
 from cami.worklist.manual import ManualOrders, Written
 from cami.worklist.numbering import Numbering
 from cami.worklist.pulling import Pulling
@@ -35,12 +37,15 @@ __all__ = [
     "Following",
     "Incoming",
     "Listed",
+    "Listing",
     "ManualOrders",
     "Numbering",
     "Priority",
     "Pulling",
     "Standing",
     "State",
+    "WorklistDesk",
+    "WorklistJournal",
     "Written",
     "worklist_endpoints",
 ]

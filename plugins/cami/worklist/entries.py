@@ -19,8 +19,11 @@ from cami.db import reading
 from cami.db.tables import worklist_cursor, worklist_entry
 from cami.index.folding import fold_name, latin
 from cami.worklist.entry import OPEN, Entry, State
+from cami.worklist.journal import WorklistJournal
 
 READER = "feed"
+#: Numbers in one query.
+_PARAMETERS = 500
 _row = worklist_entry.c
 
 
@@ -77,7 +80,9 @@ class Listed:
 class Entries:
     """The table ``worklist_entry``. Thread-safe."""
 
-    def __init__(self, engine: Engine, clock: Clock, zone: ZoneInfo) -> None:
+    def __init__(self, engine: Engine, clock: Clock, zone: ZoneInfo, journal: WorklistJournal | None = None) -> None:
+        """Make it; `journal` records what people write."""
+        self._journal = journal
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
@@ -96,7 +101,7 @@ class Entries:
             before = self._locked_place(connection)
             anew = page.anew or page.epoch != before.epoch
             rounds = before.round + 1 if anew else before.round
-            fresh = [entry for place, entry in page.entries if self._put(connection, place, rounds, entry)]
+            fresh = self._put(connection, rounds, page.entries)
             for _place, number in page.removed:
                 connection.execute(delete(worklist_entry).where(_row.number == number, _row.place > 0))
             whole = before.whole and not anew
@@ -116,6 +121,8 @@ class Entries:
         with self._engine.begin() as connection:
             values = self._values(entry, "") | {"place": 0, "round": 0, "manual": True, "made_by": made_by}
             connection.execute(insert(worklist_entry).values(**values, noted_at=self._clock.now()))
+            if self._journal is not None:
+                self._journal.wrote(connection, entry, made_by, "written")
 
     def taken(self, number: str, entry: Entry) -> None:
         """Note that the centre has an entry that was written by hand here, and under which number."""
@@ -154,16 +161,28 @@ class Entries:
             row = connection.execute(select(worklist_entry).where(_row.number == number)).first()
         return None if row is None else listed(row)
 
+    def issuers(self) -> list[str]:
+        """Return whose numbers patients have here: the МИС's systems, those of the newest entries first."""
+        query = select(_row.content).where(_row.manual.is_(False)).order_by(_row.changed_at.desc()).limit(200)
+        with self._reader.connect() as connection:
+            found = [json.loads(content).get("issuer", "") for content in connection.scalars(query)]
+        return [issuer for issuer in dict.fromkeys(found) if issuer.startswith("urn:oid:")]
+
     def has_accession(self, accession: str) -> bool:
         """Say whether an accession number is taken here."""
         with self._reader.connect() as connection:
             return connection.scalar(select(_row.number).where(_row.accession == accession).limit(1)) is not None
 
-    def withdraw(self, number: str) -> bool:
+    def withdraw(self, number: str, by: str) -> bool:
         """Take an entry that was written by hand here, and that the centre does not know, off the worklist."""
         with self._engine.begin() as connection:
-            gone = delete(worklist_entry).where(_row.number == number, _row.place == 0, _row.sent_at.is_(None))
-            return connection.execute(gone.where(_row.seen == "")).rowcount == 1
+            mine = (_row.number == number, _row.place == 0, _row.sent_at.is_(None), _row.seen == "")
+            row = connection.execute(select(worklist_entry).where(*mine)).first()
+            if row is None or not connection.execute(delete(worklist_entry).where(*mine)).rowcount:
+                return False
+            if self._journal is not None:
+                self._journal.wrote(connection, listed(row).entry, by, "withdrawn")
+        return True
 
     def rows(self, query: Any) -> list[Listed]:
         """Return the entries that a query of the table finds."""
@@ -201,30 +220,42 @@ class Entries:
             return Place()
         return Place(row.epoch, row.place, row.round, row.whole, row.read_at)
 
-    def _put(self, connection: Connection, place: int, rounds: int, entry: Entry) -> bool:
-        """Write an entry; say whether there is now somebody to expect who was not before, or not on that day."""
-        row = self._row(connection, entry)
-        values = self._values(entry, "" if row is None else row.seen) | {
-            "place": place,
-            "round": rounds,
-            "manual": entry.manual,
-        }
-        if row is None:
-            connection.execute(insert(worklist_entry).values(**values, noted_at=self._clock.now()))
-            return entry.open
-        connection.execute(
-            update(worklist_entry)
-            .where(_row.number == row.number)
-            .values(**values, sent_at=row.sent_at or self._clock.now(), refused="")
-        )
-        return entry.open and (row.day, row.patient_id) != (values["day"], values["patient_id"])
+    def _put(self, connection: Connection, rounds: int, entries: Sequence[tuple[int, Entry]]) -> list[Entry]:
+        """Write entries; return those of whom there is now somebody to expect who was not before, or on another day."""
+        known = self._known(connection, [entry for _place, entry in entries])
+        fresh, new = [], []
+        now = self._clock.now()
+        for place, entry in entries:
+            row = known.get(entry.number)
+            values = self._values(entry, "" if row is None else row.seen) | {
+                "place": place,
+                "round": rounds,
+                "manual": entry.manual,
+            }
+            if row is None:
+                new.append(values | {"noted_at": now})
+            else:
+                values |= {"sent_at": row.sent_at or now, "refused": ""}
+                connection.execute(update(worklist_entry).where(_row.number == row.number).values(**values))
+            if entry.open and (row is None or (row.day, row.patient_id) != (values["day"], values["patient_id"])):
+                fresh.append(entry)
+        if new:
+            connection.execute(insert(worklist_entry), new)
+        return fresh
 
-    def _row(self, connection: Connection, entry: Entry) -> Row[Any] | None:
-        """Return what is known of the order, also under the number that this proxy gave it."""
-        own = connection.execute(select(worklist_entry).where(_row.number == entry.number)).first()
-        if own is not None or not entry.manual:
-            return own
-        return connection.execute(select(worklist_entry).where(_row.number == entry.placer, _row.place == 0)).first()
+    def _known(self, connection: Connection, entries: Sequence[Entry]) -> dict[str, Row[Any]]:
+        """Return what is known of orders, by their numbers at the centre, also under those that this proxy gave."""
+        own = {entry.placer: entry.number for entry in entries if entry.manual and entry.placer}
+        found: dict[str, Row[Any]] = {}
+        wanted = [*own, *(entry.number for entry in entries)]
+        for start in range(0, len(wanted), _PARAMETERS):
+            part = select(worklist_entry).where(_row.number.in_(wanted[start : start + _PARAMETERS]))
+            for row in connection.execute(part):
+                if row.number in own and row.place == 0:
+                    found.setdefault(own[row.number], row)
+                else:
+                    found[row.number] = row
+        return found
 
     def _seen(self, connection: Connection, number: str) -> str:
         return connection.scalar(select(_row.seen).where(_row.number == number)) or ""

@@ -9,6 +9,7 @@ from statistics import median
 
 from cami_cli.bench.access_index import Timing, time_searches
 from cami_cli.bench.access_live import Ends, both
+from cami_cli.bench.access_load import load_rows, timing_rows
 from cami_cli.bench.access_rows import fill
 from cami_cli.bench.report import Report, Row
 from cami_cli.errors import Trouble
@@ -26,16 +27,30 @@ _MONTH = "StudyDate=20260301-20260331"
 Timings = Mapping[str, Timing]
 
 
-def measure(suite: Suite, *, rows: int, studies: int, repeats: int, steps: Progress) -> Report:
+def measure(suite: Suite, *, rows: int, studies: int, large: int, repeats: int, rounds: int, steps: Progress) -> Report:
     """Run the benchmark and return its report.
 
     Parameters
     ----------
     rows
-        Studies of the larger index.
+        Studies of the larger index; 0 leaves the index alone out.
     studies
-        Of the archive that both servers answer from.
+        Of the archive that all servers answer from.
+    large
+        Of the archive on which QIDO-RS alone is compared with stock; 0 leaves it out.
+    rounds
+        Of load, each server once in each.
     """
+    found, timings = _indexes(rows, repeats, steps) if rows else ([], {})
+    live, runs = _live(suite, studies, repeats, rounds, steps)
+    more, large_runs = _large(suite, large, max(5, repeats // 3), steps) if large else ([], {})
+    versions = {"Orthanc": NativeRuntime(suite).orthanc_version(), "suite": suite}
+    kept = {"index_ms": timings, "live_ms": runs, "large_ms": large_runs}
+    return Report("access", versions, [*found, *live, *more], kept)
+
+
+def _indexes(rows: int, repeats: int, steps: Progress) -> tuple[list[Row], dict[str, dict[str, dict[str, float]]]]:
+    """Measure the index alone, without Orthanc."""
     work = HOME / "build" / "bench" / "access-index"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -47,11 +62,8 @@ def measure(suite: Suite, *, rows: int, studies: int, repeats: int, steps: Progr
     finally:
         shutil.rmtree(work, ignore_errors=True)
     found = index_rows(few, many, rows) + small_rows(among, alone)
-    live, runs = _live(suite, studies, repeats, steps)
-    versions = {"Orthanc": NativeRuntime(suite).orthanc_version(), "suite": suite}
     indexes = {"10000": few, str(rows): many, "200 among": among, "200 alone": alone}
-    timings = {name: {what: asdict(one) for what, one in each.items()} for name, each in indexes.items()}
-    return Report("access", versions, [*found, *live], {"index_ms": timings, "live_ms": runs})
+    return found, {name: {what: asdict(one) for what, one in each.items()} for name, each in indexes.items()}
 
 
 def index_rows(few: Timings, many: Timings, rows: int) -> list[Row]:
@@ -94,27 +106,55 @@ def _index(work: Path, rows: int, asked: str, repeats: int, steps: Progress, *, 
     return times
 
 
+#: QIDO-RS searches over HTTP. Of a patient both find the same; stock finds everybody's newest, ours the МО's.
+def _searches(patient: str) -> Mapping[str, str]:
+    return {
+        "newest 20": "studies?limit=20",
+        "by patient": f"studies?PatientID={patient}",
+        "month, newest 20": f"studies?{_MONTH}&limit=20",
+        "part of a name": "studies?PatientName=*ов*&limit=20",
+    }
+
+
 def _live(
-    suite: Suite, studies: int, repeats: int, steps: Progress
+    suite: Suite, studies: int, repeats: int, rounds: int, steps: Progress
 ) -> tuple[list[Row], dict[str, dict[str, list[float]]]]:
+    """Measure load, betrayal by time, and QIDO-RS on one archive."""
     try:
-        with both(suite, studies, steps) as ends:
-            searches = {
-                "newest 20": "studies?limit=20",
-                "by patient": f"studies?PatientID={ends.patient}",
-                "month, newest 20": f"studies?{_MONTH}&limit=20",
-                "part of a name": "studies?PatientName=*ов*&limit=20",
-            }
+        with both(suite, studies, steps, asking=True) as ends:
+            rows = load_rows(ends.places, ends.patient, rounds, steps)
+            rows += timing_rows(ends.places["ours"], studies, 20 * repeats, steps)
             with steps.step(f"QIDO-RS of {studies:,} studies, in turns"):
-                runs = {name: _in_turns(ends, search, repeats) for name, search in searches.items()}
+                runs = {name: _in_turns(ends, search, repeats) for name, search in _searches(ends.patient).items()}
     except Trouble as trouble:
         why = f"{trouble.problem}; {trouble.remedy}"
-        return [Row("QIDO-RS", None, "stock Orthanc", None, "ms", None, 1.0, why, at_most=True)], {}
-    return [_live_row(f"QIDO-RS, {studies:,} studies, {name}", times) for name, times in runs.items()], runs
+        return [Row("requests over HTTP", None, "stock Orthanc", None, "req/s", None, 0.85, why)], {}
+    rows += [_live_row(f"QIDO-RS, {studies:,} studies, {name}", times) for name, times in runs.items()]
+    return rows, runs
+
+
+def _large(
+    suite: Suite, studies: int, repeats: int, steps: Progress
+) -> tuple[list[Row], dict[str, dict[str, list[float]]]]:
+    """Compare QIDO-RS with stock on an archive so large that stock counts long."""
+    try:
+        with both(suite, studies, steps) as ends, steps.step(f"QIDO-RS of {studies:,} studies, in turns"):
+            runs = {name: _in_turns(ends, search, repeats) for name, search in _searches(ends.patient).items()}
+    except Trouble as trouble:
+        why = f"{trouble.problem}; {trouble.remedy}"
+        return [Row(f"QIDO-RS, {studies:,} studies", None, "stock Orthanc", None, "times", None, 50, why)], {}
+    return [_times_row(f"QIDO-RS, {studies:,} studies, {name}", times) for name, times in runs.items()], runs
+
+
+def _times_row(metric: str, times: Mapping[str, Sequence[float]]) -> Row:
+    """Say how many times as fast as stock ours is; the issue asks for fifty."""
+    ours, stock = median(times["ours"]), median(times["stock"])
+    note = f"{len(times['ours'])} each, in turns"
+    return Row(metric, round(ours, 2), "stock Orthanc", round(stock, 2), "ms", round(stock / ours, 1), 50, note)
 
 
 def _live_row(metric: str, times: Mapping[str, Sequence[float]]) -> Row:
-    """Compare medians; the issue asks for a fiftieth at 200,000 studies, which is not measured here."""
+    """Compare medians."""
     ours, stock = median(times["ours"]), median(times["stock"])
     return Row(
         metric, round(ours, 2), "stock Orthanc", round(stock, 2), "ms", round(ours / stock, 3), 1.0, at_most=True

@@ -1,18 +1,18 @@
-"""The same archive served by stock Orthanc with its DICOMweb plugin, and by our centre: QIDO-RS over HTTP.
+"""The same archive served by stock Orthanc with its DICOMweb plugin, and by our centre, over HTTP.
 
-Stock Orthanc is filled with tiny images, stopped, and its data are copied for the centre, whose database is told which
-МО each study belongs to. The centre builds its study index itself. Stock shows everything to everybody; ours shows the
-doctor his МО's hundredth.
+Stock Orthanc is filled with some images, stopped, its index is filled up with rows like those that it has written, and
+its data are copied for the centre, whose database is told which МО each study belongs to and has the rows that it would
+have made of them. The centre itself finds that its index is in step. Stock shows everything to everybody; ours shows
+the doctor his МО's hundredth.
 """
 
 import io
 import json
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -20,14 +20,15 @@ from typing import Any
 
 import pydicom
 import requests
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
-from cami.archive import orthanc_id
-from cami.db.migrate import migrate
+from cami.index.source import Kept
 from cami.orthanc_config import render
 from cami.region import load_region
 from cami_cli.answering import healthy, http, tail
-from cami_cli.bench.access_rows import draw_name
+from cami_cli.bench.access_archive import MOS, drawn, replicate
+from cami_cli.bench.access_asking import Service, prepare_asking
+from cami_cli.bench.access_centre import fill_centre
 from cami_cli.errors import Trouble
 from cami_cli.keys import ensure_passwords, write_accounts
 from cami_cli.places import HOME
@@ -38,55 +39,121 @@ from cami_cli.runtime.native import NativeRuntime
 from cami_cli.servers import url
 
 MO = "42001"
-_MOS = 100
-_SECONDS = 90.0
+#: So many studies are stored by HTTP; the rest are rows that are copied (`cami_cli.bench.access_archive`).
+STORED = 300
+_NAMES = ("stock", "central", "asking")
+_SECONDS = 180.0
 _STOCK = ("Orthanc", f"{CONFIGURATION}/orthanc.json")
 _REGISTRY = HOME / "orthanc-config" / "region.yaml"
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """One server, and who asks there."""
+
+    name: str
+    url: str
+    auth: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ends:
-    """Both servers, answering."""
+    """The servers, answering."""
 
     stock: Callable[[str], int]
     """GET below ``/dicom-web`` and return how many were found."""
     ours: Callable[[str], int]
     patient: str
     """Card number of a patient of the doctor's."""
+    places: Mapping[str, Place]
+    """``stock``, ``ours``, and ``asking`` if it was wanted: stock that asks a web service about each resource."""
 
 
 @contextmanager
-def both(suite: Suite, studies: int, steps: Progress) -> Iterator[Ends]:
-    """Run stock Orthanc and our centre on the same studies."""
+def both(suite: Suite, studies: int, steps: Progress, *, asking: bool = False) -> Iterator[Ends]:
+    """Run stock Orthanc and our centre on the same studies; `asking`: a third that asks a service, too."""
     work = HOME / "build" / "bench" / "access"
     shutil.rmtree(work, ignore_errors=True)
     stock_runtime, our_runtime = NativeRuntime(suite, command=_STOCK), NativeRuntime(suite)
     for runtime in (stock_runtime, our_runtime):
         runtime.prepare(steps)
-    ports = choose_free(4)
-    stock, ours = _server(work, "stock", ports[:2]), _server(work, "central", ports[2:])
+    ports = choose_free(7)
+    stock, ours, third = (_server(work, name, ports[2 * at : 2 * at + 2]) for at, name in enumerate(_NAMES))
     (stock.configuration / "orthanc.json").write_text(json.dumps(_plain(stock)), encoding="utf-8")
     login = _configure(ours, suite)
+    service = Service(ports[6]) if asking else None
     try:
-        with steps.step(f"{studies} studies into stock Orthanc"):
+        with steps.step(f"{studies} studies for stock Orthanc"):
             stock_runtime.start(stock)
             _until(lambda: _answers(stock), "stock Orthanc", stock)
-            _fill(stock, studies)
+            stored = min(studies, STORED)
+            _fill(stock, stored)
+            model = _model(stock)
             stock_runtime.stop(stock)
+            replicate(stock.data / "orthanc" / "index", stored, studies)
         with steps.step("the same archive for our centre, until its index is fresh"):
-            shutil.copytree(stock.data / "orthanc", ours.data / "orthanc")
-            _claim(ours, studies)
+            kept = _main_tags(our_runtime, ours, login("region_admin", ""))
+            shutil.copytree(stock.data / "orthanc", ours.data / "orthanc", dirs_exist_ok=True)
+            fill_centre(ours.data, studies, kept, model, [MO, *(f"{43000 + number}" for number in range(1, MOS))])
+            if service is not None:
+                shutil.copytree(stock.data / "orthanc", third.data / "orthanc")
+                service.start()
+                prepare_asking(third, _plain(third), ports[6])
+                stock_runtime.start(third)
             stock_runtime.start(stock)
             our_runtime.start(ours)
             _until(lambda: _answers(stock), "stock Orthanc", stock)
             _until(lambda: healthy(ours), "our centre", ours)
             _until(lambda: _fresh(ours, login("region_admin", ""), studies), "the study index", ours)
+        places = {
+            "stock": Place("stock Orthanc", url(stock)),
+            "ours": Place("ours", url(ours), login("radiologist", MO)),
+        }
+        if service is not None:
+            _until(lambda: _answers(third), "stock Orthanc that asks", third)
+            places["asking"] = Place("stock that asks a service", url(third))
         with http() as plain, http() as doctor:
             doctor.auth = login("radiologist", MO)
-            yield Ends(_asker(plain, stock), _asker(doctor, ours), f"P{0:06d}")
+            yield Ends(_asker(plain, stock), _asker(doctor, ours), drawn(0).patient_id, places)
     finally:
-        for runtime, server in ((stock_runtime, stock), (our_runtime, ours)):
+        for runtime, server in ((stock_runtime, stock), (our_runtime, ours), (stock_runtime, third)):
             runtime.kill(server)
+        if service is not None:
+            service.stop()
+
+
+def _model(server: Server) -> Mapping[str, Any]:
+    """Return what Orthanc says of the first study and its series, for the rows of our index."""
+    found: dict[str, Any] = {}
+    with http() as client:
+        tags = client.get(f"{url(server)}/system", timeout=30).json()["MainDicomTags"]
+        for level in ("Study", "Series"):
+            levels = ("Study", "Patient") if level == "Study" else ("Series",)
+            named = ";".join(tags[each] for each in levels)
+            body: dict[str, Any] = {
+                "Level": level,
+                "Query": {},
+                "ParentStudy": drawn(0).ids[1],
+                "Full": True,
+                "ResponseContent": ["Children", "Metadata", "Parent", "RequestedTags"],
+                "RequestedTags": sorted(set(named.split(";"))),
+            }
+            found[level] = client.post(f"{url(server)}/tools/find", json=body, timeout=30).json()[0]
+    return found
+
+
+def _main_tags(runtime: NativeRuntime, server: Server, admin: tuple[str, str]) -> Kept:
+    """Start our centre once, empty, to see by which tags it makes its index; this makes its database too."""
+    runtime.start(server)
+    try:
+        _until(lambda: healthy(server), "our centre", server)
+        with http() as client:
+            main = client.get(f"{url(server)}/system", auth=admin, timeout=30).json()["MainDicomTags"]
+    finally:
+        runtime.stop(server)
+    study, patient, series = (frozenset(main[level].split(";")) for level in ("Study", "Patient", "Series"))
+    shutil.rmtree(server.data / "orthanc")
+    return Kept(study, patient, series)
 
 
 def _asker(client: requests.Session, server: Server) -> Callable[[str], int]:
@@ -124,6 +191,8 @@ def _configure(server: Server, suite: Suite) -> Callable[[str, str], tuple[str, 
     configuration = render(
         region, "central", mo="", http_port=server.http_port, dicom_port=server.dicom_port, central_url="", suite=suite
     )
+    # One account asks as fast as the machine answers: without the limit of an account, which is what is not measured.
+    configuration["Cami"]["RequestsPerSecond"] = 0
     (server.configuration / "orthanc.json").write_text(json.dumps(configuration), encoding="utf-8")
     shutil.copy(_REGISTRY, server.configuration / "region.yaml")
     write_accounts(server.configuration / "secrets" / "accounts.json", region, passwords)
@@ -148,43 +217,25 @@ def _fill(server: Server, studies: int) -> None:
 
 def _image(number: int) -> bytes:
     """Make one image of a study of its own; three studies have the same patient."""
+    study = drawn(number)
     dataset = pydicom.Dataset()
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
-    dataset.StudyInstanceUID = _study_uid(number)
-    dataset.SeriesInstanceUID, dataset.SOPInstanceUID = f"{_study_uid(number)}.1", f"{_study_uid(number)}.1.1"
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study.study_uid, study.series_uid
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(study.sop_uid)
     dataset.SpecificCharacterSet, dataset.Modality = "ISO_IR 192", "CT"
-    dataset.PatientID, dataset.PatientName = _patient(number), draw_name(_patient(number))
-    dataset.PatientBirthDate, dataset.PatientSex, dataset.AccessionNumber = "19700101", "F", f"A{number}"
-    dataset.StudyDate, dataset.StudyTime = f"2026{1 + number % 12:02d}{1 + number % 28:02d}", f"{number % 86400:06d}"
+    dataset.PatientID, dataset.PatientName = study.patient_id, study.name
+    dataset.PatientBirthDate, dataset.PatientSex, dataset.AccessionNumber = "19700101", "F", study.accession
+    dataset.StudyDate, dataset.StudyTime = study.date, study.time
+    dataset.Rows = dataset.Columns = 256
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PixelRepresentation = 15, 0
+    dataset.PixelData = bytes(256 * 256 * 2)
     file = io.BytesIO()
     dataset.save_as(file, enforce_file_format=True)
     return file.getvalue()
-
-
-def _study_uid(number: int) -> str:
-    return f"1.2.826.0.1.3680043.99.{number}"
-
-
-def _patient(number: int) -> str:
-    return f"P{number // _MOS // 3 * _MOS + number % _MOS:06d}"
-
-
-def _claim(server: Server, studies: int) -> None:
-    """Say whose the studies are, as if their proxies had sent them."""
-    file = server.data / "cami.sqlite"
-    migrate(f"sqlite:///{file}")
-    now = "2026-11-01 00:00:00.000000"
-    mos = [MO, *(f"{43000 + number}" for number in range(1, _MOS))]
-    with closing(sqlite3.connect(file)) as database, database:
-        rows = [(_study_uid(number), mos[number % _MOS], now) for number in range(studies)]
-        database.executemany("INSERT INTO study_claim (study_uid, owner, claimed_at) VALUES (?, ?, ?)", rows)
-        database.executemany(
-            "INSERT INTO study (study_id, study_uid, owner, claimed_at, labelled) VALUES (?, ?, ?, ?, 1)",
-            [(orthanc_id(_patient(number), row[0]), *row) for number, row in enumerate(rows)],
-        )
 
 
 def _answers(server: Server) -> bool:

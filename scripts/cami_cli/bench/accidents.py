@@ -1,27 +1,24 @@
 """What happens to a server beside a power cut: a volume that fills up, a locked database, a clock that is wrong.
 
 Real ones, for the benchmark and for ``tests/faults``: a small file system of its own, a lock of SQLite held by another
-process, Debian's libfaketime before the C library.
+process, a small library before the C library that tells the wrong time of day.
 """
 
 import os
 import shutil
 import sqlite3
+import struct
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from cami_cli.errors import Trouble
-from cami_cli.places import locked as locked_file
-from cami_cli.places import make_folder, runtime_folder
-from cami_cli.progress import Progress
 from cami_cli.runtime.base import BOOT, CONFIGURATION, Server
-from cami_cli.runtime.debian_root import unpack
-from cami_cli.runtime.host_tools import require_tools
+from cami_cli.runtime.host_tools import find_tool
 
-_LIBRARY = "libfaketimeMT.so.1"
+_SOURCE = Path(__file__).with_name("false_clock.c")
+_LIBRARY = "false_clock.so"
 _CLOCK = "clock"
 
 
@@ -85,46 +82,33 @@ def under_false_clock(server: Server) -> Sequence[str]:
     Raises
     ------
     cami_cli.errors.Trouble
-        Debian's libfaketime is not there and cannot be fetched.
+        There is no C compiler, or it fails.
     """
-    library = faketime(Progress())
-    shutil.copyfile(library, server.configuration / _LIBRARY)
-    set_clock(server, 0)
+    _compile(server.configuration / _LIBRARY)
+    (server.configuration / _CLOCK).write_bytes(_seconds(0))
     environment = {
         "LD_PRELOAD": f"{CONFIGURATION}/{_LIBRARY}",
-        "FAKETIME_TIMESTAMP_FILE": f"{CONFIGURATION}/{_CLOCK}",
-        "FAKETIME_CACHE_DURATION": "1",
-        # As on a machine whose clock is set: how long something takes stays true.
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "CAMI_FALSE_CLOCK": f"{CONFIGURATION}/{_CLOCK}",
     }
     return ("env", *(f"{name}={value}" for name, value in environment.items()), *BOOT)
 
 
 def set_clock(server: Server, seconds: int) -> None:
-    """Let the clock of a server be wrong by so many seconds, within one."""
-    part = server.configuration / f"{_CLOCK}.part"
-    part.write_text(f"{seconds:+d}s\n", encoding="ascii")
-    part.replace(part.with_suffix(""))
+    """Let the clock of a server be wrong by so many seconds from now on."""
+    # In place: the server has the file in its memory.
+    with (server.configuration / _CLOCK).open("r+b") as file:
+        file.write(_seconds(seconds))
 
 
-def faketime(steps: Progress) -> Path:
-    """Return forky's libfaketime, fetched once: before its 0.9.12 sleeping fails in Python 3.11 and later.
+def _seconds(seconds: int) -> bytes:
+    return struct.pack("=q", seconds)
 
-    Raises
-    ------
-    cami_cli.errors.Trouble
-        It cannot be fetched: in a network namespace of one's own there is no network.
-    """
-    shelf = make_folder(runtime_folder())
-    folder = shelf / "libfaketime"
-    with locked_file(shelf / ".libfaketime.lock"):
-        if not folder.is_dir():
-            require_tools(("mmdebstrap",))
-            part = Path(tempfile.mkdtemp(prefix=".libfaketime.part-", dir=shelf))
-            try:
-                with steps.step("libfaketime of Debian forky") as step:
-                    unpack("forky", ["libfaketime"], part / "root", shelf / "libfaketime.log", step)
-                (part / "root").rename(folder)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
-    return next(folder.glob(f"usr/lib/*/faketime/{_LIBRARY}"))
+
+def _compile(library: Path) -> None:
+    """Make the library, which needs no more of the C library than every release of it has."""
+    if find_tool("cc") is None:
+        raise Trouble("missing tool: cc", "install a C compiler: sudo apt-get install gcc libc6-dev")
+    command = ["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", str(_SOURCE), "-o", str(library)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise Trouble("the false clock cannot be compiled", made.stderr.strip()[-500:])

@@ -7,12 +7,14 @@ import yaml
 from rich.console import Console
 
 from cami_cli.bench import access as access_benchmark
-from cami_cli.bench import accidents, link_emulator_ends
 from cami_cli.bench import cstore as cstore_benchmark
 from cami_cli.bench import delivery as delivery_benchmark
+from cami_cli.bench import dicom_find, link_emulator_ends
+from cami_cli.bench import worklist as worklist_benchmark
 from cami_cli.bench.report import Report
 from cami_cli.options import SuiteOption
 from cami_cli.progress import Progress
+from cami_cli.runtime.native import NativeRuntime
 
 app = typer.Typer(
     help="Benchmarks: ours and a peer in one run, a table and build/bench/NAME.json.", no_args_is_help=True
@@ -55,8 +57,6 @@ def delivery(
     plan = delivery_benchmark.QUICK if quick else delivery_benchmark.FULL
     if cells:
         plan = delivery_benchmark.chosen(cells, alone=alone)
-    if "clock" in plan.faults:
-        accidents.faketime(Progress())  # while there is a network
     why_not = link_emulator_ends.enter()
     if why_not:
         _show(delivery_benchmark.cannot(why_not, suite or "forky"))
@@ -75,13 +75,45 @@ def delivery(
 
 @app.command()
 def access(
-    rows: Annotated[int, typer.Option(min=1000, help="Studies in the larger study index.")] = 1_000_000,
-    studies: Annotated[int, typer.Option(min=300, help="Studies that both servers hold.")] = 5000,
+    *,
+    rows: Annotated[int, typer.Option(min=0, help="Studies in the larger study index; 0: without it.")] = 1_000_000,
+    studies: Annotated[int, typer.Option(min=300, help="Studies that all servers hold under load.")] = 20_000,
+    large: Annotated[int, typer.Option(min=0, help="Studies for QIDO-RS against stock; 0: without it.")] = 200_000,
     repeats: Annotated[int, typer.Option(min=3, help="Times that each search is made.")] = 30,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of load.")] = 3,
     suite: SuiteOption = None,
 ) -> None:
-    """Search the study index at 10,000 and 1,000,000 studies, and by QIDO-RS against stock Orthanc."""
-    _show(access_benchmark.measure(suite or "forky", rows=rows, studies=studies, repeats=repeats, steps=Progress()))
+    """Measure requests per second with and without the plugin, QIDO-RS against stock, and the study index alone."""
+    report = access_benchmark.measure(
+        suite or "forky", rows=rows, studies=studies, large=large, repeats=repeats, rounds=rounds, steps=Progress()
+    )
+    _show(report)
+
+
+@app.command(name="dicom-find")
+def find(
+    studies: Annotated[int, typer.Option(min=1000, help="Studies that both servers hold.")] = 100_000,
+    repeats: Annotated[int, typer.Option(min=3, help="Times that each question is asked.")] = 10,
+    suite: SuiteOption = None,
+) -> None:
+    """C-FIND at a proxy with many studies, against stock Orthanc with the same index."""
+    _show(dicom_find.measure(suite or "forky", studies=studies, repeats=repeats, steps=Progress()))
+
+
+@app.command()
+def mis(
+    entries: Annotated[int, typer.Option(min=1000, help="Entries of the proxy's worklist.")] = 100_000,
+    seconds: Annotated[int, typer.Option(min=4, help="How long orders are placed.")] = 600,
+    rate: Annotated[int, typer.Option(min=1, help="Orders a second.")] = 50,
+    repeats: Annotated[int, typer.Option(min=3, help="Times that each question is asked.")] = 20,
+    suite: SuiteOption = None,
+) -> None:
+    """Orders on their way to the devices' worklists, and findscu with 100,000 entries."""
+    used = suite or "forky"
+    rows, runs = worklist_benchmark.worklist_rows(
+        used, entries=entries, seconds=seconds, rate=rate, repeats=repeats, steps=Progress()
+    )
+    _show(Report("mis", {"Orthanc": NativeRuntime(used).orthanc_version(), "suite": used}, rows, runs))
 
 
 def _settings(pairs: list[str]) -> dict[str, Any]:

@@ -103,4 +103,4 @@ def _set_clocks(pair: Pair) -> None:
         set_clock(end.server, seconds)
         time.sleep(_AWHILE / 2)
         set_clock(end.server, 0)
-        time.sleep(2)  # the clock is looked at once a second
+        time.sleep(2)

@@ -10,14 +10,22 @@ from cami_cli.errors import Trouble
 from cami_cli.places import HOME, runtime_folder
 
 #: Which Debian package brings which program.
-PACKAGES = {"bwrap": "bubblewrap", "mmdebstrap": "mmdebstrap"}
+PACKAGES = {
+    "bwrap": "bubblewrap",
+    "mmdebstrap": "mmdebstrap",
+    "nginx": "nginx",
+    "stunnel4": "stunnel4",
+    "wrk": "wrk",
+}
+#: Of these, what is never installed: its package would start a service on this host.
+_UNPACKED = frozenset({"nginx", "wrk"})
 
 
 def tool_environment() -> dict[str, str]:
     """Return the environment in which host tools run: with those unpacked under ``.runtime/tools``, messages in C."""
     unpacked = runtime_folder() / "tools"
     environment = os.environ | {"LC_ALL": "C"}
-    environment["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin:{unpacked}/usr/bin"
+    environment["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin:{unpacked}/usr/bin:{unpacked}/usr/sbin"
     if unpacked.is_dir():
         perl = [*unpacked.glob("usr/share/perl*"), *unpacked.glob("usr/lib/*/perl*")]
         perl += [inner for folder in perl for inner in folder.glob("5.*")]
@@ -50,7 +58,8 @@ def require_tools(programs: Iterable[str]) -> None:
     if not missing:
         return
     packages = [PACKAGES[program] for program in missing]
-    script = [str(HOME / "scripts" / "host-packages"), str(runtime_folder() / "tools"), *packages]
+    unpack = ["--unpack"] if _UNPACKED.issuperset(missing) else []
+    script = [str(HOME / "scripts" / "host-packages"), *unpack, str(runtime_folder() / "tools"), *packages]
     result = subprocess.run(script, capture_output=True, text=True, check=False)
     still = [program for program in missing if find_tool(program) is None]
     if still:

@@ -14,7 +14,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 ROUTES = Path(__file__).with_name("core_routes.txt").read_text().split()
 #: The only routes of the core that take a POST from people.
-OPEN_POSTS = {"/tools/find", "/tools/count-resources", "/tools/lookup"}
+OPEN_POSTS = {"/tools/find", "/tools/count-resources", "/tools/lookup", "/instances", "/dicom-web/studies"}
 JSON = {"Accept": "application/dicom+json"}
 PATIENT = "SHARED-1"
 

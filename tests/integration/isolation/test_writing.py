@@ -3,7 +3,6 @@
 import hashlib
 
 import pytest
-import requests
 
 from tests.integration.isolation.sides import JSON, PATIENT, image, unhurt
 from tests.live import wait_until
@@ -33,27 +32,6 @@ def test_the_owner_label_stayed(region, victim, thief, admin):
     for side in (victim, thief):
         labels = admin.get(f"{region.central}/studies/{side.study}/labels", timeout=30).json()
         assert labels == [f"mo-{side.mo}"]
-
-
-@pytest.mark.parametrize("role", ["", "radiologist", "technologist", "mo_admin", "region_admin"])
-def test_nobody_uploads_over_http(region, victim, tmp_path, role):
-    mo = "" if role in ("", "region_admin") else "42002"
-    person = region.session(role, mo) if role else requests.Session()
-    file = image(tmp_path, victim.uid, name="EVIL", series=5, number=1).read_bytes()
-    stow = b"--x\r\nContent-Type: application/dicom\r\n\r\n" + file + b"\r\n--x--\r\n"
-    related = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=x'}
-    form = {"file": ("x.dcm", file, "application/dicom")}
-    servers = [region.central, region.proxy("42001")["url"], region.proxy("42002")["url"]]
-    for server in servers:
-        assert person.post(server + "/instances", data=file, timeout=30).status_code == 403
-        assert person.post(server + "/instances", files=form, timeout=30).status_code == 403
-        for uid in ("", f"/{victim.uid}"):
-            answer = person.post(f"{server}/dicom-web/studies{uid}", data=stow, headers=related, timeout=30)
-            assert answer.status_code == 403
-        assert person.put(server + "/webdav/uploads/x.dcm", data=file, timeout=30).status_code in (403, 404)
-        wire = person.post(server + "/cami/wire/v1/instances", data=file, timeout=30)
-        assert wire.status_code in (401, 403, 404)
-    unhurt(victim)
 
 
 def test_no_name_and_no_password_is_in_the_logs(region, victim, thief):

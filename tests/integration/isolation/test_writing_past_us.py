@@ -23,6 +23,14 @@ def test_a_broken_table_of_owners_shows_nothing(region, victim, thief, admin):
     unhurt(victim)
 
 
+def test_the_first_request_after_a_start_is_answered(region, victim):
+    """Preparing the gate's statements takes more stack than Orthanc's own threads have."""
+    region.server("stop", "central")
+    region.server("start", "central")
+    assert victim.get(f"/instances/{victim.instance}/tags").status_code == 200
+    assert victim.get(f"{victim.web}/metadata").status_code == 200
+
+
 def test_a_forged_label_shows_nothing(region, victim, thief, admin):
     """Not even somebody who can write labels past us opens a study with one: Orthanc's own index is changed."""
     index = region.state / "servers" / "central" / "data" / "orthanc" / "index"

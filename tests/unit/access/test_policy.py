@@ -14,9 +14,10 @@ def test_every_role_has_a_row():
 def test_images_are_for_those_who_treat(server):
     seeing = {role for role in Role if allowed(role, Action.STUDIES_READ, server)}
     treating = {Role.RADIOLOGIST, Role.CLINICIAN, Role.TECHNOLOGIST}
-    assert seeing == treating | {Role.REGION_ADMIN} | ({Role.CONSULTANT} if server == "central" else set())
+    assert seeing == treating | {Role.REGION_ADMIN} | ({Role.CONSULTANT, Role.GUEST} if server == "central" else set())
     assert {role for role in Role if allowed(role, Action.STUDIES_OWN, server)} >= treating
     assert not allowed(Role.CONSULTANT, Action.STUDIES_OWN, server), "a consultant sees what is granted"
+    assert not allowed(Role.GUEST, Action.STUDIES_OWN, server), "whom the МИС sends sees what is granted"
 
 
 @pytest.mark.parametrize("server", ["central", "proxy"])
@@ -35,7 +36,7 @@ def test_delivery_is_followed_by_six_roles(server):
 @pytest.mark.parametrize("server", ["central", "proxy"])
 def test_studies_are_asked_for_by_who_treats_administers_or_dispatches(server):
     asking = {role for role in Role if allowed(role, Action.RETRIEVAL_REQUEST, server)}
-    assert asking == set(Role) - {Role.AUDITOR, Role.MIS, Role.MONITOR}
+    assert asking == set(Role) - {Role.AUDITOR, Role.GUEST, Role.MIS, Role.MONITOR}
 
 
 def test_objects_are_stored_by_who_makes_images_or_reads_them():

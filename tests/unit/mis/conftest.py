@@ -17,6 +17,7 @@ from cami.db import open_engine
 from cami.db.tables import account, metadata
 from cami.events import EventLog
 from cami.mis import MisService
+from cami.orders import Orders, Patients
 from cami.region import load_region
 from cami_cli.mis.messages import STUDIES, Doctor, SimulatedPatient, WantedStudy, order_bundle
 from tests.unit.fakes import Hands
@@ -96,7 +97,7 @@ def check(login, password):
     return Refusal(Reason.WRONG)
 
 
-def make(path):
+def make(path, **more):
     engine = open_engine(f"sqlite:///{path}")
     sqlalchemy_event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
     metadata.create_all(engine)
@@ -111,10 +112,30 @@ def make(path):
     events = EventLog(engine, clock)
     trail = AuditTrail(engine, clock, "central")
     region = load_region(Path("orthanc-config/region.yaml"))
-    service = MisService(engine=engine, clock=clock, region=region, events=events, trail=trail, check=check, base=BASE)
-    client = Client(service, service.tokens.issue("kuzdrav"))
+    patients = Patients(engine, clock, events)
+    orders = Orders(engine, clock, events, patients)
+    service = MisService(
+        engine=engine,
+        clock=clock,
+        region=region,
+        events=events,
+        trail=trail,
+        check=check,
+        base=BASE,
+        patients=patients,
+        orders=orders,
+        **more,
+    )
     return SimpleNamespace(
-        engine=engine, clock=clock, events=events, trail=trail, service=service, client=client, region=region
+        engine=engine,
+        clock=clock,
+        events=events,
+        trail=trail,
+        orders=orders,
+        patients=patients,
+        service=service,
+        client=Client(service, service.tokens.issue("kuzdrav")),
+        region=region,
     )
 
 

@@ -38,7 +38,7 @@ def placed(client, **more):
 def test_an_order_gets_its_numbers_and_is_an_order(centre, client):
     request = placed(client)
     numbers = {each["system"]: each["value"] for each in request["identifier"]}
-    (open_,) = centre.service.orders.open_for("42001")
+    (open_,) = centre.orders.open_for("42001")
     order = open_.order
     assert numbers["urn:cami:accession"] == order.accession
     assert numbers["urn:dicom:uid"] == f"urn:oid:{order.study_uid}"
@@ -117,7 +117,7 @@ def test_modality_follows_from_the_method(centre, client):
     message["entry"][4]["resource"]["orderDetail"] = []
     del message["entry"][4]["resource"]["orderDetail"]
     assert client.call("POST", "", message).status == 200
-    assert centre.service.orders.get(1).modality == "CT"
+    assert centre.orders.get(1).modality == "CT"
 
 
 def test_unknown_organization_and_device_are_named(client):
@@ -191,7 +191,7 @@ def test_a_change_needs_the_version_that_it_is_of(centre, client):
     placed(client)
     answer = changed(client, priority="stat")
     assert (answer.status, answer.headers["ETag"]) == (200, 'W/"2"')
-    assert centre.service.orders.get(1).priority == "stat"
+    assert centre.orders.get(1).priority == "stat"
     stale = changed(client, priority="routine")
     assert (stale.status, stale.codes) == (412, [("CAMI-0040", "ServiceRequest")])
     assert changed(client, version="", priority="routine").codes == [("CAMI-0047",)]
@@ -200,7 +200,7 @@ def test_a_change_needs_the_version_that_it_is_of(centre, client):
 
 def start(centre, number=1):
     with centre.engine.begin() as connection:
-        centre.service.orders.started(connection, number, by="system")
+        centre.orders.started(connection, number, by="system")
 
 
 def cancel(client, version="1", reason="patient-refused"):
@@ -224,7 +224,7 @@ def test_a_cancelled_order_is_off_the_worklist(centre, client):
     assert cancel(client, reason="whatever").codes == [("CAMI-0010", "Task.statusReason")]
     answer = cancel(client)
     assert (answer.status, answer.json["status"]) == (200, "cancelled")
-    assert centre.service.orders.open_for("42001") == []
+    assert centre.orders.open_for("42001") == []
     assert client.call("GET", "/ServiceRequest/sr-1").json["status"] == "revoked"
     assert changed(client, "2", priority="stat").status == 422
     assert kinds(centre) == ["order.accepted", "order.cancelled"]
@@ -251,7 +251,7 @@ def test_patients_change_merge_and_come_apart(centre, client):
     assert "patient.merged" not in kinds(centre)
     assert client.call("POST", "/Patient/$merge", parameters).status == 200
     assert client.call("POST", "/Patient/$merge", parameters).codes == [("CAMI-0044",)]
-    (shown,) = centre.service.orders.open_for("42001")
+    (shown,) = centre.orders.open_for("42001")
     assert shown.patient.key == other.json["id"]
     found = client.call("GET", "/Task", query={"patient.identifier": f"{PATIENT_SYSTEM}|3300518"}).json
     assert [each["resource"]["id"] for each in found["entry"]] == ["t-1"]
@@ -262,7 +262,7 @@ def test_patients_change_merge_and_come_apart(centre, client):
     assert client.call("PUT", f"/Patient/{source['id']}", patient_resource(PATIENT)).codes == [("CAMI-0042", "Patient")]
     undo = {"resourceType": "Parameters", "parameter": parameters["parameter"][:1]}
     assert client.call("POST", "/Patient/$unmerge", undo).status == 200
-    assert centre.service.orders.open_for("42001")[0].patient.key == source["id"]
+    assert centre.orders.open_for("42001")[0].patient.key == source["id"]
     assert kinds(centre) == ["order.accepted", "patient.merged", "patient.unmerged"]
 
 

@@ -155,7 +155,7 @@ class Country(Region):
         self.register = StudyRegister(self.central_db, self.announcements)
         self.awaiting = Awaiting(self.central_db, self.clock, self.book, self.register)
         self.requests = Requests(self.register, self.awaiting)
-        self.shelves = Shelves(self.central, self.central_db)
+        self.shelves = Shelves(self.central, self.central_db, self.clock)
         self.endpoints = [
             *errand_endpoints(Tokens(), self.book, self.bell),
             *retrieval_wire_endpoints(Tokens(), self.announcements, self.shelves),

@@ -41,10 +41,11 @@ from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, qu
 from cami.db.tables.dicom import refused_caller
 from cami.db.tables.errands import errand
 from cami.db.tables.events import event, event_cursor
-from cami.db.tables.grants import study_grant
+from cami.db.tables.grants import guest_instance, guest_study, study_grant
 from cami.db.tables.mis import (
     mis_answer,
     mis_former_resource,
+    mis_guest,
     mis_launch,
     mis_message,
     mis_resource,
@@ -136,6 +137,8 @@ __all__ = [
     "former_password",
     "forwarding",
     "forwarding_destination",
+    "guest_instance",
+    "guest_study",
     "imaging_order",
     "indexed_gram",
     "indexed_name",
@@ -147,6 +150,7 @@ __all__ = [
     "metadata",
     "mis_answer",
     "mis_former_resource",
+    "mis_guest",
     "mis_launch",
     "mis_message",
     "mis_resource",

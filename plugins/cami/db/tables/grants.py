@@ -1,6 +1,6 @@
-"""Who else than its owner may see a study, why, until when (`cami.access.grants`)."""
+"""Who else than its owner may see a study, why, until when; and where such studies are kept meanwhile."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, text
 
 from cami.db.tables.base import metadata
 from cami.db.types import UtcDateTime
@@ -36,4 +36,31 @@ study_grant = Table(
     Index("ix_study_grant_owner", "owner", "given_at"),
     Index("ix_study_grant_given_to", "mo", "given_at"),
     sqlite_autoincrement=True,
+)
+
+#: Proxy: studies of other МО that are granted to this one and are kept here meanwhile (`cami.sharing.guests`).
+guest_study = Table(
+    "guest_study",
+    metadata,
+    Column("study_id", String(64), primary_key=True, comment="Orthanc id"),
+    Column("study_uid", String(128), nullable=False),
+    Column("owner", String(16), nullable=False, comment="code of the МО whose study it is"),
+    Column("grant_number", Integer, nullable=False, comment="the newest that the centre has told of"),
+    Column("until", UtcDateTime, comment="empty: until the centre says that it has ended"),
+    Column("heard_at", UtcDateTime, nullable=False, comment="when the centre last said that it still holds"),
+    Column("instances", Integer, comment="how many the centre had when it was last asked for them; empty: not asked"),
+    Column("whole_at", UtcDateTime, comment="when all of these were here"),
+    Column("ended_at", UtcDateTime, comment="nobody sees it any more; its images are being removed"),
+    Column("not_before", UtcDateTime, comment="when to try again"),
+)
+
+#: Proxy: the images of these studies, entered before they are stored here: they are nothing for delivery.
+guest_instance = Table(
+    "guest_instance",
+    metadata,
+    Column("instance_id", String(64), primary_key=True, comment="Orthanc id"),
+    Column("study_id", String(64), nullable=False, index=True),
+    Column("sha256", String(64), nullable=False, comment="of the file at the centre"),
+    Column("size", BigInteger, nullable=False),
+    Column("stored_at", UtcDateTime, comment="when it was stored here"),
 )

@@ -131,7 +131,8 @@ mis_launch = Table(
     metadata,
     Column("code_hash", String(64), primary_key=True, comment="SHA-256"),
     Column("client", String(64), nullable=False),
-    Column("login", String(64), nullable=False, comment="for whom"),
+    Column("login", String(64), nullable=False, comment="of the session to be: one launch, one login"),
+    Column("name", String(200), nullable=False, server_default="", comment="of the doctor"),
     Column("mo", String(16), nullable=False),
     Column("studies", Text, nullable=False, comment="JSON: Study Instance UIDs that may be seen"),
     Column("first", String(64), nullable=False, comment="Study Instance UID that opens"),
@@ -139,4 +140,15 @@ mis_launch = Table(
     Column("expires_at", UtcDateTime, nullable=False, index=True),
     Column("used_at", UtcDateTime),
     Column("with_priors", Boolean, nullable=False, server_default="0"),
+)
+
+#: Sessions that a launch has opened; what they see are grants to their login.
+mis_guest = Table(
+    "mis_guest",
+    metadata,
+    Column("token_hash", String(64), primary_key=True, comment="SHA-256 of the cookie"),
+    Column("login", String(64), nullable=False, unique=True),
+    Column("name", String(200), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False, index=True),
 )

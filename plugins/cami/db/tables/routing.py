@@ -80,7 +80,7 @@ share_notice = Table(
     Column("refused", String(32), comment="code, if the centre does not take it"),
 )
 
-#: Centre: which study an owner's rules share with which other МО. It opens nothing by itself: a grant does.
+#: Centre: which study an owner's rules share with which other МО. A grant is given with it, and opens the study.
 study_share = Table(
     "study_share",
     metadata,

@@ -14,8 +14,8 @@
   live.addEventListener("change", ({ target }) => target.closest(".inline")?.classList.add("changed"));
 
   // What somebody is using, or has changed and not sent yet, stays as it is.
-  const busy = (part) => part.querySelector(".changed") !== null
-    || part.contains(document.activeElement) && document.activeElement.matches("select, input, button");
+  const busy = (part) => part.querySelector(".changed, .unfold[open]") !== null
+    || part.contains(document.activeElement) && document.activeElement.matches("select, input, button, textarea");
 
   // Parts have ids; those that are nested in a part are updated one by one, others as a whole.
   const update = (old, fresh) => {
@@ -35,12 +35,36 @@
     for (const gone of known.values()) if (!busy(gone)) gone.remove();
   };
 
+  // What the page asks for while nobody touches it keeps no session alive.
+  const ask = (address) => fetch(address, {
+    cache: "no-store", credentials: "same-origin", headers: Date.now() - lastInput > EVERY ? { "X-Cami-Live": "1" } : {},
+  });
+
+  // A page that names a pulse asks for that first: a few bytes, and the page itself only when they have changed.
+  const { pulse } = live.dataset;
+  let beat = null;
+  const changed = async () => {
+    if (pulse === undefined) return !document.hidden;
+    const answer = await ask(pulse);
+    if (!answer.ok) { location.reload(); return false; }
+    const told = await answer.text();
+    const known = beat === told;
+    if (!known) live.dispatchEvent(new CustomEvent("pulse", { detail: JSON.parse(told) }));
+    const minutes = Math.floor(Date.now() / 60000); // times that are left change by themselves
+    if (document.hidden || known && minutes === lastMinute) return false;
+    beat = told;
+    lastMinute = minutes;
+    return true;
+  };
+  let lastMinute = Math.floor(Date.now() / 60000);
+
   const look = async () => {
-    if (document.hidden || Date.now() - lastInput > IDLE) return;
+    const idle = Date.now() - lastInput > IDLE;
+    document.documentElement.classList.toggle("idle", idle);
+    if (idle) return;
     try {
-      // What the page asks for while nobody touches it keeps no session alive.
-      const headers = Date.now() - lastInput > EVERY ? { "X-Cami-Live": "1" } : {};
-      const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin", headers });
+      if (!await changed()) return;
+      const answer = await ask(location.href);
       if (answer.redirected) { location.reload(); return; }
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
       if (fresh === null) return;

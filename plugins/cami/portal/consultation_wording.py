@@ -1,0 +1,195 @@
+"""Words of consultations: states, urgencies, what can be done, why something ended (the region's own terms)."""
+
+from collections.abc import Mapping
+
+from cami.consultations.desk import View
+from cami.consultations.notices import Told
+from cami.consultations.states import Command, State
+from cami.consultations.terms import Cancelled, Kind, MessageKind, Mode, Refused, Urgency
+
+
+def _(message: str) -> str:
+    return message
+
+
+VIEWS: Mapping[View, str] = {
+    View.MINE: _("Мои заявки"),
+    View.INBOX: _("Входящие"),
+    View.QUEUE: _("Общая очередь"),
+    View.DISPATCH: _("Диспетчер"),
+}
+
+#: Words and mark of a state.
+STATES: Mapping[State, tuple[str, str]] = {
+    State.DRAFT: (_("Черновик"), "waiting"),
+    State.APPROVAL: (_("На согласовании"), "waiting"),
+    State.SENT: (_("Отправлена"), "moving"),
+    State.RECEIVED: (_("Получена"), "moving"),
+    State.ASSIGNED: (_("Назначен консультант"), "moving"),
+    State.IN_WORK: (_("В работе"), "moving"),
+    State.INFO_REQUESTED: (_("Запрошены дополнительные сведения"), "waiting"),
+    State.REDIRECTED: (_("Переадресована"), "moving"),
+    State.DONE: (_("Выполнена"), "done"),
+    State.REJECTED: (_("Отклонена"), "trouble"),
+    State.CANCELLED: (_("Отменена"), "waiting"),
+}
+
+URGENCIES: Mapping[Urgency, str] = {
+    Urgency.STAT: _("Экстренная"),
+    Urgency.URGENT: _("Неотложная"),
+    Urgency.ROUTINE: _("Плановая"),
+}
+
+KINDS: Mapping[Kind, str] = {
+    Kind.CONSULTATION: _("Консультация"),
+    Kind.READING: _("Удалённое описание"),
+    Kind.COUNCIL: _("Консилиум"),
+    Kind.SECOND_OPINION: _("Пересмотр"),
+    Kind.DOUBLE_READING: _("Двойное чтение"),
+}
+
+MODES: Mapping[Mode, str] = {Mode.DEFERRED: _("Отложенная"), Mode.REALTIME: _("Реальное время")}
+
+#: What a button says.
+BUTTONS: Mapping[Command, str] = {
+    Command.APPROVE: _("Согласовать и отправить"),
+    Command.RETURN: _("Вернуть на доработку"),
+    Command.WITHDRAW: _("Отозвать с согласования"),
+    Command.OPEN: _("Отметить полученной"),
+    Command.ASSIGN: _("Назначить консультанта"),
+    Command.TAKE: _("Взять в работу"),
+    Command.RELEASE: _("Вернуть в очередь"),
+    Command.HAND_OVER: _("Передать коллеге"),
+    Command.REDIRECT: _("Переадресовать"),
+    Command.ASK_MORE: _("Запросить дополнительные сведения"),
+    Command.TELL_MORE: _("Ответить консультанту"),
+    Command.RESUME: _("Продолжить без ответа"),
+    Command.REJECT: _("Отклонить заявку"),
+    Command.CANCEL: _("Отменить заявку"),
+    Command.ACKNOWLEDGE: _("Подтвердить: лечащий врач знает"),
+}
+
+#: What stands in the history.
+HISTORY: Mapping[str, str] = {
+    Command.CREATE: _("Заявка создана"),
+    Command.SUBMIT: _("Передана на согласование"),
+    Command.SEND: _("Отправлена"),
+    Command.APPROVE: _("Согласована и отправлена"),
+    Command.RETURN: _("Возвращена на доработку"),
+    Command.WITHDRAW: _("Отозвана с согласования"),
+    Command.OPEN: _("Получена"),
+    Command.ASSIGN: _("Назначен консультант"),
+    Command.TAKE: _("Взята в работу"),
+    Command.RELEASE: _("Возвращена в очередь"),
+    Command.HAND_OVER: _("Передана коллеге"),
+    Command.REDIRECT: _("Переадресована"),
+    Command.ASK_MORE: _("Запрошены дополнительные сведения"),
+    Command.TELL_MORE: _("Получены дополнительные сведения"),
+    Command.RESUME: _("Работа продолжена без ответа"),
+    Command.REJECT: _("Отклонена"),
+    Command.CANCEL: _("Отменена"),
+    Command.SIGN: _("Заключение подписано"),
+    Command.CORRECT: _("Заключение исправлено"),
+    Command.ACKNOWLEDGE: _("О критической находке сообщено лечащему врачу"),
+    Command.EXPIRE: _("Возвращена в очередь: консультант не отвечает"),
+    "escalated": _("Диспетчер предупреждён: заявку никто не принял"),
+    "late": _("Срок истёк"),
+    "message": _("Сообщение"),
+    "file": _("Прикреплён файл"),
+    "member": _("Приглашён участник"),
+}
+
+REFUSED: Mapping[Refused, str] = {
+    Refused.NOT_OUR_PROFILE: _("Не наш профиль"),
+    Refused.POOR_IMAGES: _("Качество снимков не позволяет ответить"),
+    Refused.NO_DATA: _("Недостаточно сведений"),
+    Refused.NO_CONSENT: _("Нет согласия пациента"),
+    Refused.IN_PERSON: _("Нужна очная консультация"),
+    Refused.DUPLICATE: _("Повторная заявка"),
+    Refused.OTHER: _("Другая причина (напишите)"),
+}
+
+CANCELLED: Mapping[Cancelled, str] = {
+    Cancelled.NO_LONGER_NEEDED: _("Больше не требуется"),
+    Cancelled.ANSWERED_HERE: _("Вопрос решён на месте"),
+    Cancelled.PATIENT_REFUSED: _("Отказ пациента"),
+    Cancelled.PATIENT_MOVED: _("Пациент переведён"),
+    Cancelled.MISTAKE: _("Создана по ошибке"),
+    Cancelled.OTHER: _("Другая причина (напишите)"),
+}
+
+REASONS: Mapping[str, str] = {
+    **{str(code): words for code, words in REFUSED.items()},
+    **{str(code): words for code, words in CANCELLED.items()},
+}
+
+MESSAGES: Mapping[MessageKind, str] = {
+    MessageKind.NOTE: _("Сообщение"),
+    MessageKind.QUESTION: _("Вопрос консультанта"),
+    MessageKind.ANSWER: _("Ответ на вопрос"),
+    MessageKind.OPINION: _("Мнение участника консилиума"),
+}
+
+#: What a draft lacks, or why its route does not take it.
+MISSING: Mapping[str, str] = {
+    "question": _("Напишите вопрос консультанту."),
+    "studies": _("Выберите исследование."),
+    "profile": _("Выберите профиль."),
+    "consent": _("Отметьте согласие пациента (ИДС). Без него отправляются только экстренные заявки."),
+    "phone": _("Для экстренной заявки укажите телефон для связи."),
+    "diagnosis": _("Диагноз – это код МКБ-10, например S06.0."),
+    "route": _("Выберите маршрут."),
+    "route-mo": _("Этот маршрут не для вашей МО. Выберите другой."),
+    "route-kind": _("По этому маршруту такой вид помощи не оказывают. Выберите другой."),
+    "route-urgency": _("Этот маршрут не принимает заявки такой срочности. Выберите другой."),
+    "route-profile": _("Этот маршрут не принимает заявки этого профиля. Выберите другой."),
+    "route-modality": _("Этот маршрут не принимает такие исследования. Выберите другой."),
+    "route-hours": _("Сейчас этот маршрут не работает. Выберите другой."),
+    "route-limit": _("Дневной лимит заявок по этому маршруту исчерпан. Выберите другой."),
+}
+
+#: Why something was not done.
+TROUBLES: Mapping[str, str] = {
+    "changed": _("Заявка только что изменилась. Посмотрите, что нового, и повторите."),
+    "newer": _("Более новый текст уже сохранён из другого окна. Ваш текст ниже не потерян: сверьте и сохраните снова."),
+    "denied": _("Это действие сейчас выполняет другой человек."),
+    "text": _("Напишите, почему."),
+    "reason": _("Выберите причину."),
+    "to": _("Выберите, кому передать."),
+    "mo": _("Выберите МО."),
+    "conclusion": _("Напишите заключение."),
+    "password": _("Неверный пароль. Заключение не подписано."),
+    "why": _("Напишите причину исправления."),
+    "wrong": _("Проверьте введённое."),
+    "patient": _("Можно выбрать исследования только одного пациента."),
+}
+
+TOLD: Mapping[Told, str] = {
+    Told.APPROVAL: _("ждёт согласования"),
+    Told.SENT: _("новая заявка"),
+    Told.RETURNED: _("возвращена на доработку"),
+    Told.ASSIGNED: _("назначена вам"),
+    Told.TAKEN: _("взята в работу"),
+    Told.INFO_REQUESTED: _("запрошены дополнительные сведения"),
+    Told.INFO_GIVEN: _("получены дополнительные сведения"),
+    Told.RELEASED: _("снова в очереди"),
+    Told.DONE: _("выполнена"),
+    Told.CORRECTED: _("заключение исправлено"),
+    Told.CRITICAL: _("критическая находка: прочитайте заключение"),
+    Told.REJECTED: _("отклонена"),
+    Told.CANCELLED: _("отменена"),
+    Told.MESSAGE: _("новое сообщение"),
+    Told.ESCALATED: _("заявку никто не принял"),
+    Told.LATE: _("срок истёк"),
+}
+
+#: What a report of statistics is told apart by.
+DIMENSIONS: Mapping[str, str] = {
+    "mo": _("МО-заявитель"),
+    "to_mo": _("Консультирующая МО"),
+    "profile": _("Профиль"),
+    "urgency": _("Срочность"),
+    "kind": _("Вид"),
+    "modality": _("Модальность"),
+    "consultant": _("Консультант"),
+}

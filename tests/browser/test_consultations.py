@@ -1,0 +1,129 @@
+"""A question travels with its images and comes back signed: each side at a browser of their own, on real servers."""
+
+import re
+
+import pytest
+
+from .conftest import wait_painted
+
+MO, CENTRE = "42001", "42900"
+
+
+def seat(visitor, role, mo="", path="/cami/consultations", **options):
+    seated = visitor(viewport={"width": 1366, "height": 768}, **options)
+    seated.open(path)
+    seated.sign_in(role, mo)
+    return seated
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """What the tests of this module pass on: the number of the request."""
+    return {}
+
+
+def test_a_doctor_asks_about_a_study(visitor, asked):
+    doctor = seat(visitor, "clinician", MO, "/cami/")
+    page = doctor.page
+    page.locator("tr", has_text="КТ").first.get_by_role("button", name="Запросить консультацию").click()
+    page.get_by_role("heading", name=re.compile("Заявка на консультацию")).wait_for()
+    asked["number"] = page.url.rpartition("/")[2]
+    page.locator("label", has_text="Экстренная").first.click()
+    page.get_by_label("Вопрос консультанту").fill("Есть ли признаки внутричерепного кровоизлияния?")
+    page.get_by_label("Анамнез, что сделано").fill("ДТП час назад, потеря сознания.")
+    page.get_by_label("Диагноз, код МКБ-10").press_sequentially("S06")
+    page.wait_for_function("document.querySelectorAll('#diagnoses option').length > 1")
+    page.get_by_label("Диагноз, код МКБ-10").fill("S06.0")
+    page.get_by_label("Профиль").select_option(label="Рентгенология")
+    page.locator(".typed__told", has_text="Сохранено").wait_for()
+    doctor.screenshot("consultation-draft", full=True)
+    page.get_by_role("button", name="Отправить").click()
+    page.get_by_text("Для экстренной заявки укажите телефон").wait_for()
+    page.get_by_label("Телефон для связи").fill("8-3842-00-00-00")
+    page.get_by_label("Маршрут").select_option(label="Консультативный центр, рентгенология")
+    page.get_by_role("button", name="Отправить").click()
+    page.get_by_text("Заявка отправлена.").wait_for()
+    doctor.screenshot("consultation-sent")
+    assert doctor.problems == []
+
+
+def test_the_dispatcher_sees_it_without_the_patient(visitor, asked):
+    dispatcher = seat(visitor, "dispatcher")
+    page = dispatcher.page
+    row = page.locator(f"#request-{asked['number']}")
+    row.get_by_text("Экстренная").wait_for()
+    assert "Есть ли признаки" in row.inner_text()
+    dispatcher.screenshot("consultations-dispatcher")
+    row.get_by_role("link", name=re.compile("Открыть")).click()
+    page.get_by_role("heading", name=re.compile("Заявка №")).wait_for()
+    assert "ДТП" not in page.content()
+    dispatcher.screenshot("consultation-dispatcher")
+    assert dispatcher.problems == []
+
+
+def test_the_consultant_takes_it_looks_asks_and_signs(visitor, asked):
+    consultant = seat(visitor, "consultant", CENTRE, "/cami/consultations?view=queue")
+    page = consultant.page
+    row = page.locator(f"#request-{asked['number']}")
+    row.wait_for()
+    consultant.screenshot("consultations-queue")
+    row.get_by_role("button", name="Взять в работу").click()
+    page.get_by_role("heading", name="Ваше заключение").wait_for()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Открыть снимки").click()
+    wait_painted(opened.value)
+    opened.value.close()
+    page.get_by_role("button", name="Вставить").click()
+    page.get_by_label("Описание").wait_for()
+    assert "Вещество мозга" in page.get_by_label("Описание").input_value()
+    page.get_by_label("Заключение", exact=True).fill("Признаков внутричерепного кровоизлияния нет.")
+    page.locator(".typed__told", has_text="Сохранено").wait_for()
+    consultant.screenshot("consultation-in-work", full=True)
+    page.get_by_text("Запросить дополнительные сведения…").click()
+    page.get_by_label("Что нужно узнать").fill("Есть ли снимки прошлых лет?")
+    consultant.screenshot("consultation-ask-more")
+    page.get_by_role("button", name="Запросить дополнительные сведения", exact=True).click()
+    page.get_by_text("Часы остановлены").first.wait_for()
+
+    doctor = seat(visitor, "radiologist", MO, f"/cami/consultations/{asked['number']}")
+    doctor.page.get_by_text("Есть ли снимки прошлых лет?").wait_for()
+    doctor.page.get_by_text("Ответить консультанту…").click()
+    doctor.page.get_by_label("Ответ консультанту").fill("Нет, первое обращение.")
+    doctor.page.get_by_role("button", name="Ответить консультанту", exact=True).click()
+    doctor.page.get_by_text("В работе").first.wait_for()
+
+    page.get_by_text("Нет, первое обращение.").wait_for()  # by itself, within seconds
+    assert page.get_by_label("Заключение", exact=True).input_value().startswith("Признаков")
+    page.reload()
+    page.get_by_label("Ваш пароль").fill("не тот")
+    page.get_by_role("button", name="Сохранить и подписать").click()
+    page.get_by_text("Неверный пароль").wait_for()
+    password = consultant.region.session("consultant", CENTRE).auth[1]
+    page.get_by_label("Ваш пароль").fill(password)
+    page.get_by_role("button", name="Сохранить и подписать").click()
+    page.get_by_text("Заключение подписано").first.wait_for()
+    consultant.screenshot("consultation-signed", full=True)
+    assert consultant.problems == []
+    assert doctor.problems == []
+
+
+def test_the_asker_reads_the_answer(visitor, asked):
+    doctor = seat(visitor, "clinician", MO, f"/cami/consultations/{asked['number']}")
+    page = doctor.page
+    page.get_by_text("Признаков внутричерепного кровоизлияния нет.").wait_for()
+    page.get_by_text("подписано простой электронной подписью").first.wait_for()
+    page.get_by_text("приложено к исследованию в ЦАМИ").wait_for(timeout=60_000)
+    doctor.screenshot("consultation-answer")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Скачать протокол (PDF)").click()
+    assert saved.value.path().read_bytes().startswith(b"%PDF-1.4")
+    assert doctor.problems == []
+
+
+def test_the_statistics_name_no_patient(visitor, asked):
+    operator = seat(visitor, "operator", "", "/cami/consultations/statistics")
+    page = operator.page
+    page.get_by_role("heading", name="Статистика консультаций").wait_for()
+    assert "ГБ № 1" in page.locator("main").inner_text()
+    operator.screenshot("consultation-statistics")
+    assert operator.problems == []

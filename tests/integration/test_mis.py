@@ -1,0 +1,235 @@
+"""The МИС and a real region: orders in, what became of them out, over kills of either side."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import requests
+import yaml
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pynetdicom import AE
+
+from cami_cli.mis.client import FhirClient, read_access
+from tests.live import CAMI, ROOT, LiveRegion, cami, wait_until
+
+MO = "42001"
+
+
+class Simulated:
+    """``scripts/cami mis simulate`` as a process of its own."""
+
+    def __init__(self, region, folder):
+        self._region = region
+        self._folder = Path(folder)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process = None
+
+    def start(self):
+        command = [CAMI, "mis", "simulate", "--state", self._region.state, "--port", str(self.port)]
+        self._process = subprocess.Popen(
+            [*map(str, command), "--folder", str(self._folder)], start_new_session=True, env=os.environ
+        )
+        wait_until("the simulated МИС answers", self._answers, 60)
+
+    def _answers(self):
+        assert self._process.poll() is None, "the simulated МИС has ended"
+        try:
+            return requests.get(self.url + "/api/health", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    def kill(self):
+        if self._process:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(10)
+            self._process = None
+
+    def order(self, **form):
+        form = {"patient": "4512207", "modality": "CT", "reason": "Исключить панкреонекроз"} | form
+        return requests.post(self.url + "/api/orders", json=form, timeout=60).json()
+
+    def told(self):
+        return requests.get(self.url + "/api/told", timeout=10).json()
+
+    def orders(self):
+        return requests.get(self.url + "/api/orders", timeout=10).json()
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory):
+    content = yaml.load((ROOT / "orthanc-config" / "region.yaml").read_text(), Loader=yaml.BaseLoader)
+    content["organizations"][0]["proxy"]["worklist"] = {"quiet_minutes": "0"}
+    registry = tmp_path_factory.mktemp("registry") / "region.yaml"
+    registry.write_text(yaml.safe_dump(content, allow_unicode=True))
+    with LiveRegion(tmp_path_factory.mktemp("region"), registry) as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def mis(region, tmp_path_factory):
+    simulated = Simulated(region, tmp_path_factory.mktemp("mis"))
+    try:
+        simulated.start()
+        yield simulated
+    finally:
+        simulated.kill()
+
+
+@pytest.fixture(scope="module")
+def client(region):
+    return FhirClient(read_access(Path(region.state)))
+
+
+def image(order, number=1):
+    """Make a CT slice as a device does that has the order on its worklist."""
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = CTImageStorage
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.StudyInstanceUID = order["study_uid"]
+    dataset.SeriesInstanceUID = generate_uid(entropy_srcs=[order["study_uid"]])
+    dataset.PatientID, dataset.PatientName, dataset.Modality = order["patient"], "Тестова^Анна^Петровна", "CT"
+    dataset.SpecificCharacterSet, dataset.AccessionNumber = "ISO_IR 192", order["accession"]
+    dataset.StudyDate, dataset.StudyTime, dataset.StudyDescription = time.strftime("%Y%m%d"), "101500", "КТ ОБП"
+    dataset.PatientBirthDate, dataset.PatientSex = "19610314", "F"
+    dataset.Rows = dataset.Columns = 64
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PixelRepresentation, dataset.InstanceNumber = 15, 0, number
+    dataset.PixelData = np.random.default_rng(number).integers(0, 2**16, 64 * 64, dtype=np.uint16).tobytes()
+    return dataset
+
+
+def store(region, *datasets):
+    dicom = region.proxy(MO)["dicom"]
+    entity = AE(ae_title=f"CT{MO}")
+    entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
+    association = entity.associate(dicom["host"], dicom["port"], ae_title=dicom["aet"])
+    assert association.is_established
+    try:
+        assert [association.send_c_store(dataset).Status for dataset in datasets] == [0] * len(datasets)
+    finally:
+        association.release()
+
+
+def last_order(mis):
+    return mis.orders()[0]
+
+
+def heard(mis, kind, request):
+    return [
+        message["body"]
+        for message in mis.told()
+        if message["body"]["resourceType"] == kind and request in str(message["body"])
+    ]
+
+
+def test_an_order_comes_back_as_images(region, mis, client):
+    placed = mis.order(priority="urgent")
+    assert placed["status"] == 200, placed
+    order = last_order(mis)
+    store(region, image(order, 1), image(order, 2))
+    wait_until("the images are available in the МИС", lambda: last_order(mis)["study_status"] == "available", 60)
+    wait_until("the order is completed in the МИС", lambda: last_order(mis)["status"] == "completed", 60)
+    found = client.call("GET", "/ImagingStudy", query={"based-on": order["request"]})
+    (study,) = [entry["resource"] for entry in found.body["entry"]]
+    assert (study["status"], study["numberOfInstances"]) == ("available", 2)
+    assert study["identifier"][1]["value"] == order["accession"]
+    # After the start it can be neither cancelled nor moved to another device.
+    task = client.call("GET", f"/Task/{order['task']}").body
+    coding = {"system": "urn:cami:cancel-reason", "code": "no-show"}
+    late = client.call(
+        "PUT",
+        f"/Task/{order['task']}",
+        {**task, "status": "cancelled", "statusReason": {"coding": [coding]}},
+        headers={"If-Match": f'W/"{task["meta"]["versionId"]}"'},
+    )
+    assert (late.status, late.codes) == (422, ["CAMI-0041"])
+
+
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_when_the_centre_or_the_mis_is_killed(region, mis, client):
+    """Orders while the centre is killed with -9, then the МИС away while states change, killed with -9 too."""
+    known = {each["number"] for each in mis.orders()}
+    accepted = []
+    for number in range(4):
+        if number == 2:
+            region.server("kill", "central")
+            region.server("start", "central")
+        placed = mis.order(reason=f"причина {number}")
+        assert placed["status"] == 200
+        accepted.append(placed)
+    orders = [each for each in mis.orders() if each["number"] not in known]
+    assert len({each["accession"] for each in orders}) == len(orders) == 4
+    found = client.call("GET", "/Task", query={"_count": "200"}).body["entry"]
+    assert {each["task"] for each in orders} <= {entry["resource"]["id"] for entry in found}
+
+    mis.kill()
+    for order in orders[:2]:
+        store(region, image(order))
+    region.settle(MO, 4)
+    region.server("kill", "central")
+    region.server("start", "central")
+    mis.start()
+    for order in orders[:2]:
+        wait_until(
+            "told of the images",
+            lambda order=order: heard(mis, "ImagingStudy", f"ServiceRequest/{order['request']}'"),
+            90,
+        )
+    wait_until("both are completed", lambda: [
+        each["status"] for each in mis.orders() if each["number"] in {order["number"] for order in orders[:2]}
+    ] == ["completed"] * 2, 60)  # fmt: skip
+    ids = [message["event_id"] for message in mis.told()]
+    assert len(ids) == len(set(ids))
+    by_patient = [message["seq"] for message in mis.told() if message["body"].get("resourceType") == "Task"]
+    assert by_patient == sorted(by_patient)
+
+
+def test_both_sides_pass_the_conformance_run(region, mis):
+    ours = cami("mis", "check", "--state", region.state)
+    assert "не пройдено: 0" in ours.stdout
+    secret = (mis._folder / "hook.secret").read_text().strip()
+    theirs = cami("mis", "check", "--hook", f"{mis.url}/hook", "--header", f"Authorization: Bearer {secret}")
+    assert "не пройдено: 0" in theirs.stdout
+
+
+def test_a_click_shows_these_images_and_no_others(region, mis, client):
+    order = next(each for each in mis.orders() if each["study_status"] == "available")
+    browser = requests.Session()
+    page = browser.post(f"{mis.url}/orders/{order['number']}/images", timeout=30, allow_redirects=False)
+    launch = browser.get(page.headers["Location"], timeout=30, allow_redirects=False)
+    assert launch.headers["Location"].startswith("/ohif/viewer?StudyInstanceUIDs=2.25.")
+    assert browser.get(region.central + launch.headers["Location"], timeout=30).status_code == 200
+    seen = browser.get(region.central + "/dicom-web/studies", timeout=30).json()
+    numbers = {study["0020000D"]["Value"][0] for study in seen}
+    assert order["study_uid"] in numbers
+    patients = {study["00100020"]["Value"][0] for study in seen}
+    assert patients == {order["patient"]}
+    assert browser.get(region.central + "/cami/whoami", timeout=30).json()["role"] == "guest"
+    again = requests.get(page.headers["Location"], timeout=30)
+    assert "Вернитесь в МИС" in again.text
+    lasting = browser.get(f"{region.central}/cami/s/{order['study_uid']}", timeout=30, allow_redirects=False)
+    assert lasting.headers["Location"].startswith("/ohif/viewer?")
+    stranger = requests.get(f"{region.central}/cami/s/{order['study_uid']}", timeout=30, allow_redirects=False)
+    assert stranger.headers["Location"].startswith("/cami/login?next=")
+
+
+def test_strangers_get_nothing(region):
+    fhir = region.about["mis"]["fhir"]
+    assert requests.get(fhir + "/metadata", timeout=10).status_code == 200
+    assert requests.get(fhir + "/Task", timeout=10).status_code == 401
+    doctor = region.session("radiologist", MO)
+    assert doctor.get(fhir + "/Task", timeout=10).status_code == 401
+    secret = {"grant_type": "client_credentials", "client_id": doctor.auth[0], "client_secret": doctor.auth[1]}
+    assert requests.post(region.about["mis"]["token_url"], data=secret, timeout=30).status_code == 401

@@ -1,0 +1,215 @@
+"""«Консультации»: what each side sees and presses, over real requests; in Russian, and whole in English."""
+
+import csv
+import io
+import re
+import zipfile
+from types import SimpleNamespace
+from urllib.parse import urlencode
+
+import pytest
+
+from cami.consultations import Desk, Diagnoses, Statistics
+from cami.consultations.request import ChosenStudy
+from cami.portal.consultation_page import ConsultationPage
+from cami.portal.consultation_rows import Rows
+from cami.portal.consultation_statistics_page import ConsultationStatisticsPage
+from cami.portal.consultations_page import ConsultationsPage
+from cami.portal.entry import Entry
+from cami.portal.pages import Pages
+from cami.retrieval import Whereabouts
+from cami.web import Request
+from tests.unit.consultations.conftest import (
+    CONSULTANT,
+    DISPATCHER,
+    DOCTOR,
+    EARLIER,
+    NEIGHBOUR,
+    OPERATOR,
+    SECOND,
+    STUDY,
+    build,
+    engine,
+    open_grants,
+    sent,
+    template,
+)  # fmt: skip
+
+from .conftest import settings
+
+__all__ = ["engine", "template"]  # fixtures
+BASE = "/cami/consultations"
+CYRILLIC = re.compile("[А-Яа-яЁё]+")
+
+
+class Shelf:
+    """The catalogue of studies, as far as the pages ask it."""
+
+    def __init__(self, shelf):
+        self.find = shelf.find
+
+    def of_patient(self, mo, columns):
+        return [ChosenStudy(uid, f"id-{uid}", mo, modalities="CT", description="КТ") for uid in (STUDY, EARLIER)]
+
+    def whereabouts(self, study):
+        return Whereabouts(study.study_id, study.study_uid, study.owner, 180, 600, whole=False)
+
+
+class Portal:
+    """The pages of one centre; `person` is who is signed in."""
+
+    def __init__(self, centre):
+        self.centre = centre
+        self.person = None
+        consulting = SimpleNamespace(
+            consultations=centre.consultations, answers=centre.answers, desk=Desk(centre.engine, centre.clock),
+            notices=centre.notices, diagnoses=Diagnoses(centre.engine), catalogue=Shelf(centre.shelf),
+            statistics=Statistics(centre.engine, centre.routes),
+        )  # fmt: skip
+        consulting.diagnoses.ensure()
+        pages = Pages(settings(), centre.region)
+        rows = Rows(pages, centre.routes)
+        entry = Entry(pages, self, "central")
+        self.endpoints = [
+            *ConsultationsPage(pages, consulting, rows, centre.clock).endpoints(entry),
+            *ConsultationStatisticsPage(pages, consulting, centre.clock).endpoints(entry),
+            *ConsultationPage(pages, consulting, rows, centre.clock).endpoints(entry),
+        ]
+
+    def identify(self, headers):
+        return self.person
+
+    def _ask(self, request):
+        for endpoint in self.endpoints:
+            found = re.fullmatch(endpoint.pattern, request.path)
+            if found:
+                groups = {"method": request.method, "headers": request.headers, "query": request.query}
+                return endpoint.handler(Request(path=request.path, body=request.body, groups=found.groups(), **groups))
+        raise AssertionError(request.path)
+
+    def get(self, person, path, language="ru", **query):
+        self.person = person
+        cookie = {"cookie": f"i18next={'en-US' if language == 'en' else 'ru'}"}
+        return self._ask(Request("GET", path, cookie, query)).body.decode()
+
+    def post(self, person, path, **form):
+        self.person = person
+        headers = {"sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
+        answer = self._ask(Request("POST", path, headers, body=urlencode(form, doseq=True).encode()))
+        headers = dict(answer.headers)
+        return headers.get("Location") or answer.body.decode()
+
+
+@pytest.fixture
+def portal(engine):
+    centre = build(engine)
+    yield Portal(centre)
+    centre.trail.close()
+
+
+def test_the_way_through_the_pages(portal):
+    address = portal.post(DOCTOR, f"{BASE}/new", study=STUDY)
+    assert address == f"{BASE}/1"
+    draft = portal.get(DOCTOR, address)
+    assert "Иванов Пётр" in draft
+    told = portal.post(DOCTOR, address, step="send", version=1, study=[STUDY], urgency="urgent", question="Что это?")
+    assert "Выберите профиль." in told
+    assert "Отметьте согласие пациента" in told
+    assert "Что это?" in told
+    version = re.search(r'name="version" value="(\d+)"', told)[1]
+    given = {"urgency": "urgent", "profile": "radiology", "route": "radiology-centre", "question": "Что это?"}
+    sent_to = portal.post(DOCTOR, address, step="send", version=version, study=[STUDY, EARLIER], consent="on", **given)
+    assert sent_to == f"{address}?done=send"
+    assert "Заявка отправлена." in portal.get(DOCTOR, address, done="send")
+
+    queue = portal.get(CONSULTANT, BASE, view="queue")
+    assert "Взять в работу" in queue
+    assert "Иванов Пётр" in queue
+    assert portal.post(CONSULTANT, address, step="take") == address
+    late = portal.post(SECOND, address, step="take")
+    assert "Заявку уже взяли" in late
+    assert "Мнениев" in late
+    page = portal.get(CONSULTANT, address)
+    assert "получено 180 из 600" in page
+    assert "Ваше заключение" in page
+    assert "/ohif/viewer?StudyInstanceUIDs=1.2.3%2C1.2.4" in page
+    refused = portal.post(CONSULTANT, address, step="sign", revision=0, conclusion="Норма", password="не тот")
+    assert "Неверный пароль" in refused
+    done = portal.post(CONSULTANT, address, step="sign", revision=1, conclusion="Норма", password="ключ")
+    assert done == f"{address}?done=sign"
+    answer = portal.get(DOCTOR, address)
+    assert "Норма" in answer
+    assert "подписано простой электронной подписью" in answer
+    assert open_grants(portal.centre) == set()
+
+
+def test_the_dispatcher_is_shown_no_patient(portal):
+    number = sent(portal.centre, history="Живёт по адресу")
+    for page in (portal.get(DISPATCHER, BASE), portal.get(DISPATCHER, f"{BASE}/{number}")):
+        assert "Есть ли кровоизлияние?" in page
+        assert "Иванов" not in page
+        assert "К-17" not in page
+        assert "по адресу" not in page
+
+
+def test_strangers_find_no_page(portal):
+    number = sent(portal.centre)
+    assert "Иванов" not in portal.get(NEIGHBOUR, f"{BASE}/{number}")
+    assert "Есть ли" not in portal.get(OPERATOR, f"{BASE}/{number}")
+
+
+def test_a_forged_form_does_nothing(portal):
+    number = sent(portal.centre)
+    portal.person = CONSULTANT
+    headers = {"sec-fetch-site": "cross-site"}
+    portal._ask(Request("POST", f"{BASE}/{number}", headers, body=b"step=take"))
+    assert portal.centre.consultations.find(DOCTOR, number).request.consultant == ""
+
+
+def test_what_was_typed_is_not_lost_when_another_window_was_quicker(portal):
+    number = sent(portal.centre)
+    portal.post(CONSULTANT, f"{BASE}/{number}", step="take")
+    portal.post(CONSULTANT, f"{BASE}/{number}", step="answer", revision=0, conclusion="Первое")
+    told = portal.post(CONSULTANT, f"{BASE}/{number}", step="answer", revision=0, conclusion="Второе")
+    assert "Более новый текст" in told
+    assert "Второе" in told
+
+
+def test_every_page_is_whole_in_english(portal):
+    number = sent(portal.centre)
+    pages = [
+        portal.get(DISPATCHER, BASE, "en"),
+        portal.get(CONSULTANT, BASE, "en", view="queue"),
+        portal.get(OPERATOR, f"{BASE}/statistics", "en"),
+    ]
+    portal.post(CONSULTANT, f"{BASE}/{number}", step="take")
+    pages += [portal.get(CONSULTANT, f"{BASE}/{number}", "en"), portal.get(DOCTOR, f"{BASE}/{number}", "en")]
+    portal.post(DOCTOR, f"{BASE}/new", study=STUDY)
+    pages.append(portal.get(DOCTOR, f"{BASE}/{number + 1}", "en"))
+    data = {
+        "Иванов", "Пётр", "Терапевтов", "Мнениев", "Советова", "Диспетчер", "Оператор", "ГБ", "Районная", "больница",
+        "Консультативный", "центр", "Рентгенология", "Нейрохирургия", "Онкология", "Русский", "рентгенология",
+        "узкие", "специалисты", "Через", "диспетчера", "Соседи", "КТ", "Есть", "ли", "кровоизлияние", "головного",
+        "мозга", "МРТ", "позвоночника", "Рентгенография", "органов", "грудной", "клетки", "Маммография", "УЗИ",
+        "брюшной", "полости", "ЦАМИ", "Кузбасса",
+    }  # fmt: skip
+    for page in pages:
+        words = {word for word in CYRILLIC.findall(re.sub(r"<[^>]+>", " ", page)) if len(word) > 1}
+        assert words <= data, words - data
+
+
+def test_the_tables_of_statistics_say_the_same(portal):
+    sent(portal.centre)
+    number = sent(portal.centre, urgency="stat")
+    portal.post(CONSULTANT, f"{BASE}/{number}", step="reject", reason="poor-images")
+    page = portal.get(OPERATOR, f"{BASE}/statistics", by="urgency")
+    assert "Качество снимков не позволяет ответить: 1" in page
+    assert "Иванов" not in page
+    portal.person = OPERATOR
+    text = portal._ask(Request("GET", f"{BASE}/statistics.csv", {}, {"by": "urgency"})).body.decode("utf-8-sig")
+    head, stat, urgent, total = csv.reader(io.StringIO(text), delimiter=";")
+    assert (head[0], stat[0], urgent[0], total[0]) == ("Срочность", "Экстренная", "Неотложная", "Всего")
+    assert total[1] == "2"
+    book = portal._ask(Request("GET", f"{BASE}/statistics.xlsx", {}, {"by": "mo"})).body
+    with zipfile.ZipFile(io.BytesIO(book)) as parts:
+        assert "ГБ № 1" in parts.read("xl/sharedStrings.xml").decode()
