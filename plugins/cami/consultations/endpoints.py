@@ -1,4 +1,4 @@
-"""``/cami/api/consultations``: requests for programs, in JSON (docs/architecture.md §8)."""
+"""``/cami/api/consultations``: requests for programs, in JSON (docs/architecture.md §9)."""
 
 import base64
 import binascii
