@@ -55,7 +55,8 @@ def consultation_endpoints(
             except CamiError as error:
                 return _refusal(error)
 
-        return Endpoint(_API + pattern, handle)
+        said = " / ".join((methods[name].__doc__ or "").partition(".")[0].strip() for name in sorted(methods))
+        return Endpoint(_API + pattern, handle, tuple(sorted(methods)), said)
 
     return [
         of("", GET=api.list, POST=api.create),
