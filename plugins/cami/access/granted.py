@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Engine, Select, and_, exists, false, func, literal, or_, select, union_all
 
-from cami.db.tables import study_grant
+from cami.clock import Clock
+from cami.db import reading
+from cami.db.tables import study, study_grant
 
+#: Studies that lists hold at most.
+MOST = 500
 _OPEN = study_grant.c.ended_at.is_(None)
 
 
@@ -67,6 +71,46 @@ class Received:
             )
             .correlate_except(study_grant)
         )
+
+
+class GrantedStudies:
+    """Lists what somebody is granted, for what is no search of the archive. Thread-safe."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._reader = reading(engine)
+        self._clock = clock
+
+    def pairs(self, mo: str, login: str, study_uids: Collection[str] | None = None) -> frozenset[tuple[str, str]]:
+        """Return Study Instance UID and owner of what is granted, the newest grants first.
+
+        Parameters
+        ----------
+        mo, login
+            For whom.
+        study_uids
+            Only of these; None: of all, `MOST` at most.
+        """
+        query = (
+            select(study_grant.c.study_uid, study_grant.c.owner)
+            .where(given_to(mo, login), in_force(self._clock.now()))
+            .order_by(study_grant.c.number.desc())
+        )
+        query = query.limit(MOST) if study_uids is None else query.where(study_grant.c.study_uid.in_(list(study_uids)))
+        with self._reader.connect() as connection:
+            return frozenset((row.study_uid, row.owner) for row in connection.execute(query))
+
+    def ids(self, mo: str, login: str) -> list[str]:
+        """Return the Orthanc ids of what is granted and here, `MOST` at most."""
+        names = (study.c.study_uid == study_grant.c.study_uid, study.c.owner == study_grant.c.owner)
+        query = (
+            select(study.c.study_id)
+            .join_from(study_grant, study, and_(*names))
+            .where(given_to(mo, login), in_force(self._clock.now()), study.c.owner != mo)
+            .order_by(study_grant.c.number.desc())
+            .limit(MOST)
+        )
+        with self._reader.connect() as connection:
+            return list(dict.fromkeys(connection.scalars(query)))
 
 
 def _by_person(login: str) -> Select[Any]:

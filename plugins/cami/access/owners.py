@@ -9,11 +9,13 @@ from enum import Enum, auto
 from operator import itemgetter
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, Engine, case, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, Engine, select, true, tuple_
 
 from cami.access.granted import Received, given_to, in_force
 from cami.access.guests import Guests
 from cami.access.policy import allowed
+from cami.access.seen import seen_resource, seen_studies
+from cami.archive import Level
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import study, study_grant
@@ -50,6 +52,10 @@ class StudyOwners(Protocol):
 
     def visible(self, identity: Identity, study_ids: Collection[str]) -> frozenset[str]:
         """Return those of `study_ids` that somebody sees. The ids must be those of studies that are here."""
+        ...
+
+    def sees(self, identity: Identity, level: Level, resource: str) -> bool:
+        """Say whether somebody with the reach OWN sees a study, series or instance of that level."""
         ...
 
     def scope(self, identity: Identity) -> Scope:
@@ -119,15 +125,28 @@ class CentralOwners:
             return frozenset()
         if reach is Reach.TECHNICAL:
             return frozenset(study_ids)
-        # By the ids alone: given the owner too, SQLite would go through all of the МО's studies. Of another's study
-        # as much is asked whether it is granted or not.
-        seen = case((study.c.owner == _own(identity), literal(1)), (self._granted(identity), literal(1)), else_=0)
+        statement, values = seen_studies(bool(identity.mo), bool(identity.login)), self._values(identity)
         found: set[str] = set()
         with self._reader.connect() as connection:
             for ids in _chunks(study_ids):
-                query = select(study.c.study_id, seen.label("seen")).where(study.c.study_id.in_(ids))
-                found.update(row.study_id for row in connection.execute(query) if row.seen)
+                rows = connection.execute(statement, {**values, "keys": ids})
+                found.update(row.study_id for row in rows if row.seen)
         return frozenset(found)
+
+    def sees(self, identity: Identity, level: Level, resource: str) -> bool:
+        """Say whether the own МО owns a study, series or instance, or it is granted: by our tables alone.
+
+        One question whether it is foreign or not there, so that its time does not tell one from the other; nothing is
+        remembered, for the same reason.
+        """
+        if level == "patients":
+            return False
+        statement = seen_resource(level, bool(identity.mo), bool(identity.login))
+        with self._reader.connect() as connection:
+            return bool(connection.scalar(statement, {**self._values(identity), "key": resource}))
+
+    def _values(self, identity: Identity) -> dict[str, object]:
+        return {"own": _own(identity), "mo": identity.mo, "login": identity.login, "at": self._clock.now()}
 
     def scope(self, identity: Identity) -> Scope:
         """Return the own МО, and what is granted."""
@@ -169,9 +188,6 @@ class CentralOwners:
     def _received(self, identity: Identity) -> Received:
         return Received(identity.mo, identity.login, self._clock.now())
 
-    def _granted(self, identity: Identity) -> ColumnElement[bool]:
-        return self._received(identity).holds(study.c.owner, study.c.study_uid)
-
 
 def _own(identity: Identity) -> str:
     """Return the МО whose studies somebody sees without a grant; empty for none, as for a consultant."""
@@ -206,6 +222,10 @@ class ProxyOwners:
     def hidden(self) -> frozenset[str]:
         """Return the guests that nobody may see any more."""
         return self._guests.hidden()
+
+    def sees(self, identity: Identity, level: Level, resource: str) -> bool:  # noqa: ARG002
+        """Return no: nobody's reach is OWN here."""
+        return False
 
     def scope(self, identity: Identity) -> Scope:  # noqa: ARG002
         """Return nothing: a proxy has no index."""

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from cami.access import GrantBook
+from cami.access.granted import GrantedStudies
 from cami.archive import Level
 from cami.audit.gathering import Gathering
 from cami.delivery import (
@@ -110,15 +111,15 @@ class CentralServer(Server):
         zone = ZoneInfo(self.region.time_zone)
         self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
         self.worklists = CentralWorklist(self)
-        self.mis = open_mis(self)
         self.matching = self.worklists.desk
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.grants = GrantBook(self.clock, self.audit)
+        self.mis = open_mis(self)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
         self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
-        self.requests = Requests(self.register_of_studies, self.awaiting)
+        self.requests = Requests(self.register_of_studies, self.awaiting, GrantedStudies(engine, self.clock))
         self.openings = Openings(self.authenticator.identify, self._opened, self.clock)
 
     def disk_rules(self) -> Disk:
@@ -148,6 +149,7 @@ class CentralServer(Server):
             awaiting=self.awaiting,
             region=self.region,
             clock=self.clock,
+            granted=GrantedStudies(self.engine, self.clock),
         )
 
     def let_in(self, method: str, path: str, headers: Mapping[str, str]) -> None:
@@ -172,7 +174,6 @@ class CentralServer(Server):
             mis_services(self, self.mis),
             self._consulting(),
             self.worklists.services(),
-            self._journal(),
             open_sharing(self, self.grants, self.errands),
         )
 

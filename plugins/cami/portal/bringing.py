@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cami.access import Action, Identity, allowed
+from cami.access.granted import GrantedStudies
 from cami.clock import Clock
 from cami.delivery import Timetable
 from cami.errors import NotFound
 from cami.region import Region
 from cami.retrieval import Announcements, Awaiting, Catalogue, Requests, Returns, Standing, StudyRegister, Whereabouts
-from cami.retrieval.requests import eta
+from cami.retrieval.requests import eta, own_lists
 
 #: Studies that are listed without being here.
 MOST = 2000
@@ -76,7 +77,9 @@ class BringingToCentre:
         awaiting: Awaiting,
         region: Region,
         clock: Clock,
+        granted: GrantedStudies,
     ) -> None:
+        self._granted = granted
         self._requests = requests
         self._announcements = announcements
         self._register = register
@@ -86,7 +89,11 @@ class BringingToCentre:
 
     def absent(self, identity: Identity, days: tuple[str, str]) -> list[Any]:
         """List what proxies have announced and of which nothing has come."""
-        found = self._announcements.newest(identity.mo or None, days, MOST)
+        own = own_lists(identity)
+        found = [] if own == "" else self._announcements.newest(own, days, MOST)
+        if own is not None:
+            pairs = self._granted.pairs(identity.mo, identity.login)
+            found += [told for told in self._announcements.of_studies(pairs, days) if told.owner != own]
         return [
             told.announcement.columns.as_orthanc(
                 told.announcement.study_id, told.announcement.study_uid, told.announcement.instances
@@ -102,7 +109,7 @@ class BringingToCentre:
         places = [place for place in here.values() if not place.whole]
         for study_id in study_ids:
             if study_id not in here:
-                places += self._register.of_id(study_id, identity.mo or None)
+                places += self._requests.found(identity, study_id=study_id)
         return {coming.study_id: coming for coming in self._shown(identity, places)}
 
     def bring(self, identity: Identity, study_id: str) -> None:

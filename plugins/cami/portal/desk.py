@@ -101,23 +101,10 @@ def portal_endpoints(
     reports += _about_people(pages, people, region, entry, settings)
     cookie = SessionCookie(secure=settings.cookie_secure)
     if audit is not None and settings.role == "central":
-        reports += JournalPage(
-            pages,
-            reader=JournalReader(engine),
-            trail=audit,
-            names=AccountNames(engine),
-            zone=zone,
-            codes=[organization.code for organization in region.organizations],
-        ).endpoints(entry)
+        reports += _journal(pages, engine, audit, region, entry)
     reports += _consultations(pages, consulting, entry)
-    if sharing is not None:
-        reports += GrantsPage(pages, sharing, visibility, region).endpoints(entry)
-    if emergency is not None:
-        reports += EmergencyPage(pages, emergency, visibility).endpoints(entry)
-    if worklist is not None:
-        reports += WorklistPage(pages, worklist, settings.mo).endpoints(entry)
-    if matching is not None:
-        reports += MatchingPage(pages, matching, _devices(region)).endpoints(entry)
+    reports += _about_grants(pages, entry, sharing=sharing, emergency=emergency, visibility=visibility, region=region)
+    reports += _about_orders(pages, entry, worklist=worklist, matching=matching, region=region, mo=settings.mo)
     return [
         *SignInPages(pages, authenticator, people.sign_in, cookie=cookie, provider=_provider(people)).endpoints(),
         *SignInSteps(pages, people, region.people, cookie=cookie).endpoints(),
@@ -129,6 +116,51 @@ def portal_endpoints(
         Endpoint(r"/cami/bring", desk.bring),
         Endpoint(r"/cami/(?!api/|wire/|health$|metrics$|static/).*", desk.unknown),
     ]
+
+
+def _journal(pages: Pages, engine: Engine, audit: AuditTrail, region: Region, entry: Entry) -> list[Endpoint]:
+    return JournalPage(
+        pages,
+        reader=JournalReader(engine),
+        trail=audit,
+        names=AccountNames(engine),
+        zone=ZoneInfo(region.time_zone),
+        codes=[organization.code for organization in region.organizations],
+    ).endpoints(entry)
+
+
+def _about_grants(
+    pages: Pages,
+    entry: Entry,
+    *,
+    sharing: SharingDesk | None,
+    emergency: EmergencyDesk | None,
+    visibility: StudyFinder,
+    region: Region,
+) -> list[Endpoint]:
+    found: list[Endpoint] = []
+    if sharing is not None:
+        found += GrantsPage(pages, sharing, visibility, region).endpoints(entry)
+    if emergency is not None:
+        found += EmergencyPage(pages, emergency, visibility).endpoints(entry)
+    return found
+
+
+def _about_orders(
+    pages: Pages,
+    entry: Entry,
+    *,
+    worklist: WorklistDesk | None,
+    matching: MatchingDesk | None,
+    region: Region,
+    mo: str,
+) -> list[Endpoint]:
+    found: list[Endpoint] = []
+    if worklist is not None:
+        found += WorklistPage(pages, worklist, mo).endpoints(entry)
+    if matching is not None:
+        found += MatchingPage(pages, matching, _devices(region)).endpoints(entry)
+    return found
 
 
 def _provider(people: PeopleServices) -> str:

@@ -1,6 +1,6 @@
 """Studies that proxies have and the centre has nothing of yet: what «в МО, ещё не передано» is answered from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -144,6 +144,21 @@ class Announcements:
         )
         with self._reader.connect() as connection:
             return [_announced(row) for row in connection.execute(query)]
+
+    def of_studies(self, pairs: Collection[tuple[str, str]], days: tuple[str, str] = ("", "")) -> list[Announced]:
+        """List those of some studies (Study Instance UID and owner) that have not begun to come."""
+        first, last = days
+        if not pairs:
+            return []
+        query = select(announced_study).where(
+            ~_begun(),
+            announced_study.c.study_uid.in_(sorted({uid for uid, _ in pairs})),
+            *((announced_study.c.study_date >= first,) if first else ()),
+            *((announced_study.c.study_date <= last,) if last else ()),
+        )
+        with self._reader.connect() as connection:
+            found = [_announced(row) for row in connection.execute(query)]
+        return [told for told in found if (told.announcement.study_uid, told.owner) in pairs]
 
     def named(self, mo: str | None, *, study_uid: str = "", study_id: str = "") -> list[Announced]:
         """Return what was announced under a UID or an Orthanc id and has not begun to come."""

@@ -5,6 +5,7 @@ import math
 from datetime import timedelta
 
 from cami.access import Action, Identity, allowed
+from cami.access.granted import GrantedStudies
 from cami.errors import Denied, NotFound
 from cami.retrieval.awaiting import Awaiting, Cause
 from cami.retrieval.whereabouts import StudyRegister, Whereabouts
@@ -17,7 +18,8 @@ _BYTES_IN_MEGABIT = 125_000
 class Requests:
     """Finds what somebody may ask for, and asks the proxy for it."""
 
-    def __init__(self, register: StudyRegister, awaiting: Awaiting) -> None:
+    def __init__(self, register: StudyRegister, awaiting: Awaiting, granted: GrantedStudies | None = None) -> None:
+        self._granted = granted
         self._register = register
         self._awaiting = awaiting
 
@@ -33,7 +35,7 @@ class Requests:
         """
         if not allowed(identity.role, Action.RETRIEVAL_REQUEST, "central"):
             raise Denied("not for this role")
-        found = self._found(identity, study_id=study_id, study_uid=study_uid)
+        found = self.found(identity, study_id=study_id, study_uid=study_uid)
         if not found:
             raise NotFound("no such study")
         for study in found:
@@ -48,17 +50,35 @@ class Requests:
         """Note that somebody has opened a study in a viewer; return what of it they may see."""
         if not allowed(identity.role, Action.STUDIES_READ, "central"):
             return []
-        found = self._found(identity, study_uid=study_uid)
+        found = self.found(identity, study_uid=study_uid)
         for study in found:
             self._awaiting.begin(study, Cause.VIEWER, waiting=identity.login, asked_by=identity.login)
         return found
 
-    def _found(self, identity: Identity, *, study_id: str = "", study_uid: str = "") -> list[Whereabouts]:
-        """Return studies of the person's own МО; the roles of the region reach all. Without grants nothing else."""
-        mo = identity.mo or None
-        if study_uid:
-            return self._register.of_uid(study_uid, mo)
-        return self._register.of_id(study_id, mo) if study_id else []
+    def found(self, identity: Identity, *, study_id: str = "", study_uid: str = "") -> list[Whereabouts]:
+        """Return the studies of that name that somebody may know of, here or announced: own ones and granted ones.
+
+        The roles of the region reach all; a consultant knows of nothing but what is granted.
+        """
+        every = self._register.of_uid(study_uid, None) if study_uid else []
+        if study_id and not study_uid:
+            every = self._register.of_id(study_id, None)
+        own = own_lists(identity)
+        if own is None:
+            return every
+        pairs: frozenset[tuple[str, str]] = frozenset()
+        if self._granted is not None:
+            uids = {study.study_uid for study in every}
+            pairs = self._granted.pairs(identity.mo, identity.login, uids)
+        return [study for study in every if study.mo == own or (study.study_uid, study.mo) in pairs]
+
+
+def own_lists(identity: Identity) -> str | None:
+    """Return the МО whose studies somebody knows of without a grant; empty for none, None for those of the region."""
+    reads = allowed(identity.role, Action.STUDIES_READ, "central")
+    if reads and not allowed(identity.role, Action.STUDIES_OWN, "central"):
+        return ""
+    return identity.mo or None
 
 
 def eta(size: int, mbit_s: float) -> timedelta:

@@ -75,7 +75,7 @@ class GuestRoom:
 
     def ask(self) -> None:
         """Ask the centre what is new, and what still holds."""
-        self._asked_at = self._clock.now()
+        now = self._clock.now()
         try:
             while new := self._new():
                 self._enter(new)
@@ -84,10 +84,11 @@ class GuestRoom:
             held = self._held()
             for start in range(0, len(held), MOST):
                 self._check(held[start : start + MOST])
-        except NotFound:  # a centre of an earlier release
-            return
+        except NotFound:
+            pass  # a centre of an earlier release
         except Denied as error:
             raise Transient(str(error)) from error
+        self._asked_at = now
 
     def _due(self) -> bool:
         with self._reader.connect() as connection:

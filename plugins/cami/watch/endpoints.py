@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from cami.access import Action, Authenticator, Identity, allowed
-from cami.clock import iso
+from cami.access.granted import GrantedStudies
+from cami.clock import SystemClock, iso
 from cami.db import reading
 from cami.settings import Settings
 from cami.watch import figures
@@ -26,6 +27,7 @@ def watch_endpoints(
     transfer: Transfer | None = None,
 ) -> list[Endpoint]:
     """Return the endpoints of this server's role; `sources` are its figures, `transfer` is how a proxy delivers."""
+    granted = GrantedStudies(engine, SystemClock())
 
     def health(_request: Request) -> Response:
         # For anyone, a health check among them: says nothing more than that the plugin and its database answer.
@@ -37,7 +39,10 @@ def watch_endpoints(
         owner = None if allowed(identity.role, Action.ARCHIVE_INSPECT, settings.role) else identity.mo
         if owner == "":
             return answer_json({"studies": []})
-        return answer_json({"studies": [_plain(entry) for entry in central_progress(engine, owner=owner)]})
+        found = central_progress(engine, owner=owner)
+        if owner is not None:
+            found += central_progress(engine, study_ids=granted.ids(identity.mo, identity.login))
+        return answer_json({"studies": [_plain(entry) for entry in found]})
 
     def metrics(_identity: Identity, _request: Request) -> Response:
         return Response(200, figures.exposition(sources), figures.CONTENT_TYPE, [("Cache-Control", "no-store")])

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import select
 
-from cami.access import Role
+from cami.access import GrantBook, NewGrant, Role
+from cami.access.granted import GrantedStudies
 from cami.archive import orthanc_id
 from cami.db.tables import awaited_study, delivery_item
 from cami.delivery.order import Priority
@@ -11,7 +12,7 @@ from cami.errands import Kind
 from cami.errors import Denied, NotFound, Transient
 from cami.retrieval import Cause, Whereabouts
 from cami.retrieval.awaiting import VIEWER_LASTS
-from cami.retrieval.requests import eta
+from cami.retrieval.requests import Requests, eta
 from tests.unit.delivery.conftest import dicom
 from tests.unit.retrieval.conftest import delivered, fill, person, study_id
 
@@ -346,3 +347,23 @@ def test_an_index_that_began_anew_is_entered_whole(country, hospital):
     hospital.archive.store(dicom("P3", "3.1"))
     (described,), _ = hospital.catalogue.advance()
     assert described.study_uid == "3.1"
+
+
+def test_a_consultant_knows_of_what_is_granted_and_nothing_else(country, hospital):
+    fill(hospital)
+    hospital.arrive()
+    clock, engine = country.clock, country.central_db
+    requests = Requests(country.register, country.awaiting, GrantedStudies(engine, clock))
+    consultants = [person(Role.CONSULTANT, "42900"), person(Role.CONSULTANT, ""), person(Role.CONSULTANT, "42001")]
+    for consultant in consultants:
+        with pytest.raises(NotFound):
+            requests.request(consultant, study_uid="1.1")
+        assert requests.opened(consultant, "1.1") == []
+    with engine.begin() as connection:
+        GrantBook(clock).give(connection, NewGrant("1.1", "42001", "42900", by="rad1"))
+    assert [found.mo for found in requests.request(consultants[0], study_uid="1.1")] == ["42001"]
+    assert len(country.announcements.of_studies({("1.1", "42001")})) == 1
+    assert country.announcements.of_studies({("1.1", "42002")}) == []
+    for consultant in consultants[1:]:
+        with pytest.raises(NotFound):
+            requests.request(consultant, study_id=study_id())
