@@ -18,7 +18,10 @@ from tests import provider
 from tests.live import ROOT, LiveRegion, cami, wait_until
 from tests.registry import Registry
 
+pytestmark = pytest.mark.timeout(400)
+
 MO = "42001"
+GATEWAY = "gateway-" + "t" * 40
 GOOD = "Сосна-над-Томью-7"
 GROUPS = [
     ("cami-admin", "region_admin", ""),
@@ -82,6 +85,7 @@ def region(tmp_path_factory, idp):
     with LiveRegion(tmp_path_factory.mktemp("region"), registry.write()) as live:
         secrets = live.state / "servers" / "central" / "config" / "secrets"
         (secrets / "provider.secret").write_text(provider.SECRET)
+        (secrets / "gateway.token").write_text(GATEWAY)
         idp.start(live.central)
         yield live
 
@@ -92,9 +96,9 @@ class Browser:
     def __init__(self, host, address=""):
         self.host = host
         self.session = requests.Session()
-        self.session.headers |= {"Origin": host, "User-Agent": "Firefox/132.0"}
+        self.session.headers.update({"Origin": host, "User-Agent": "Firefox/132.0"})
         if address:
-            self.session.headers["X-Forwarded-For"] = address
+            self.session.headers.update({"X-Real-IP": address, "X-Cami-Gateway": GATEWAY})
 
     def post(self, path, **form):
         return self.session.post(self.host + path, data=form, timeout=30)
@@ -308,27 +312,22 @@ class TestProvider:
 def test_a_proxys_key_changes_while_it_delivers(region, phantoms, tmp_path):
     state = region.state
     before = cami("key", "list", "--state", state).stdout
-    shutil.copytree(phantoms / MO, tmp_path / "first")
+    files = sorted((phantoms / MO).rglob("*.dcm"))[:12]
+    (tmp_path / "first").mkdir()
+    for number, file in enumerate(files):
+        shutil.copy(file, tmp_path / "first" / f"{number}.dcm")
     region.send(tmp_path / "first", MO)
     said = cami("key", "rotate", MO, "--state", state).stdout
     assert "signs with" in said
     refused = cami("key", "rotate", MO, "--state", state, check=False)
     assert "two keys already" in refused.stdout + refused.stderr
-    files = len(list((tmp_path / "first").rglob("*.dcm")))
-    region.settle(MO, files)
+    region.settle(MO, len(files))
     cami("key", "retire", MO, "--state", state)
     after = cami("key", "list", "--state", state).stdout
     assert before != after
     assert after.count(",") == 0
     log = (state / "servers" / f"proxy-{MO}" / "server.log").read_text()
     assert "not in the registry" not in log
-    login, password = region.session("mo_admin", MO).auth
-    proxy = region.proxy(MO)["url"]
-    assert basic(proxy, login, password)
-    region.server("stop", "central")
-    region.server("start", "central")
-    answer = requests.get(f"{proxy}/cami/whoami", auth=(login, password), timeout=30)
-    assert answer.json()["login"] == login
 
 
 def test_the_secret_of_the_mis_changes_without_a_gap(region):

@@ -84,7 +84,9 @@ _OWN: tuple[tuple[str, re.Pattern[str], Kind | None], ...] = tuple(
     (methods, re.compile(pattern), kind)
     for methods, pattern, kind in (
         ("", r"/cami/(health|metrics|whoami|login(/.*)?|static/.*|wire/.*|oidc(/.*)?|oauth/.*|journal.*|who)", None),
-        ("", r"/cami/(fhir|api/consultations|consultations|api/grants|grants)(/.*)?|/cami/api/openapi.*", None),
+        # These record what they do themselves, in the transactions that do it.
+        ("", r"/cami/(fhir|api/consultations|consultations|api/grants|grants|emergency|launch)(/.*)?", None),
+        ("GET", r"/cami/(nodes|mis|s/[0-9.]+)|/cami/api/openapi.*", None),
         # `cami.people` records what is done to accounts, in the transaction that does it.
         ("", r"/cami/(account|people|api/people|api/sessions)(/.*)?", None),
         ("POST", r"/cami/logout", Kind.SIGN_OUT),

@@ -15,10 +15,8 @@ from sqlalchemy import (
     Engine,
     Integer,
     Select,
-    String,
     and_,
     bindparam,
-    case,
     exists,
     false,
     func,
@@ -31,7 +29,6 @@ from sqlalchemy import (
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import study, study_grant
-from cami.db.types import UtcDateTime
 
 #: Studies that lists hold at most.
 MOST = 500
@@ -90,36 +87,6 @@ class Received:
             )
             .correlate_except(study_grant)
         )
-
-
-def seen_studies() -> Select[tuple[str, bool]]:
-    """Return the query for whether studies are seen: those whose ids are in ``ids``, by the tables.
-
-    It takes ``own`` (the МО whose studies are seen without a grant; empty for none), ``mo``, ``login`` and ``at``. By
-    the ids alone: given the owner too, SQLite would go through all of the МО's studies. Of another's study as much is
-    asked whether it is granted or not.
-    """
-    mo, login = bindparam("mo", type_=String), bindparam("login", type_=String)
-    at = bindparam("at", type_=UtcDateTime)
-    anybody = and_(study_grant.c.mo == mo, study_grant.c.mo != "", study_grant.c.login == "")
-    person = and_(
-        study_grant.c.login == login, study_grant.c.login != "", or_(study_grant.c.mo == "", study_grant.c.mo == mo)
-    )
-    granted = exists(
-        select(literal(1))
-        .select_from(study_grant)
-        .where(
-            study_grant.c.study_uid == study.c.study_uid,
-            study_grant.c.owner == study.c.owner,
-            or_(anybody, person),
-            _OPEN,
-            or_(study_grant.c.until.is_(None), study_grant.c.until > at),
-        )
-        .correlate(study)
-    )
-    own = and_(study.c.owner == bindparam("own"), study.c.owner != "")
-    seen = case((own, literal(1)), (granted, literal(1)), else_=0)
-    return select(study.c.study_id, seen.label("seen")).where(study.c.study_id.in_(bindparam("ids", expanding=True)))
 
 
 class GrantedStudies:

@@ -11,11 +11,13 @@ from typing import Protocol
 
 from sqlalchemy import ColumnElement, Engine, select, true, tuple_
 
-from cami.access.granted import Received, given_to, in_force, seen_studies
+from cami.access.granted import Received, given_to, in_force
 from cami.access.guests import Guests
 from cami.access.policy import allowed
+from cami.access.seen import Resolved, seen_named, seen_resource, seen_studies
+from cami.archive import Level
 from cami.clock import Clock
-from cami.db import reading
+from cami.db import Quick, reading
 from cami.db.tables import study, study_grant
 from cami.index import Scope
 from cami.people.identity import Identity
@@ -50,6 +52,10 @@ class StudyOwners(Protocol):
 
     def visible(self, identity: Identity, study_ids: Collection[str]) -> frozenset[str]:
         """Return those of `study_ids` that somebody sees. The ids must be those of studies that are here."""
+        ...
+
+    def sees(self, identity: Identity, level: Level, resource: str) -> bool:
+        """Say whether somebody with the reach OWN sees a study, series or instance of that level."""
         ...
 
     def scope(self, identity: Identity) -> Scope:
@@ -97,7 +103,7 @@ class CentralOwners:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reader = reading(engine)
         self._clock = clock
-        self._seen = seen_studies()
+        self._questions: dict[tuple[Resolved, bool, bool], Quick] = {}
 
     def reach(self, identity: Identity | None) -> Reach:
         """Return how far somebody sees at all."""
@@ -120,13 +126,30 @@ class CentralOwners:
             return frozenset()
         if reach is Reach.TECHNICAL:
             return frozenset(study_ids)
-        values = {"own": _own(identity), "mo": identity.mo, "login": identity.login, "at": self._clock.now()}
+        statement, values = seen_studies(bool(identity.mo), bool(identity.login)), self._values(identity)
         found: set[str] = set()
         with self._reader.connect() as connection:
             for ids in _chunks(study_ids):
-                rows = connection.execute(self._seen, {**values, "ids": ids})
+                rows = connection.execute(statement, {**values, "keys": ids})
                 found.update(row.study_id for row in rows if row.seen)
         return frozenset(found)
+
+    def sees(self, identity: Identity, level: Level, resource: str) -> bool:
+        """Say whether the own МО owns a study, series or instance, or it is granted: by our tables alone.
+
+        One question whether it is foreign or not there, so that its time does not tell one from the other; nothing is
+        remembered, for the same reason.
+        """
+        if level == "patients":
+            return False
+        shape = (level, bool(identity.mo), bool(identity.login))
+        question = self._questions.get(shape)
+        if question is None:
+            question = self._questions[shape] = Quick(self._reader, seen_resource(*shape))
+        return bool(question.value({**self._values(identity), "key": resource}))
+
+    def _values(self, identity: Identity) -> dict[str, object]:
+        return {"own": _own(identity), "mo": identity.mo, "login": identity.login, "at": self._clock.now()}
 
     def scope(self, identity: Identity) -> Scope:
         """Return the own МО, and what is granted."""
@@ -149,7 +172,13 @@ class CentralOwners:
             return []
         if study_uids is None:
             return self._ids(identity, true())
-        return [key for uids in _chunks(study_uids) for key in self._ids(identity, study.c.study_uid.in_(uids))]
+        statement, values = seen_named(bool(identity.mo), bool(identity.login)), self._values(identity)
+        found: list[str] = []
+        with self._reader.connect() as connection:
+            for uids in _chunks(study_uids):
+                rows = connection.execute(statement, {**values, "keys": uids})
+                found.extend(row.study_id for row in rows if row.seen)
+        return found
 
     def _ids(self, identity: Identity, condition: ColumnElement[bool]) -> list[str]:
         received = self._received(identity)
@@ -202,6 +231,10 @@ class ProxyOwners:
     def hidden(self) -> frozenset[str]:
         """Return the guests that nobody may see any more."""
         return self._guests.hidden()
+
+    def sees(self, identity: Identity, level: Level, resource: str) -> bool:  # noqa: ARG002
+        """Return no: nobody's reach is OWN here."""
+        return False
 
     def scope(self, identity: Identity) -> Scope:  # noqa: ARG002
         """Return nothing: a proxy has no index."""

@@ -30,8 +30,11 @@ class Sight:
 
     def sees(self, identity: Identity | None, level: Level, resource: str) -> bool:
         """Say whether somebody sees a resource; patients are never resolved, they mix several МО."""
-        if identity is None or level == "patients" or self._owners.reach(identity) is Reach.NOTHING:
+        reach = self._owners.reach(identity)
+        if identity is None or level == "patients" or reach is Reach.NOTHING:
             return False
+        if reach is Reach.OWN:
+            return self._owners.sees(identity, level, resource)
         study_id = self.study_of(level, resource)
         return study_id is not None and study_id in self._owners.visible(identity, [study_id])
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from cami.audit.event import AuditEvent
 from cami.audit.record import GENESIS, Record
@@ -43,9 +44,11 @@ def lock_head(connection: Connection, server: str) -> Head:
     query = select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.server == server).with_for_update()
     row = connection.execute(query).first()
     if row is None:
-        # Of two who begin a chain at once, one fails on the key and tries again.
-        connection.execute(insert(audit_head).values(server=server, seq=0, hash=GENESIS))
-        return Head(server)
+        # Of two who begin a chain at once, one writes the row and the other waits for it.
+        begun = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        values = {"server": server, "seq": 0, "hash": GENESIS}
+        connection.execute(begun(audit_head).values(values).on_conflict_do_nothing())
+        row = connection.execute(query).one()
     return Head(server, row.seq, row.hash)
 
 

@@ -111,11 +111,11 @@ class CentralServer(Server):
         zone = ZoneInfo(self.region.time_zone)
         self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
         self.worklists = CentralWorklist(self)
-        self.mis = open_mis(self)
         self.matching = self.worklists.desk
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.grants = GrantBook(self.clock, self.audit)
+        self.mis = open_mis(self)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
         self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
@@ -174,7 +174,6 @@ class CentralServer(Server):
             mis_services(self, self.mis),
             self._consulting(),
             self.worklists.services(),
-            self._journal(),
             open_sharing(self, self.grants, self.errands),
         )
 

@@ -34,9 +34,11 @@ def open_mis(server: "CentralServer") -> MisService:
         base=server.settings.central_url,
         patients=server.patients,
         orders=server.orders,
+        grants=server.grants,
         reports=ConsultationReports(server.engine),
     )
     server.authenticator.guests = service.guests.identify
+    server.people.sessions.on_close = service.guests.close
     return service
 
 

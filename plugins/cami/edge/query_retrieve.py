@@ -62,13 +62,16 @@ class _Connection:
 class QueryRetrieve:
     """The Query/Retrieve SCP of a server."""
 
-    def __init__(self, nodes: Nodes, findings: Findings, moves: Moves, journal: DicomJournal, at_once: int) -> None:
-        """Make it; `at_once` retrieves may run: each holds one of Orthanc's DICOM threads until it ends."""
+    def __init__(
+        self, nodes: Nodes, findings: Findings, moves: Moves, journal: DicomJournal, opened: Callable[[str], None]
+    ) -> None:
+        """Make it; `opened` hears of each study that is sent to somebody, by its Study Instance UID."""
         self._nodes = nodes
         self._findings = findings
         self._moves = moves
         self._journal = journal
-        self._places = threading.BoundedSemaphore(at_once)
+        self._opened = opened
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
 
     def register(self) -> None:
         """Register the hooks, with those that tell the caller's address where Orthanc has them."""
@@ -116,6 +119,8 @@ class QueryRetrieve:
             except BaseException:
                 self._places.release()
                 raise
+            for study_uid in move.studies:
+                self._opened(study_uid)
             return move
 
         return self._answered(connection, "move", begin)
@@ -179,7 +184,7 @@ def at_proxy(server: Server, retrieval: ProxyRetrieval, own_aet: str) -> None:
     findings = Findings(own_aet, server.archive, server.visibility, away)
     moves = Moves(server.visibility, _senders(server, own_aet, None), away, Waiting(server.archive))
     nodes = Nodes(server.region, "proxy", server.settings.mo)
-    QueryRetrieve(nodes, findings, moves, DicomJournal(server.audit), _AT_ONCE).register()
+    QueryRetrieve(nodes, findings, moves, DicomJournal(server.audit), _opened(server)).register()
 
 
 def at_centre(server: Server, nodes: Nodes, own_aet: str) -> None:
@@ -187,7 +192,12 @@ def at_centre(server: Server, nodes: Nodes, own_aet: str) -> None:
     findings = Findings(own_aet, server.archive, server.visibility)
     certificates = StationCertificates(server.settings.secrets / "dicom")
     moves = Moves(server.visibility, _senders(server, own_aet, certificates))
-    QueryRetrieve(nodes, findings, moves, DicomJournal(server.audit), _AT_ONCE).register()
+    QueryRetrieve(nodes, findings, moves, DicomJournal(server.audit), _opened(server)).register()
+
+
+def _opened(server: Server) -> Callable[[str], None]:
+    """Return what notes that a study was opened: retention keeps what is looked at (`cami.delivery.readings`)."""
+    return lambda study_uid: server.readings.note("GET", f"/dicom-web/studies/{study_uid}/retrieve")
 
 
 def _senders(

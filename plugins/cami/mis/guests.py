@@ -49,6 +49,11 @@ class Guests:
                 connection.execute(update(mis_guest).where(mine).values(seen_at=now))
         return Identity(row.login, row.name, Role.GUEST, "")
 
+    def close(self, token: str) -> None:
+        """End a session: somebody signs out."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(mis_guest).where(mis_guest.c.token_hash == _digest(token)))
+
 
 def _over(created_at: datetime, seen_at: datetime, now: datetime) -> bool:
     # A clock that was set back tells nobody how old the session is.

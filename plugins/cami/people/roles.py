@@ -34,6 +34,8 @@ class Role(StrEnum):
 
 #: They sign in with a secret that an operator sets: it does not age, and they have no telephone.
 MACHINES = frozenset({Role.MIS, Role.MONITOR})
+#: Nobody gives these to anybody.
+NOT_GIVEN = MACHINES | {Role.GUEST}
 
 
 class Action(StrEnum):
@@ -81,10 +83,10 @@ class Action(StrEnum):
     """Read the figures that a monitoring system collects; no patient among them."""
     MIS_WATCH = "mis:watch"
     """See what waits to be told to the МИС and why, and have it tried again; no patient."""
-    PEOPLE_MANAGE = "people:manage"
-    """See accounts and change them, as far as `cami.people.administration` lets somebody."""
     NODES_READ = "nodes:read"
     """See which devices and workstations may speak DICOM, and who was refused."""
+    PEOPLE_MANAGE = "people:manage"
+    """See accounts and change them, as far as `cami.people.administration` lets somebody."""
     QUARANTINE_DECIDE = "quarantine:decide"
     """Send again, link or reject what is in quarantine."""
     QUARANTINE_READ = "quarantine:read"

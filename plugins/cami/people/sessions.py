@@ -6,6 +6,7 @@ for: the code of the second factor, a new password, the choice of a place.
 
 import hashlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -80,6 +81,8 @@ class Sessions:
         self._idle = timedelta(minutes=rules.idle_minutes)
         self._absolute = timedelta(hours=rules.hours)
         self._parallel = rules.parallel
+        self.on_close: Callable[[str], None] = lambda _: None
+        """Hears which token is signed out: it may be of somebody whom the МИС has sent."""
         self.generation = 0
         """Grows when this process closes sessions, so that caches of theirs know at once."""
 
@@ -189,6 +192,7 @@ class Sessions:
         """Sign one browser out."""
         with self._engine.begin() as connection:
             connection.execute(delete(session).where(session.c.token_hash == _digest(token)))
+        self.on_close(token)
         self.generation += 1
 
     def close_one(self, login: str, key: str) -> None:

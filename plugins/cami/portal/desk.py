@@ -102,8 +102,7 @@ def portal_endpoints(
     cookie = SessionCookie(secure=settings.cookie_secure)
     if audit is not None and settings.role == "central":
         reports += _journal(pages, engine, audit, region, entry)
-    if consulting is not None:
-        reports += _consultations(pages, consulting, entry)
+    reports += _consultations(pages, consulting, entry)
     reports += _about_grants(pages, entry, sharing=sharing, emergency=emergency, visibility=visibility, region=region)
     reports += _about_orders(pages, entry, worklist=worklist, matching=matching, region=region, mo=settings.mo)
     return [
@@ -183,7 +182,9 @@ def _about_people(
     return found
 
 
-def _consultations(pages: Pages, consulting: Consulting, entry: Entry) -> list[Endpoint]:
+def _consultations(pages: Pages, consulting: Consulting | None, entry: Entry) -> list[Endpoint]:
+    if consulting is None:
+        return []
     rows, clock = Rows(pages, consulting.consultations.routes), SystemClock()
     return [
         *ConsultationsPage(pages, consulting, rows, clock).endpoints(entry),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, and_, false, func, or_, select
 
 from cami.clock import Clock
 from cami.db import reading
@@ -20,6 +20,8 @@ from cami.worklist.query import ANY_DAY, ANY_TIME, Query, fits, parse, within
 
 #: Entries in one answer; a console that asks for everything is told that there are more (status FE00).
 MOST = 500
+#: Letters of a name with which few others begin.
+_TELLING = 3
 _row = worklist_entry.c
 
 
@@ -65,33 +67,40 @@ class Finding:
         return Answers([answer(entry, device, moment) for entry in entries[:MOST]], complete=len(entries) <= MOST)
 
     def _found(self, asked: Query, device: Device, moment: Moment) -> list[Entry]:
-        statement = search(asked, device, moment.day, self._oldest(moment.now))
+        found: list[str] = []
         with self._reader.connect() as connection:
-            return [Entry.parse(json.loads(content)) for content in connection.scalars(statement)]
+            for statement in searches(asked, device, moment.day, self._oldest(moment.now)):
+                found += connection.scalars(statement)
+        return [Entry.parse(json.loads(content)) for content in found[: MOST + 1]]
 
     def _oldest(self, now: datetime) -> str:
         return (now.astimezone(self._zone) - self._keep).strftime("%Y%m%d")
 
 
-def search(asked: Query, device: Device, today: str, oldest: str) -> Select[Any]:
-    """Return the query of the table; the index of stations and days, or one of the keys, answers it."""
+def searches(asked: Query, device: Device, today: str, oldest: str) -> list[Select[Any]]:
+    """Return the queries of the table: what has no day, then what has one.
+
+    Each is a range of one index. SQLite would not take a range for either of two, and would rather go through all
+    entries of a station than look a number up; so where few entries can be meant, the station is no reason to choose.
+    """
+    stations = [device.aet, kind_of(device.modality)]
+    few = asked.singles_out or (asked.name is not None and len(asked.name.in_latin().head) >= _TELLING)
+    where: list[ColumnElement[bool]] = [_row.listed.is_(True), _row.station.in_(stations)]
+    day: ColumnElement[Any] = _row.day
+    if few:
+        where = [func.coalesce(_row.listed, false()).is_(True), func.coalesce(_row.station, "").in_(stations)]
+        day = func.coalesce(_row.day, "")
+    where += _keys(asked)
     first, last = asked.days
     if not asked.singles_out:
         first = max(first, oldest)
-    dated: list[ColumnElement[bool]] = [_row.day.between(max(first, "0"), last)]
+    dated = [day.between(max(first, "0"), last)]
     if asked.clock != ANY_TIME:
         dated.append(_row.clock.between(*asked.clock))
-    when = and_(*dated)
+    found = [select(_row.content).where(*where, *dated).order_by(_row.day, _row.clock, _row.number).limit(MOST + 1)]
     if asked.days == ANY_DAY or within(today, asked.days):
-        when = or_(when, _row.day == "")
-    conditions = [
-        _row.listed.is_(True),
-        _row.station.in_([device.aet, kind_of(device.modality)]),
-        when,
-        *_keys(asked),
-    ]
-    order = (_row.day, _row.clock, _row.number)
-    return select(_row.content).where(*conditions).order_by(*order).limit(MOST + 1)
+        found.insert(0, select(_row.content).where(*where, day == "").order_by(_row.number).limit(MOST + 1))
+    return found
 
 
 def _keys(asked: Query) -> list[ColumnElement[bool]]:
@@ -103,10 +112,9 @@ def _keys(asked: Query) -> list[ColumnElement[bool]]:
     if asked.study_uids:
         found.append(_row.study_uid.in_(asked.study_uids))
     if asked.name is not None:
-        spellings = [(_row.latin, asked.name.in_latin())]
-        if asked.name.cyrillic:
-            spellings.append((_row.name, asked.name))
-        found.append(or_(*(_like(column, pattern) for column, pattern in spellings)))
+        in_latin = _like(_row.latin, asked.name.in_latin())
+        # One letter may be several in Latin: where one is asked for, the name itself is looked at, too.
+        found.append(or_(in_latin, _like(_row.name, asked.name)) if "?" in asked.name.parts else in_latin)
     return found
 
 

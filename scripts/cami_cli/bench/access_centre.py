@@ -75,6 +75,14 @@ class _Rows:
             ]
         self._insert("study_claim (study_uid, owner, claimed_at)", claims)
         self._insert("study (study_id, study_uid, owner, claimed_at, labelled)", [(*each, 1) for each in owned])
+        stored = [drawn(number) for number in numbers]
+        self._insert(
+            "received_instance (instance_id, sop_uid, study_id, sha256, size, stored_at)",
+            [(each.ids[3], each.sop_uid, each.ids[1], "0" * 64, 1, _NOW) for each in stored],
+        )
+        self._insert(
+            "stored_content (instance_id, series_id, read_at)", [(each.ids[3], each.ids[2], _NOW) for each in stored]
+        )
         new = list(self._names.items())[known:]
         self._insert(
             "indexed_name (name_id, owner, folded, latin, cyrillic)",

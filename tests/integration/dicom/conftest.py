@@ -134,3 +134,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.timeout(420))
+            # pynetdicom leaves the socket of a TLS association that was refused to the garbage collector.
+            for warning in ("pytest.PytestUnraisableExceptionWarning", "ResourceWarning"):
+                item.add_marker(pytest.mark.filterwarnings(f"ignore::{warning}"))

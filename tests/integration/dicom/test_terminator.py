@@ -16,9 +16,6 @@ from cami_cli.runtime.host_tools import find_tool, require_tools, tool_environme
 from tests.integration.dicom.stations import Refused, Station
 from tests.live import cami
 
-#: pynetdicom leaves the socket of a TLS association that was refused to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-
 
 def certificate(folder, name):
     """Write a certificate signed by itself, and its key; return its path."""

@@ -66,7 +66,7 @@ class Listener:
         self.heard = threading.Event()
         self.report = None
         entity = AE(aet)
-        entity.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=False)
+        entity.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
         self._server = entity.start_server(
             ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, self._hear)]
         )

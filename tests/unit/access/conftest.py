@@ -3,13 +3,14 @@
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import pytest
 from sqlalchemy import insert
 
 from cami.access import Gate, Visibility, overrides, owner_label
 from cami.archive import orthanc_id
-from cami.db.tables import study, study_claim
+from cami.db.tables import received_instance, stored_content, study, study_claim
 from tests.unit.fakes import MemoryArchive
 from tests.unit.people.conftest import (  # noqa: F401 - fixtures, and what tests here and elsewhere take from here
     CHEAP,
@@ -60,6 +61,13 @@ def add_study(archive, engine, clock, /, mo, uid, *, patient="SHARED", name="NAM
                     study_id=orthanc_id(patient, uid), study_uid=uid, owner=mo, claimed_at=now, labelled=True
                 )
             )
+            for series, image in product((1, 2), (1, 2)):
+                sop = f"{uid}.{series}.{image}"
+                key = orthanc_id(patient, uid, f"{uid}.{series}", sop)
+                row = {"instance_id": key, "sop_uid": sop, "study_id": orthanc_id(patient, uid), "sha256": sop}
+                connection.execute(insert(received_instance).values(**row, size=1, stored_at=now))
+                series_id = orthanc_id(patient, uid, f"{uid}.{series}")
+                connection.execute(insert(stored_content).values(instance_id=key, series_id=series_id))
         clock.pass_(seconds=1)
     return Study(
         orthanc_id(patient),

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import delete
 
 from cami.access import Identity, OwnJobs, Role, overrides
-from cami.db.tables import study
+from cami.db.tables import received_instance, stored_content, study
 from cami.web import Request
 from tests.unit.access.conftest import basic
 
@@ -88,7 +88,8 @@ def test_a_job_is_lost_with_the_sight_of_its_study(call, gate, engine, first):
     path = f"/jobs/{JOBS[0]}/archive"
     assert gate.allows("GET", path, {}, basic("rad1"))
     with engine.begin() as connection:
-        connection.execute(delete(study))
+        for table in (stored_content, received_instance, study):
+            connection.execute(delete(table))
     assert not gate.allows("GET", path, {}, basic("rad1"))
     assert call("GET", "/jobs", "rad1").body == b"[]"
 

@@ -25,6 +25,8 @@ from cami.db.tables import (
     indexed_series,
     indexed_study,
     metadata,
+    received_instance,
+    stored_content,
     study,
     study_claim,
     study_grant,
@@ -46,7 +48,17 @@ PEOPLE = [
     Identity("adm1", "", Role.MO_ADMIN, "42001"),
     Identity("aud", "", Role.AUDITOR, ""),
 ]
-TABLES = (indexed_series, indexed_study, indexed_gram, indexed_name, study_grant, study, study_claim)
+TABLES = (
+    indexed_series,
+    indexed_study,
+    indexed_gram,
+    indexed_name,
+    study_grant,
+    stored_content,
+    received_instance,
+    study,
+    study_claim,
+)
 READING = {Role.RADIOLOGIST, Role.CLINICIAN, Role.CONSULTANT}
 
 grants = st.fixed_dictionaries(

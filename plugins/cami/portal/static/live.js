@@ -13,8 +13,8 @@
   document.documentElement.classList.add("live");
   live.addEventListener("change", ({ target }) => target.closest(".inline")?.classList.add("changed"));
 
-  // What somebody is using, or has changed and not sent yet, stays as it is.
-  const busy = (part) => part.querySelector(".changed, .unfold[open]") !== null
+  // What somebody is using, or has changed and not sent yet, stays as it is; what has data-keep always does.
+  const busy = (part) => part.matches("[data-keep], details[open]") || part.querySelector(".changed, .unfold[open]") !== null
     || part.contains(document.activeElement) && document.activeElement.matches("select, input, button, textarea");
 
   // Parts have ids; those that are nested in a part are updated one by one, others as a whole.
