@@ -186,7 +186,7 @@ class CentralOwners:
         own = query.where(study.c.owner == _own(identity))
         with self._reader.connect() as connection:
             found = {row.study_id: row.claimed_at for row in connection.execute(own)}
-            givers = {row.owner for row in connection.execute(received.givers(1))} - {_own(identity)}
+            givers = received.givers(connection, 1).keys() - {_own(identity)}
             for owners in _chunks(givers):
                 names = tuple_(study.c.owner, study.c.study_uid)
                 granted = query.where(names.in_(received.studies(owners)))
