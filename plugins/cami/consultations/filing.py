@@ -43,7 +43,7 @@ class Filing:
         *,
         store: Callable[[bytes], object] | None = None,
     ) -> None:
-        """Make it; `store` puts an object into the archive under the owner of its study; without it the archive does."""
+        """Make it; `store` puts an object into the archive under its owner; without it the archive does."""
         self._store = store or archive.store
         self._engine = engine
         self._reader = reading(engine)
