@@ -60,7 +60,7 @@ def measure(suite: Suite, *, studies: int, repeats: int, steps: Progress) -> Rep
     for runtime in (ours, stock):
         runtime.prepare(steps)
     ports = choose_free(4)
-    proxy, plain = _server(work, "proxy", ports[:2]), _server(work, "stock", ports[2:])
+    proxy, plain = _server(work, f"proxy-{_MO}", ports[:2]), _server(work, "stock", ports[2:])
     _configure(proxy, suite)
     _configure_plain(plain)
     try:
