@@ -122,6 +122,9 @@ class Requests(RuleBasedStateMachine):
     )
     def type(self, who, which, words):
         if which < len(self.numbers):
+            has_it = self.case(self.numbers[which]).consultant
+            if not words.startswith(" "):  # else somebody tries who may not
+                who = next((person for person in PEOPLE if person.login == has_it), who)
             try:
                 self.centre.answers.save(
                     who, self.numbers[which], {"conclusion": words, "critical": "б" in words}, None
