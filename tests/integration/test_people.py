@@ -21,6 +21,7 @@ from tests.registry import Registry
 pytestmark = pytest.mark.timeout(400)
 
 MO = "42001"
+GATEWAY = "gateway-" + "t" * 40
 GOOD = "Сосна-над-Томью-7"
 GROUPS = [
     ("cami-admin", "region_admin", ""),
@@ -84,6 +85,7 @@ def region(tmp_path_factory, idp):
     with LiveRegion(tmp_path_factory.mktemp("region"), registry.write()) as live:
         secrets = live.state / "servers" / "central" / "config" / "secrets"
         (secrets / "provider.secret").write_text(provider.SECRET)
+        (secrets / "gateway.token").write_text(GATEWAY)
         idp.start(live.central)
         yield live
 
@@ -96,7 +98,7 @@ class Browser:
         self.session = requests.Session()
         self.session.headers.update({"Origin": host, "User-Agent": "Firefox/132.0"})
         if address:
-            self.session.headers["X-Forwarded-For"] = address
+            self.session.headers.update({"X-Real-IP": address, "X-Cami-Gateway": GATEWAY})
 
     def post(self, path, **form):
         return self.session.post(self.host + path, data=form, timeout=30)

@@ -244,6 +244,9 @@ class Accounts:
         return self._machines.hashes(row.login) if self._machines and Role(row.role) in MACHINES else ()
 
     def _right(self, row: Row[Any], password: str) -> bool:
+        if row.issuer is not None:  # it has no password, which the time of the answer must not tell
+            self.passwords.verify_nobody(password)
+            return False
         return any(self.passwords.verify(known, password) for known in self._kept(row) or [row.password_hash])
 
     def _succeeded(self, row: Row[Any], password: str) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from cami.errors import Denied
 from cami.people.identity import Identity
 from cami.people.places import OF_A_MO, Place
-from cami.people.roles import MACHINES, Role
+from cami.people.roles import NOT_GIVEN, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def roles_for(actor: Identity) -> list[Role]:
     if actor.role is Role.MO_ADMIN:
         return sorted(OF_A_MO)
     if actor.role is Role.REGION_ADMIN:
-        return [role for role in Role if role not in MACHINES and role is not Role.AUDITOR]
+        return [role for role in Role if role not in NOT_GIVEN and role is not Role.AUDITOR]
     return [Role.AUDITOR] if actor.role is Role.AUDITOR else []
 
 

@@ -34,6 +34,8 @@ class Role(StrEnum):
 
 #: They sign in with a secret that an operator sets: it does not age, and they have no telephone.
 MACHINES = frozenset({Role.MIS, Role.MONITOR})
+#: Nobody gives these to anybody.
+NOT_GIVEN = MACHINES | {Role.GUEST}
 
 
 class Action(StrEnum):

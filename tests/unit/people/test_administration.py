@@ -61,6 +61,7 @@ def test_a_new_clinician_signs_in_after_changing_the_password(easy, chief):
         ("new", "Имя", Place("", Role.REGION_ADMIN), Invalid),
         ("new", "Имя", Place("", Role.AUDITOR), Invalid),
         ("new", "Имя", Place("", Role.MIS), Invalid),
+        ("new", "Имя", Place("", Role.GUEST), Invalid),
     ],
 )
 def test_what_the_administrator_of_a_mo_cannot_make(easy, login, name, place, error):
@@ -110,7 +111,7 @@ def test_what_is_not_theirs_is_not_touched(easy, act, actor, login, error):
 
 def test_roles_that_exclude_each_other_are_never_given_together(easy, root, auditor):
     service = easy.administration
-    assert Role.AUDITOR not in roles_for(root)
+    assert not {Role.AUDITOR, Role.MIS, Role.MONITOR, Role.GUEST} & set(roles_for(root))
     assert roles_for(auditor) == [Role.AUDITOR]
     with pytest.raises(Invalid):
         service.create(root, "second.aud", "Имя", Place("", Role.AUDITOR))
