@@ -57,7 +57,7 @@ check: dev ## Everything that is checked without running it; ARGS='types shell' 
 bench: $(BENCHES:%=bench-%) ## All benchmarks; tables here, figures in build/bench
 
 .PHONY: bench-access
-bench-access: dev runtime ## Searches in the study index at 10,000 and 1,000,000 studies, and against stock QIDO-RS
+bench-access: dev runtime ## Requests per second with and without the plugin, QIDO-RS against stock, the study index alone
 	@$(CAMI) bench access $(ARGS)
 
 .PHONY: bench-cstore

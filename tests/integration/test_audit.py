@@ -12,6 +12,9 @@ from tests.live import cami, wait_until
 
 MO, OTHER = "42001", "42002"
 
+#: The first test pays for a region and its studies.
+pytestmark = pytest.mark.timeout(400)
+
 
 def journal(region, server="central", after=0):
     """Read the chain of a server in its own database, past the server."""

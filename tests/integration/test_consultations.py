@@ -9,6 +9,8 @@ from tests.live import wait_until
 
 MO, OTHER, CENTRE = "42001", "42002", "42900"
 API = "/cami/api/consultations"
+#: The first test pays for the start of the region.
+pytestmark = pytest.mark.timeout(400)
 
 
 class Person:
@@ -69,8 +71,8 @@ def test_the_right_to_see_comes_with_the_request_and_goes_with_it(people, studie
     taken = consultant.call("POST", f"/{number}/take")
     assert taken["state"] == "in-work"
     assert consultant.sees(study)
-    metadata = consultant.ask("GET", f"/dicom-web/studies/{study}/metadata")
-    assert metadata.status_code == 200, metadata.text
+    metadata = f"/dicom-web/studies/{study}/metadata"
+    wait_until("the viewer may read it", lambda: consultant.ask("GET", metadata).status_code == 200, 20)
     dispatcher = people["dispatcher"].call("GET", f"/{number}")
     assert "patient_name" not in dispatcher
     consultant.call("PUT", f"/{number}/answer", json={"conclusion": "Кровоизлияния нет.", "revision": 0})

@@ -26,6 +26,8 @@ from tests.integration.test_retrieval import image, store
 from tests.live import ROOT, LiveRegion, wait_until
 
 log = logging.getLogger(__name__)
+#: The first test waits for the region to start.
+pytestmark = pytest.mark.timeout(300)
 
 MO, OTHER = "42001", "42002"
 MIS = "urn:oid:1.2.643.5.1.13.13.12.2.42.9901.100.1.1.10"

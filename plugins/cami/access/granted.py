@@ -6,9 +6,25 @@ The study index joins with them (`cami.index.Granted`), the table of owners asks
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, exists, false, func, literal, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from cami.clock import Clock
 from cami.db import reading
@@ -41,17 +57,17 @@ class Received:
     login: str
     at: datetime
 
-    def givers(self, most: int) -> Select[tuple[str, int]]:
-        """Return a query for owners and how many open grants of theirs there are, counted to a limit.
+    def givers(self, connection: Connection, most: int) -> dict[str, int]:
+        """Return owners and how many open grants of theirs there are, counted to a limit.
 
-        An owner may come twice, and may have no grant that still counts. Written so that the index of the table is
-        looked at once for each owner, not for each grant (a loose scan): there may be a hundred thousand.
+        An owner may have no grant that still counts. Written so that the index of the table is looked at once for each
+        owner, not for each grant (a loose scan): there may be a hundred thousand.
         """
-        parts = [_by_person(self.login)] if self.login else []
-        if self.mo:
-            parts.append(_by_organization(self.mo, most))
-        found = union_all(*parts).subquery() if len(parts) > 1 else parts[0].subquery()
-        return select(found.c.owner, found.c.number)
+        values = {"mo": self.mo, "login": self.login, "most": most}
+        found: dict[str, int] = {}
+        for row in connection.execute(_givers(of_mo=bool(self.mo), of_login=bool(self.login)), values):
+            found[row.owner] = found.get(row.owner, 0) + row.number
+        return found
 
     def studies(self, owners: Collection[str]) -> Select[tuple[str, str]]:
         """Return a query for owner and Study Instance UID of what is granted of some owners' studies."""
@@ -113,17 +129,28 @@ class GrantedStudies:
             return list(dict.fromkeys(connection.scalars(query)))
 
 
-def _by_person(login: str) -> Select[Any]:
-    query = select(study_grant.c.owner, func.count().label("number")).where(study_grant.c.login == login, _OPEN)
-    return query.group_by(study_grant.c.owner)
+@cache
+def _givers(*, of_mo: bool, of_login: bool) -> Select[tuple[str, int]]:
+    """Return the query of `Received.givers`: made once, since making it costs more than most answers to it."""
+    parts = [_by_person()] if of_login else []
+    if of_mo:
+        parts.append(_by_organization())
+    found = union_all(*parts).subquery() if len(parts) > 1 else parts[0].subquery()
+    return select(found.c.owner, found.c.number)
 
 
-def _by_organization(mo: str, most: int) -> Select[Any]:
-    first = select(func.min(study_grant.c.owner)).where(study_grant.c.mo == mo, _OPEN).scalar_subquery()
+def _by_person() -> Select[Any]:
+    query = select(study_grant.c.owner, func.count().label("number"))
+    return query.where(study_grant.c.login == bindparam("login"), _OPEN).group_by(study_grant.c.owner)
+
+
+def _by_organization() -> Select[Any]:
+    given = (study_grant.c.mo == bindparam("mo"), _OPEN)
+    first = select(func.min(study_grant.c.owner)).where(*given).scalar_subquery()
     giver = select(first.label("owner")).cte("giver", recursive=True)
     following = (
         select(func.min(study_grant.c.owner))
-        .where(study_grant.c.mo == mo, _OPEN, study_grant.c.owner > giver.c.owner)
+        .where(*given, study_grant.c.owner > giver.c.owner)
         .correlate(giver)
         .scalar_subquery()
     )
@@ -131,8 +158,8 @@ def _by_organization(mo: str, most: int) -> Select[Any]:
     some = (
         select(literal(1))
         .select_from(study_grant)
-        .where(study_grant.c.mo == mo, _OPEN, study_grant.c.owner == giver.c.owner)
-        .limit(most)
+        .where(*given, study_grant.c.owner == giver.c.owner)
+        .limit(bindparam("most", type_=Integer))
         .correlate(giver)
         .subquery()
     )

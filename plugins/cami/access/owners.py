@@ -14,10 +14,10 @@ from sqlalchemy import ColumnElement, Engine, select, true, tuple_
 from cami.access.granted import Received, given_to, in_force
 from cami.access.guests import Guests
 from cami.access.policy import allowed
-from cami.access.seen import seen_resource, seen_studies
+from cami.access.seen import Resolved, seen_named, seen_resource, seen_studies
 from cami.archive import Level
 from cami.clock import Clock
-from cami.db import reading
+from cami.db import Quick, reading
 from cami.db.tables import study, study_grant
 from cami.index import Scope
 from cami.people.identity import Identity
@@ -103,6 +103,7 @@ class CentralOwners:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reader = reading(engine)
         self._clock = clock
+        self._questions: dict[tuple[Resolved, bool, bool], Quick] = {}
 
     def reach(self, identity: Identity | None) -> Reach:
         """Return how far somebody sees at all."""
@@ -141,9 +142,11 @@ class CentralOwners:
         """
         if level == "patients":
             return False
-        statement = seen_resource(level, bool(identity.mo), bool(identity.login))
-        with self._reader.connect() as connection:
-            return bool(connection.scalar(statement, {**self._values(identity), "key": resource}))
+        shape = (level, bool(identity.mo), bool(identity.login))
+        question = self._questions.get(shape)
+        if question is None:
+            question = self._questions[shape] = Quick(self._reader, seen_resource(*shape))
+        return bool(question.value({**self._values(identity), "key": resource}))
 
     def _values(self, identity: Identity) -> dict[str, object]:
         return {"own": _own(identity), "mo": identity.mo, "login": identity.login, "at": self._clock.now()}
@@ -169,7 +172,13 @@ class CentralOwners:
             return []
         if study_uids is None:
             return self._ids(identity, true())
-        return [key for uids in _chunks(study_uids) for key in self._ids(identity, study.c.study_uid.in_(uids))]
+        statement, values = seen_named(bool(identity.mo), bool(identity.login)), self._values(identity)
+        found: list[str] = []
+        with self._reader.connect() as connection:
+            for uids in _chunks(study_uids):
+                rows = connection.execute(statement, {**values, "keys": uids})
+                found.extend(row.study_id for row in rows if row.seen)
+        return found
 
     def _ids(self, identity: Identity, condition: ColumnElement[bool]) -> list[str]:
         received = self._received(identity)
@@ -177,7 +186,7 @@ class CentralOwners:
         own = query.where(study.c.owner == _own(identity))
         with self._reader.connect() as connection:
             found = {row.study_id: row.claimed_at for row in connection.execute(own)}
-            givers = {row.owner for row in connection.execute(received.givers(1))} - {_own(identity)}
+            givers = received.givers(connection, 1).keys() - {_own(identity)}
             for owners in _chunks(givers):
                 names = tuple_(study.c.owner, study.c.study_uid)
                 granted = query.where(names.in_(received.studies(owners)))

@@ -12,6 +12,9 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, fal
 
 from cami.db.tables import received_instance, stored_content, study, study_grant
 
+#: Levels at which a resource has a study; Orthanc's patient has those of several МО.
+Resolved = Literal["studies", "series", "instances"]
+
 
 @functools.cache
 def seen_studies(mo: bool, login: bool) -> Select[Any]:
@@ -29,7 +32,15 @@ def seen_studies(mo: bool, login: bool) -> Select[Any]:
 
 
 @functools.cache
-def seen_resource(level: Literal["studies", "series", "instances"], mo: bool, login: bool) -> Select[Any]:
+def seen_named(mo: bool, login: bool) -> Select[Any]:
+    """Return the same for the studies with the Study Instance UIDs ``keys``, newest first."""
+    query = select(study.c.study_id, _seen(mo, login).label("seen"))
+    query = query.where(study.c.study_uid.in_(bindparam("keys", expanding=True)))
+    return query.order_by(study.c.claimed_at.desc(), study.c.study_id)
+
+
+@functools.cache
+def seen_resource(level: Resolved, mo: bool, login: bool) -> Select[Any]:
     """Return a statement: 1 or 0 for the study, series or instance ``key``; no row if it is not there."""
     query = select(_seen(mo, login).label("seen")).limit(1)
     if level == "studies":

@@ -3,7 +3,7 @@
 `states` is the table of what can happen, `workflow` the one place where it does, in one transaction with the rights to
 see the studies, the history, timers and notices. Public names:
 
-* `Consultations`, `Drafts`, `Talk`: what people do; `Answers`, `Verifiers`, `PdfPaper`: the signed answer;
+* `Consultations`, `Drafts`, `Talk`, `Council`: what people do; `Answers`, `Verifiers`, `PdfPaper`: the signed answer;
 * `Desk`, `Notices`, `Statistics`: what they see of many; `consultation_endpoints`: the JSON face;
 * `RouteTable`, `Consultants`, `StudyCatalogue`, `Diagnoses`: who may ask whom about what;
 * `Workflow`, and what runs by itself: `Deadlines`, `Images`, `Filing`.
@@ -11,6 +11,7 @@ see the studies, the history, timers and notices. Public names:
 
 from cami.consultations.answers import Answers
 from cami.consultations.catalogue import StudyCatalogue
+from cami.consultations.council import Council
 from cami.consultations.deadlines import Deadlines
 from cami.consultations.desk import Desk
 from cami.consultations.diagnoses import Diagnoses
@@ -32,6 +33,7 @@ __all__ = [
     "Answers",
     "Consultants",
     "Consultations",
+    "Council",
     "Deadlines",
     "Desk",
     "Diagnoses",

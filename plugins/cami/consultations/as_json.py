@@ -40,6 +40,7 @@ def as_case(
     return {
         **_request(case.request, patient=patient),
         "offers": sorted(case.offers),
+        "members": [asdict(member) for member in case.members],
         "may": [command.value for command in may],
         "studies": studies if patient else [{"modalities": study["modalities"]} for study in studies],
         "messages": [_plain(message) for message in messages] if patient else [],

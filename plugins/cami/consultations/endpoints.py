@@ -11,6 +11,7 @@ from cami.access import Authenticator, Identity
 from cami.consultations import parts
 from cami.consultations.answers import Answers
 from cami.consultations.as_json import as_answer, as_case, as_line, as_notice
+from cami.consultations.council import Council
 from cami.consultations.desk import Desk, Filter, View
 from cami.consultations.diagnoses import Diagnoses
 from cami.consultations.drafts import Incomplete
@@ -38,9 +39,10 @@ def consultation_endpoints(
     desk: Desk,
     notices: Notices,
     diagnoses: Diagnoses,
+    council: Council,
 ) -> list[Endpoint]:
     """Return the endpoints of the centre."""
-    api = _Api(consultations, answers, desk, notices, diagnoses)
+    api = _Api(consultations, answers, desk, notices, diagnoses, council=council)
 
     def of(pattern: str, **methods: _Answer) -> Endpoint:
         def handle(request: Request) -> Response:
@@ -55,7 +57,8 @@ def consultation_endpoints(
             except CamiError as error:
                 return _refusal(error)
 
-        return Endpoint(_API + pattern, handle)
+        said = " / ".join((methods[name].__doc__ or "").partition(".")[0].strip() for name in sorted(methods))
+        return Endpoint(_API + pattern, handle, tuple(sorted(methods)), said)
 
     return [
         of("", GET=api.list, POST=api.create),
@@ -63,8 +66,10 @@ def consultation_endpoints(
         of("/notices", GET=api.notices),
         of("/diagnoses", GET=api.diagnoses, PUT=api.load_diagnoses),
         of(f"/{_NUMBER}", GET=api.read, PUT=api.save),
-        of(f"/{_NUMBER}/(?!messages$|files$|answer$)([a-z-]{{2,16}})", POST=api.command),
+        of(f"/{_NUMBER}/(?!messages$|files$|answer$|members$|opinions$)([a-z-]{{2,16}})", POST=api.command),
         of(f"/{_NUMBER}/messages", POST=api.say),
+        of(f"/{_NUMBER}/members", POST=api.invite),
+        of(f"/{_NUMBER}/opinions", POST=api.opine),
         of(f"/{_NUMBER}/files", POST=api.attach),
         of(f"/{_NUMBER}/files/{_NUMBER}", GET=api.file),
         of(f"/{_NUMBER}/answer", GET=api.answer, PUT=api.save_answer),
@@ -89,13 +94,21 @@ class _Api:
     """What each address answers to somebody who is signed in."""
 
     def __init__(
-        self, consultations: Consultations, answers: Answers, desk: Desk, notices: Notices, diagnoses: Diagnoses
+        self,
+        consultations: Consultations,
+        answers: Answers,
+        desk: Desk,
+        notices: Notices,
+        diagnoses: Diagnoses,
+        *,
+        council: Council,
     ) -> None:
         self._consultations = consultations
         self._answers = answers
         self._desk = desk
         self._notices = notices
         self._diagnoses = diagnoses
+        self._council = council
 
     def list(self, request: Request, identity: Identity) -> Response:
         """List a desk: ``?view=mine|inbox|queue|dispatch``, with filters."""
@@ -169,6 +182,20 @@ class _Api:
             lambda connection, case: self._consultations.talk.add(connection, identity, case, text, MessageKind.NOTE),
         )
         return answer_json({"id": number})
+
+    def invite(self, request: Request, identity: Identity) -> Response:
+        """Invite a member of a консилиум: ``{"to": login}``."""
+        login = _object(request).get("to")
+        if not isinstance(login, str):
+            raise Invalid("to")
+        return self._case(identity, self._council.invite(identity, int(request.groups[0]), login))
+
+    def opine(self, request: Request, identity: Identity) -> Response:
+        """Give the opinion of a member of a консилиум: ``{"text"}``."""
+        text = _object(request).get("text")
+        if not isinstance(text, str):
+            raise Invalid("text")
+        return answer_json({"id": self._council.opine(identity, int(request.groups[0]), text)})
 
     def attach(self, request: Request, identity: Identity) -> Response:
         """Add a file: its bytes, ``Content-Type``, and its name, percent-encoded, in ``X-Cami-Name``."""

@@ -17,7 +17,7 @@ from cami.consultations.request import Case, Person, load
 from cami.consultations.routes import Due, RouteTable
 from cami.consultations.states import ENDED, HELD, OPEN, QUEUED, Command, State, Step, step
 from cami.consultations.timers import set_timers
-from cami.db.tables import consultation, consultation_event, consultation_offer
+from cami.db.tables import consultation, consultation_event, consultation_member, consultation_offer
 from cami.errors import Conflict
 
 #: Rows that somebody may still be at work on keep their consultant.
@@ -130,6 +130,8 @@ class Workflow:
             raise Conflict("the request has just been changed by somebody else")
         if change.offers is not None:
             _offer(connection, request.number, change.offers)
+        if change.command is Command.REDIRECT:  # another МО calls its own
+            connection.execute(delete(consultation_member).where(consultation_member.c.number == request.number))
         after = self._again(connection, request.number)
         set_timers(connection, after.request, due)
         self.rights(connection, case, after, change.by)

@@ -7,6 +7,7 @@ from cami.consultations import (
     Answers,
     Consultants,
     Consultations,
+    Council,
     Deadlines,
     Desk,
     Diagnoses,
@@ -49,6 +50,7 @@ class Consulting:
     diagnoses: Diagnoses
     statistics: Statistics
     catalogue: StudyCatalogue
+    council: Council
 
 
 def open_consultations(
@@ -94,6 +96,7 @@ def open_consultations(
         diagnoses=Diagnoses(engine),
         statistics=Statistics(engine, routes),
         catalogue=catalogue,
+        council=Council(engine, clock, consultations=consultations, workflow=workflow, journal=journal),
     )
     endpoints = consultation_endpoints(
         server.authenticator,
@@ -102,6 +105,7 @@ def open_consultations(
         desk=found.desk,
         notices=found.notices,
         diagnoses=found.diagnoses,
+        council=found.council,
     )
     return found, (endpoints, _workers(server, found, workflow, awaiting))
 

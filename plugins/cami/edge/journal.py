@@ -1,5 +1,6 @@
 """What a server does with its journal in threads of its own: hand it on, put old parts away, note where it ends."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -7,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from cami import __version__
 from cami.audit import AuditEvent, AuditTrail, Kind
 from cami.audit.archiving import Archiving
 from cami.audit.chain import head_of
@@ -44,8 +46,12 @@ class JournalWork:
         self._logged = 0
 
     def started(self) -> None:
-        """Record that this server runs."""
-        self._trail.record(AuditEvent(Kind.START, "system", "system", self._settings.mo, subject=self._trail.server))
+        """Record that this server runs, of which release and by which registry: so a changed one shows."""
+        registry = hashlib.sha256(self._settings.region.read_bytes()).hexdigest()
+        details = {"release": __version__, "registry": registry}
+        self._trail.record(
+            AuditEvent(Kind.START, "system", "system", self._settings.mo, subject=self._trail.server, details=details)
+        )
 
     def workers(self) -> list[Worker]:
         """Return what every server does."""

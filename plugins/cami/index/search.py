@@ -7,7 +7,6 @@ granted, they are fetched and sorted instead. A part of a name is looked up by i
 from the newest on, since among many a page is soon full.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -49,8 +48,8 @@ Place = tuple[str, ...]
 class Granted(Protocol):
     """Studies of others that somebody may see as well; `cami.access` says which."""
 
-    def givers(self, most: int) -> Select[tuple[str, int]]:
-        """Return a query for owners and how many grants of theirs there are about, counted to a limit."""
+    def givers(self, connection: Connection, most: int) -> dict[str, int]:
+        """Return owners and how many grants of theirs there are about, counted to a limit."""
         ...
 
     def studies(self, owners: Collection[str]) -> Select[tuple[str, str]]:
@@ -196,10 +195,8 @@ def _queries(
 def _granted(
     connection: Connection, granted: Granted, mo: str, criteria: Criteria, columns: Sequence[ColumnElement[Any]]
 ) -> Iterator[Select[Any]]:
-    givers: Counter[str] = Counter()
-    for row in connection.execute(granted.givers(FEW + 1)):
-        givers[row.owner] += row.number
-    del givers[mo]  # what one owns one sees anyway
+    givers = granted.givers(connection, FEW + 1)
+    givers.pop(mo, None)  # what one owns one sees anyway
     if not givers:
         return
     holds = granted.holds(indexed_study.c.owner, indexed_study.c.study_uid)

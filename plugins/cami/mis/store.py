@@ -82,18 +82,21 @@ class Resources:
         text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
         before = self.get_in(connection, type_, id_)
         here = (mis_resource.c.type == type_, mis_resource.c.id == id_)
-        values = {"content": text, "client": client, "patient": patient, "updated_at": self._clock.now()}
+        now = self._clock.now()
+        values = {"content": text, "client": client, "patient": patient, "updated_at": now}
         if before is None:
-            connection.execute(insert(mis_resource).values(type=type_, id=id_, version=1, **values))
+            version = 1
+            connection.execute(insert(mis_resource).values(type=type_, id=id_, version=version, **values))
         elif before.content != kept:
+            version = before.version + 1
             self._keep_former(connection, type_, id_)
-            connection.execute(update(mis_resource).where(*here).values(version=before.version + 1, **values))
+            connection.execute(update(mis_resource).where(*here).values(version=version, **values))
+            mine = (mis_resource_identifier.c.type == type_, mis_resource_identifier.c.id == id_)
+            connection.execute(delete(mis_resource_identifier).where(*mine))
         else:
             return before, False
         self._write_identifiers(connection, type_, id_, kept)
-        now = self.get_in(connection, type_, id_)
-        assert now is not None  # noqa: S101 - written two lines above
-        return now, before is None
+        return Stored(type_, id_, version, kept, patient, now), before is None
 
     def latest(self, type_: str, patients: Iterable[str], limit: int) -> list[Stored]:
         """Return resources of a type about any of these patients, the newest first."""
@@ -117,12 +120,10 @@ class Resources:
         connection.execute(insert(mis_former_resource).from_select(columns, former))
 
     def _write_identifiers(self, connection: Connection, type_: str, id_: str, content: Mapping[str, Any]) -> None:
-        table = mis_resource_identifier
-        connection.execute(delete(table).where(table.c.type == type_, table.c.id == id_))
         found = {(system, value) for system, value, _ in fhir.identifiers(content) if len(value) <= 128}
         if found:
             rows = [{"type": type_, "id": id_, "system": system, "value": value} for system, value in sorted(found)]
-            connection.execute(insert(table), rows)
+            connection.execute(insert(mis_resource_identifier), rows)
 
 
 def new_id() -> str:

@@ -9,6 +9,7 @@ from cami.access import Action, Identity
 from cami.access.hygiene import CSRF_HEADER, forged
 from cami.clock import Clock
 from cami.consultations import parts
+from cami.consultations.council import member_of
 from cami.consultations.drafts import Incomplete
 from cami.consultations.phrases import fitting, named
 from cami.consultations.request import Case
@@ -18,7 +19,7 @@ from cami.consultations.states import HELD, Actor, Command, State
 from cami.consultations.terms import MessageKind
 from cami.consultations.texts import Text
 from cami.consultations.workflow import Taken
-from cami.errors import CamiError, Conflict, Denied, Invalid, NotFound
+from cami.errors import CamiError, Conflict, Denied, Invalid, NotFound, Transient
 from cami.portal import consultation_wording
 from cami.portal.consultation_ports import Consulting
 from cami.portal.consultation_rows import Rows, StudyRow, study_row
@@ -100,13 +101,15 @@ class ConsultationPage:
             "template": self._template,
             "sign": self._sign,
             "say": self._say,
+            "invite": self._invite,
+            "opine": self._opine,
         }
         step = visit.value("step")
         try:
             steps.get(step, self._command)(visit)
         except Incomplete as error:
             visit.troubles = [consultation_wording.MISSING.get(code, "wrong") for code in error.codes]
-        except (Conflict, Denied, Invalid) as error:
+        except (Conflict, Denied, Invalid, Transient) as error:
             visit.troubles = [_trouble(error, step)]
         if step.endswith("autosave"):
             return self._kept(visit)
@@ -209,6 +212,12 @@ class ConsultationPage:
             lambda connection, case: talk.add(connection, visit.identity, case, text, MessageKind.NOTE),
         )
 
+    def _invite(self, visit: Visit) -> None:
+        self._consulting.council.invite(visit.identity, visit.case.request.number, visit.value("to"))
+
+    def _opine(self, visit: Visit) -> None:
+        self._consulting.council.opine(visit.identity, visit.case.request.number, visit.value("text"))
+
     def _command(self, visit: Visit) -> None:
         try:
             command = Command(visit.value("step"))
@@ -247,6 +256,9 @@ class ConsultationPage:
             history=talk.history(number),
             files=talk.files(number) if patient else [],
             versions=versions,
+            invites=self._invites(visit),
+            opines=member_of(identity, case) and case.request.held,
+            asks=parts.asks(identity) and identity.mo == case.request.mo,
             **self._answering(visit),
             **self._choices(visit),
             troubles=visit.troubles,
@@ -256,6 +268,19 @@ class ConsultationPage:
             organization=self._pages.organization,
             told=_TOLD.get(visit.request.query.get("done", ""), ""),
         )
+
+    def _invites(self, visit: Visit) -> list[tuple[str, str]]:
+        """Return who can be invited to a консилиум."""
+        case = visit.case
+        if not self._consulting.council.may_invite(visit.identity, case):
+            return []
+        there = {case.request.consultant, *(member.login for member in case.members)}
+        people = self._consulting.consultations.consultants.of(None, case.request.mo)
+        return [
+            (load.person.login, f"{load.person.name}, {self._pages.organization(load.person.mo)}")
+            for load in people
+            if load.person.login not in there
+        ]
 
     def _answering(self, visit: Visit) -> dict[str, Any]:
         """Return what the form of the answer needs; nothing for who does not write it."""
@@ -364,6 +389,8 @@ def _trouble(error: CamiError, step: str) -> str:
         return known["newer" if step.startswith(("answer", "template", "sign")) else "changed"]
     if isinstance(error, Denied):
         return known["denied"]
+    if isinstance(error, Transient):
+        return known["busy"]
     return known.get(str(error), known["wrong"])
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 from cami.consultations import (
     Answers,
     Consultations,
+    Council,
     Desk,
     Diagnoses,
     Notices,
@@ -44,6 +45,11 @@ class Consulting(Protocol):
     @property
     def statistics(self) -> Statistics:
         """Counts."""
+        ...
+
+    @property
+    def council(self) -> Council:
+        """Members of консилиумы."""
         ...
 
     @property

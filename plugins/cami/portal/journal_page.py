@@ -39,6 +39,8 @@ class Row:
     """A record as the page shows it."""
 
     record: Record
+    at: str
+    """Local time, with its seconds."""
     who: str
     """Name of the person; the actor itself for machines and strangers."""
     mo: str
@@ -203,6 +205,7 @@ class JournalPage:
         notes = [REASONS.get(event.reason, event.reason), STAGES.get(event.details.get("stage", ""), "")]
         return Row(
             record,
+            f"{record.at.astimezone(self._zone):%d.%m.%Y %H:%M:%S}",
             names.get(event.actor, event.actor),
             self._pages.organization(event.mo) if event.mo else "",
             KINDS[event.kind],

@@ -4,7 +4,9 @@ An order comes at least once: its number at the proxy is its placer's number, so
 accession number and the Study Instance UID that the proxy has given it, since the device may have used them already.
 """
 
-from sqlalchemy import Engine
+from dataclasses import replace
+
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from cami.errors import Conflict, Invalid
@@ -42,13 +44,30 @@ class Incoming:
             raise Invalid("the patient's number is none of this МО")
         try:
             with self._engine.begin() as connection:
-                known = self._patients.put(connection, _person(entry, system), f"proxy-{mo}")
-                order, new = self._orders.place(connection, self._order(mo, entry, known.patient.key, made_by))
+                patient = self._patient(connection, mo, entry, system)
+                order, new = self._orders.place(connection, self._order(mo, entry, patient, made_by))
         except IntegrityError as error:
             raise Conflict("the accession number or the UID is another order's") from error
         if new:
             self._events.announce()
         return entry_of(self._orders.opened(order.number), self._organizations[mo], "")
+
+    def _patient(self, connection: Connection, mo: str, entry: Entry, system: str) -> str:
+        """Return whose the order is: who has that number, if birth date and sex agree, as the МИС knows them.
+
+        What a technologist types changes nothing about somebody who is known. A number that somebody else has makes a
+        patient of its own: a person will find that out in reconciliation.
+        """
+        person = _person(entry, system)
+        for system_ in (system, f"urn:cami:local:{mo}:{entry.number}"):
+            wanted = replace(person, identifiers=(Identifier(system_, entry.patient_id),))
+            known = self._patients.of_identifier(wanted.identifiers[0])
+            if not known:
+                return self._patients.put(connection, wanted, f"proxy-{mo}").patient.key
+            root = self._patients.root_in(connection, known[0].key)
+            if _agree(person, self._patients.get_in(connection, [root])[root].person):
+                return root
+        raise Conflict("the patient's number is somebody else's")
 
     def _order(self, mo: str, entry: Entry, patient: str, made_by: str) -> NewOrder:
         return NewOrder(
@@ -72,6 +91,11 @@ class Incoming:
             diagnosis_code=entry.diagnosis,
             note=entry.note,
         )
+
+
+def _agree(one: Person, other: Person) -> bool:
+    pairs = ((one.birth_date, other.birth_date), (one.sex, other.sex))
+    return all(not mine or not theirs or mine == theirs for mine, theirs in pairs)
 
 
 def _person(entry: Entry, system: str) -> Person:

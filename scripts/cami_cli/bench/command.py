@@ -9,7 +9,7 @@ from rich.console import Console
 from cami_cli.bench import access as access_benchmark
 from cami_cli.bench import cstore as cstore_benchmark
 from cami_cli.bench import delivery as delivery_benchmark
-from cami_cli.bench import dicom_find, link_emulator_ends
+from cami_cli.bench import dicom_find, link_emulator_ends, mis_outbox
 from cami_cli.bench import worklist as worklist_benchmark
 from cami_cli.bench.report import Report
 from cami_cli.options import SuiteOption
@@ -102,17 +102,21 @@ def find(
 
 @app.command()
 def mis(
+    *,
     entries: Annotated[int, typer.Option(min=1000, help="Entries of the proxy's worklist.")] = 100_000,
     seconds: Annotated[int, typer.Option(min=4, help="How long orders are placed.")] = 600,
     rate: Annotated[int, typer.Option(min=1, help="Orders a second.")] = 50,
     repeats: Annotated[int, typer.Option(min=3, help="Times that each question is asked.")] = 20,
+    orders: Annotated[int, typer.Option(min=20, help="Orders taken by FHIR alone.")] = 500,
+    messages: Annotated[int, typer.Option(min=20, help="Messages that wait while the МИС is away.")] = 72_000,
     suite: SuiteOption = None,
 ) -> None:
-    """Orders on their way to the devices' worklists, and findscu with 100,000 entries."""
+    """Orders to the worklists, findscu with 100,000 entries, orders by FHIR, messages to a МИС that was away."""
     used = suite or "forky"
     rows, runs = worklist_benchmark.worklist_rows(
         used, entries=entries, seconds=seconds, rate=rate, repeats=repeats, steps=Progress()
     )
+    rows = [*rows, *mis_outbox.rows(orders, messages)]
     _show(Report("mis", {"Orthanc": NativeRuntime(used).orthanc_version(), "suite": used}, rows, runs))
 
 

@@ -1,6 +1,7 @@
 """``scripts/cami mis``: the other side of the contract with the МИС."""
 
 import secrets
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -40,13 +41,16 @@ def simulate(
     hook = f"http://127.0.0.1:{port}/hook"
     simulator = Simulator(FhirClient(read_access(state)), book, doctor, hook=hook, secret=secret)
     server = serve(Site(simulator, Pages([(each.oid, each.short_name) for each in doing])), port)
-    simulator.subscribe()
-    typer.echo(f"✓ МИС: http://127.0.0.1:{port}/")
+    serving = threading.Thread(target=server.serve_forever, daemon=True)
+    serving.start()
     try:
-        server.serve_forever()
+        simulator.subscribe()
+        typer.echo(f"✓ МИС: http://127.0.0.1:{port}/")
+        serving.join()
     except KeyboardInterrupt:
         pass
     finally:
+        server.shutdown()
         server.server_close()
         book.close()
 

@@ -48,7 +48,7 @@ class Site:
             ("GET", re.compile("/api/orders"), lambda _: _json(self._simulator.book.orders())),
             ("POST", re.compile("/api/patients"), self._add_patient),
             ("POST", re.compile("/api/orders"), self._order_json),
-            ("GET", re.compile("/api/health"), lambda _: _json({"status": "ok"})),
+            ("GET", re.compile("/api/health"), lambda _: _json({"subscribed": self._simulator.subscribed})),
         ]
 
     def answer(self, method: str, target: str, headers: Any, body: bytes) -> Reply:

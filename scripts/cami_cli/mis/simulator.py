@@ -23,6 +23,8 @@ class Simulator:
         self.doctor = doctor
         self._hook = hook
         self.secret = secret
+        self.subscribed = False
+        """Whether ЦАМИ knows where to tell it."""
 
     def subscribe(self) -> None:
         """Ask to be told; the same hook again is the same subscription."""
@@ -46,6 +48,7 @@ class Simulator:
             )
             if answer.status not in (200, 201):
                 raise Trouble(f"no subscription to {criteria}: {answer.status} {answer.words}", "see the centre's log")
+        self.subscribed = True
 
     def order(self, patient: str, form: dict[str, str]) -> Answer:
         """Order a study for a card; what ЦАМИ gives as numbers is kept."""

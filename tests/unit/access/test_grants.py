@@ -50,7 +50,7 @@ def seen(engine, clock):
         if not (mo or login):
             return set()
         with engine.connect() as connection:
-            givers = {row.owner for row in connection.execute(received.givers(10))}
+            givers = received.givers(connection, 10)
             return {uid for _, uid in connection.execute(received.studies(givers))}
 
     return seen

@@ -12,6 +12,7 @@ from cami.audit import AuditTrail
 from cami.consultations.answers import Answers
 from cami.consultations.bindings import AuditJournal, GrantRights
 from cami.consultations.catalogue import Found
+from cami.consultations.council import Council
 from cami.consultations.deadlines import Deadlines
 from cami.consultations.drafts import Drafts
 from cami.consultations.notices import Notices
@@ -110,6 +111,7 @@ def build(engine, region=None):
         engine=engine, clock=clock, region=region, routes=routes, consultations=consultations, answers=answers,
         deadlines=Deadlines(engine, clock, workflow), notices=Notices(engine), talk=talk, outbox=outbox, shelf=shelf,
         workflow=workflow, trail=trail, journal=journal,
+        council=Council(engine, clock, consultations=consultations, workflow=workflow, journal=journal),
     )  # fmt: skip
 
 

@@ -333,3 +333,39 @@ def test_files_are_of_few_kinds_and_come_back_as_they_were(centre):
         attach(DOCTOR, content_type="text/html", content=b"<script>")
     with pytest.raises(NotFound):
         attach(NEIGHBOUR)
+
+
+def test_a_council_reads_together_and_one_signs(centre):
+    number = sent(centre, kind="council")
+    do(centre, CONSULTANT, number, "take")
+    with pytest.raises(NotFound):
+        centre.council.opine(SECOND, number, "рано")
+    centre.council.invite(CONSULTANT, number, "con2.42900")
+    assert {login for _, login, _ in open_grants(centre, number)} == {"con.42900", "con2.42900"}
+    centre.council.opine(SECOND, number, "Согласна")
+    with pytest.raises(Denied):
+        centre.answers.save(SECOND, number, {"conclusion": "Своё"}, 0)
+    with pytest.raises(Invalid):
+        centre.council.invite(CONSULTANT, number, "doc.42001")
+    centre.answers.save(CONSULTANT, number, {"conclusion": "Общее"}, 0)
+    centre.answers.sign(CONSULTANT, number, version=None, password="ключ")
+    assert open_grants(centre) == set()
+    assert [(message.kind, message.text) for message in centre.talk.messages(number)] == [("opinion", "Согласна")]
+    with pytest.raises(Conflict):
+        centre.council.opine(SECOND, number, "поздно")
+
+
+def test_only_a_council_invites(centre):
+    number = sent(centre)
+    do(centre, CONSULTANT, number, "take")
+    with pytest.raises(Denied):
+        centre.council.invite(CONSULTANT, number, "con2.42900")
+
+
+def test_a_redirected_council_calls_its_own(centre):
+    number = sent(centre, kind="council")
+    do(centre, CONSULTANT, number, "take")
+    centre.council.invite(CONSULTANT, number, "con2.42900")
+    do(centre, DISPATCHER, number, "redirect", mo="42002", text="к соседям")
+    do(centre, NEIGHBOUR, number, "take")
+    assert {login for _, login, _ in open_grants(centre, number)} == {"rad.42002"}

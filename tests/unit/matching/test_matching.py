@@ -8,7 +8,7 @@ from cami.errors import Conflict, Invalid, NotFound
 from cami.matching import Action, Cause, State
 from cami.orders import Identifier
 from cami.orders import State as OrderState
-from tests.unit.worklist.conftest import MO, OTHER, Proxy
+from tests.unit.worklist.conftest import MIS, MO, OTHER, Proxy
 
 
 def test_the_first_image_begins_the_order_and_the_last_completes_it(centre):
@@ -148,6 +148,34 @@ def test_a_link_by_hand_comes_down_to_the_proxy(centre):
     centre.desk.part(MO, study, "tech", "нет")
     proxy.pull()
     assert proxy.entries.of_number(str(order.number)).entry.studies == ()
+    proxy.engine.dispose()
+
+
+def by_hand(proxy, **more):
+    from cami.worklist import Written
+
+    said = {
+        "family": "Тестова", "given": "Аня", "birth_date": "19610314", "sex": "F", "patient_id": "4512207",
+        "issuer": MIS, "modality": "CT", "device": "CT42001", "procedure": "КТ",
+    } | more  # fmt: skip
+    proxy.manual.write(Written(**said), "tech.42001")
+    proxy.manual.send()
+    return proxy.centre.orders.open_for(MO)[-1]
+
+
+def test_what_is_typed_changes_nothing_about_whom_the_mis_knows(centre):
+    proxy = Proxy(centre)
+    key = centre.patient()
+    assert by_hand(proxy).patient.key == key
+    assert centre.patients.get(key).person.given == "Анна"
+    other = by_hand(proxy, family="Другая", birth_date="20000101")
+    assert other.patient.key != key, "somebody else's number"
+    assert other.patient.person.family == "Другая"
+    assert centre.patients.get(key).person.family == "Тестова"
+    card = {"issuer": "", "patient_id": "7"}
+    first = by_hand(proxy, **card).patient.key
+    assert by_hand(proxy, **card).patient.key == first
+    assert by_hand(proxy, **card, sex="M", family="Сосед").patient.key != first
     proxy.engine.dispose()
 
 

@@ -65,6 +65,7 @@ class Portal:
             consultations=centre.consultations, answers=centre.answers, desk=Desk(centre.engine, centre.clock),
             notices=centre.notices, diagnoses=Diagnoses(centre.engine), catalogue=Shelf(centre.shelf),
             statistics=Statistics(centre.engine, centre.routes),
+            council=centre.council,
         )  # fmt: skip
         consulting.diagnoses.ensure()
         pages = Pages(settings(), centre.region)

@@ -53,7 +53,9 @@ class Site:
 
 def text(response):
     assert response.status == 200
-    return unescape(response.body.decode())
+    page = response.body.decode()
+    assert "=&#34;" not in page, "an attribute was escaped"
+    return unescape(page)
 
 
 def made(role, page):
@@ -207,6 +209,7 @@ def test_both_sides_beside_each_other(centre, matching):
                  "Компьютерный томограф",
                  f"Связать с направлением {order.accession}", "другой номер"):  # fmt: skip
         assert told in shown, told
+    assert shown.count('<tr class="differs">') == 1
     assert "Напишите причину" in text(matching.send(path, action=f"link:{order.number}", reason=" "))
     assert "Выберите, что сделать" in text(matching.send(path, action="link:x", reason="да"))
     matching.send(path, {"sec-fetch-site": "cross-site"}, action=f"link:{order.number}", reason="да")
