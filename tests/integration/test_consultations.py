@@ -9,6 +9,8 @@ from tests.live import wait_until
 
 MO, OTHER, CENTRE = "42001", "42002", "42900"
 API = "/cami/api/consultations"
+#: The first test pays for the start of the region.
+pytestmark = pytest.mark.timeout(400)
 
 
 class Person:

@@ -38,9 +38,9 @@ def grant_endpoints(authenticator: Authenticator, desk: SharingDesk, mirror: Lab
         return handle
 
     return [
-        Endpoint(PATH, for_people(api.grants)),
-        Endpoint(PATH + r"/(\d{1,9})/end", for_people(api.end)),
-        Endpoint(PATH + "/labels", for_people(api.labels)),
+        Endpoint(PATH, for_people(api.grants), ("GET", "POST"), "Who else may see studies: list, give"),
+        Endpoint(PATH + r"/(\d{1,9})/end", for_people(api.end), ("POST",), "Take a grant back"),
+        Endpoint(PATH + "/labels", for_people(api.labels), ("GET", "POST"), "Labels against grants: compare, repair"),
     ]
 
 
@@ -67,6 +67,8 @@ class _Api:
         """Compare the labels with the table (GET), or put them right (POST)."""
         if not allowed(identity.role, Action.ARCHIVE_INSPECT, "central"):
             raise Denied("not for this role")
+        if request.method not in ("GET", "POST"):
+            return answer_text(405, "this address answers GET and POST only")
         found = self._mirror.repair() if request.method == "POST" else self._mirror.differences()
         return answer_json(_differences(found))
 
