@@ -52,11 +52,10 @@ class EmergencyPage:
 
     def _opened(self, reader: Reader, identity: Identity, opened: Opened) -> Response:
         rows = []
-        for study_id, owner in opened.studies:
-            body = {"Level": "Study", "Query": {}, "ParentStudy": study_id, "Expand": True}
+        for study_uid, owner in opened.studies:
+            body = {"Level": "Study", "Query": {"StudyInstanceUID": study_uid}, "Expand": True}
             for study in self._studies.find(identity, body | {"ResponseContent": ["MainDicomTags"]}):
-                uid = study["MainDicomTags"]["StudyInstanceUID"]
-                viewer = "/ohif/viewer?" + urlencode({"StudyInstanceUIDs": uid})
+                viewer = "/ohif/viewer?" + urlencode({"StudyInstanceUIDs": study_uid})
                 rows.append({**study_shown(study), "viewer": viewer, "owner": self._pages.organization(owner)})
         return self._pages.page("emergency_opened.html", reader, rows=rows, opened=opened)
 

@@ -55,7 +55,7 @@ class Opened:
     """What was opened."""
 
     studies: Sequence[tuple[str, str]]
-    """Orthanc id and owner."""
+    """Study Instance UID and owner."""
     until: datetime
     already: int
     """Studies of the patient that this person could see before."""
@@ -123,7 +123,7 @@ class EmergencyDesk:
                     until=until,
                 )
                 self._book.give(connection, grant, actor)
-        return Opened([(study_id, owner) for study_id, _, owner in foreign], until, len(seen))
+        return Opened([(study_uid, owner) for _, study_uid, owner in foreign], until, len(seen))
 
     def _misses(self, identity: Identity) -> int:
         """Count the askings of a person that found nothing lately; in the journal, so a restart forgets none."""

@@ -32,7 +32,7 @@ def kinds(engine):
 
 def test_it_opens_what_others_have_to_this_person_for_a_day(emergency, owners, clock, first, second):
     opened = emergency.take(RAD1, ROOM, call())
-    assert opened.studies == [(second.id, "42002")]
+    assert opened.studies == [(second.uid, "42002")]
     assert opened.already == 1
     assert owners.visible(RAD1, [first.id, second.id]) == {first.id, second.id}
     assert owners.visible(CLIN1, [second.id]) == frozenset(), "for one person, not for the МО"
