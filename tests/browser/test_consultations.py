@@ -74,9 +74,10 @@ def test_the_consultant_takes_it_looks_asks_and_signs(visitor, asked):
     wait_painted(opened.value)
     opened.value.close()
     page.get_by_role("button", name="Вставить").click()
-    page.get_by_label("Описание").wait_for()
-    assert "Вещество мозга" in page.get_by_label("Описание").input_value()
-    page.get_by_label("Заключение", exact=True).fill("Признаков внутричерепного кровоизлияния нет.")
+    findings = page.locator("textarea[name=findings]")
+    findings.wait_for()
+    assert "Вещество мозга" in findings.input_value()
+    page.locator("textarea[name=conclusion]").fill("Признаков внутричерепного кровоизлияния нет.")
     page.locator(".typed__told", has_text="Сохранено").wait_for()
     consultant.screenshot("consultation-in-work", full=True)
     page.get_by_text("Запросить дополнительные сведения…").click()
@@ -93,7 +94,7 @@ def test_the_consultant_takes_it_looks_asks_and_signs(visitor, asked):
     doctor.page.get_by_text("В работе").first.wait_for()
 
     page.get_by_text("Нет, первое обращение.").wait_for()  # by itself, within seconds
-    assert page.get_by_label("Заключение", exact=True).input_value().startswith("Признаков")
+    assert page.locator("textarea[name=conclusion]").input_value().startswith("Признаков")
     page.reload()
     page.get_by_label("Ваш пароль").fill("не тот")
     page.get_by_role("button", name="Сохранить и подписать").click()

@@ -127,7 +127,8 @@ def make(region, chief, login, role="clinician"):
 
 
 def basic(server, login, password):
-    return requests.get(f"{server}/cami/whoami", auth=(login, password), timeout=30).json()["login"] == login
+    known = (login.encode(), password.encode())  # requests would write them in Latin-1
+    return requests.get(f"{server}/cami/whoami", auth=known, timeout=30).json()["login"] == login
 
 
 def act(region, chief, login, **asked):

@@ -32,7 +32,7 @@ _ACTIONS: Mapping[Rule, Action] = {
     Rule.RESOURCE: Action.STUDIES_READ,
     Rule.SCOPED: Action.STUDIES_READ,
 }
-_SIGN_IN = "/cami/login"
+_SIGN_IN = frozenset({"/cami/login", "/cami/oauth/token"})
 
 
 class Gate:
@@ -92,7 +92,7 @@ class Gate:
         return identity is not None and self._may(identity, method, found)
 
     def _may_try(self, method: str, path: str, source: str) -> bool:
-        if method == "POST" and path == _SIGN_IN:
+        if method == "POST" and path in _SIGN_IN:
             return self._limits.sign_ins.take(source)
         return self._limits.requests.take(source)
 

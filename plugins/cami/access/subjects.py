@@ -1,5 +1,6 @@
 """Whose a study is that somebody asks for, in the journal's terms: Study Instance UID, key of the patient, owner."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -8,6 +9,10 @@ from cami.access.owners import StudyOwners
 from cami.archive import Archive
 from cami.errors import CamiError
 from cami.people import Identity
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
+#: What is asked for instead of what cannot be: it takes as long.
+_ABSENT = "-".join(["00000000"] * 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +47,11 @@ class ArchiveSubjects:
 
     def of_study(self, study_id: str) -> Subject:
         """Return what is known of a study by its Orthanc id; of one that is not here nothing."""
-        found = self._get(study_id)
+        # What comes out of a body may be anything: it must not become another address of the core.
+        name = study_id if _ID.fullmatch(study_id) else _ABSENT
+        found = self._get(name)
         uid = str(found.get("MainDicomTags", {}).get("StudyInstanceUID", ""))
-        return Subject(uid, str(found.get("ParentPatient", "")), self._owners.owner(study_id))
+        return Subject(uid, str(found.get("ParentPatient", "")), self._owners.owner(name))
 
     def of_uid(self, identity: Identity, study_uid: str) -> tuple[Subject, bool]:
         """Return what is known of a study by its UID, and whether somebody sees it."""
@@ -57,7 +64,7 @@ class ArchiveSubjects:
 
     def _get(self, study_id: str) -> Mapping[str, Any]:
         try:
-            found: Mapping[str, Any] = self._archive.get(f"/studies/{study_id}")
+            found = self._archive.get(f"/studies/{study_id}")
         except CamiError:
             return {}
-        return found
+        return found if isinstance(found, Mapping) else {}

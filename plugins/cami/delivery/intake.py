@@ -20,6 +20,7 @@ from cami.access import Action, Authenticator, Identity, Visibility, allowed, ma
 from cami.archive import Archive, ObjectIdentity, orthanc_id
 from cami.delivery.disk import NoRoom
 from cami.delivery.ownership import KnownInstance, decide
+from cami.delivery.quarantine import OTHER_CONTENT
 from cami.delivery.receiver import Receiver
 from cami.delivery.squeeze import TooLarge, expanded
 from cami.errors import CamiError, Denied, Invalid, Permanent
@@ -72,6 +73,23 @@ class CentralKeeper:
         if reception.outcome not in ("stored", "present"):
             raise Denied(reception.reason)
         return reception.outcome == "present"
+
+    def attach(self, dicom: bytes, what: ObjectIdentity, by: str) -> None:
+        """Store a document that this server has made, under the owner of its study; one that is there stays.
+
+        Raises
+        ------
+        cami.errors.Permanent
+            Nobody owns the study, or it may not join it.
+        cami.errors.Transient
+            It cannot be stored now.
+        """
+        owner = self._receiver.owner_of(what.study_uid)
+        if owner is None:
+            raise Permanent("nobody's study")
+        reception = self._receiver.upload(owner, dicom, what, by)
+        if reception.outcome == "rejected" and reception.reason != OTHER_CONTENT.code:
+            raise Permanent(reception.reason)
 
     def _for_whom(self, identity: Identity, what: ObjectIdentity) -> str:
         owner = self._receiver.owner_of(what.study_uid)

@@ -26,6 +26,7 @@ from cami.consultations import (
 )
 from cami.consultations.bindings import AccountPasswords, AuditJournal, EventOutlet, GrantRights
 from cami.consultations.dispatch import Post
+from cami.delivery import CentralKeeper
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services
 from cami.events import EventLog
@@ -114,7 +115,13 @@ def _workers(server: Server, found: Consulting, workflow: Workflow, awaiting: Aw
     engine, clock = server.engine, server.clock
     deadlines = Deadlines(engine, clock, workflow)
     images = Images(engine, found.catalogue, awaiting)
-    filing = Filing(engine, server.archive, clock, server.region)
+    keeper = server.keeper()
+
+    def attach(dicom: bytes) -> None:
+        if isinstance(keeper, CentralKeeper):
+            keeper.attach(dicom, server.archive.parse(dicom), "consultation")
+
+    filing = Filing(engine, server.archive, clock, server.region, store=attach)
     post = Post(engine, clock, server.region.consultations, server.settings.secrets)
     loaded = False
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cami.errors import Conflict
 from cami.people.directory import is_login, normal_login
-from cami.people.places import Place, require_compatible
+from cami.people.places import ALONE, Place, require_compatible
 from cami.people.roles import Role
 from cami.region import Provider
 
@@ -27,13 +27,17 @@ def read_claims(provider: Provider, claims: Mapping[str, Any], organizations: fr
     if not is_login(login):
         return None
     places: dict[str, Place] = {}
+    roles: set[Role] = set()
     for rule in provider.roles:
         if not _holds(_find(claims, rule.claim), rule.value):
             continue
         for mo in _codes(claims, rule.mo, rule.mo_claim):
             if not mo or mo in organizations:
+                roles.add(Role(rule.role))
                 places.setdefault(mo, Place(mo, Role(rule.role)))
     found = tuple(places.values())
+    if len(roles) > 1 and roles & ALONE:  # also where the first that fits would hide the other
+        return None
     try:
         require_compatible(found)
     except Conflict:

@@ -13,7 +13,7 @@ from cami.people.roles import MACHINES, Role
 #: Roles of people who work for one МО.
 OF_A_MO = frozenset({Role.CLINICIAN, Role.CONSULTANT, Role.MO_ADMIN, Role.RADIOLOGIST, Role.TECHNOLOGIST})
 #: Who looks over the shoulders of others is nothing else: neither who administers the region nor who works in it.
-_ALONE = frozenset({Role.AUDITOR}) | MACHINES
+ALONE = frozenset({Role.AUDITOR}) | MACHINES
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def require_compatible(places: Iterable[Place]) -> None:
     """
     found = list(places)
     roles = {place.role for place in found}
-    if len(found) > 1 and roles & _ALONE:
+    if len(found) > 1 and roles & ALONE:
         raise Conflict("exclusive")
     if len({place.mo for place in found}) < len(found):
         raise Conflict("twice")

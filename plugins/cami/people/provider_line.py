@@ -5,6 +5,7 @@ make somebody up.
 """
 
 import json
+import re
 import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -111,11 +112,15 @@ class ProviderLine:
     def _verified(self, token: str, nonce: str) -> Mapping[str, Any]:
         provider = self._provider
         try:
-            key = self._key(str(jwt.get_unverified_header(token).get("kid", "")))
+            header = jwt.get_unverified_header(token)
+            key = self._key(str(header.get("kid", "")))
+            algorithm = header.get("alg")
+            if algorithm not in _ALGORITHMS:  # none, or one in which the client's own secret signs
+                raise Denied("the ID token is signed in a way that proves nothing")
             claims: Mapping[str, Any] = jwt.decode(
                 token,
                 key.key,
-                algorithms=[key.algorithm_name] if key.algorithm_name in _ALGORITHMS else [],
+                algorithms=[algorithm],
                 audience=provider.client_id,
                 options={
                     "require": ["iss", "sub", "aud", "exp", "iat"], "verify_exp": False, "verify_iat": False,
@@ -198,7 +203,7 @@ class ProviderLine:
         if status >= 500:
             raise Transient(f"the identity provider answers {status}")
         if status != 200 or len(content) > _LARGEST:
-            raise Denied(f"the identity provider answers {status}")
+            raise Denied(f"the identity provider answers {status} {_error_code(content)}".rstrip())
         try:
             document = json.loads(content)
         except ValueError as error:
@@ -206,3 +211,9 @@ class ProviderLine:
         if not isinstance(document, dict):
             raise Denied("the identity provider answers no object")
         return document
+
+
+def _error_code(content: bytes) -> str:
+    """Return the code of an OAuth error (RFC 6749 §5.2), for whoever sets the provider up; no other words of it."""
+    found = re.search(rb'"error"\s*:\s*"([a-z_]{1,40})"', content[:2000])
+    return found.group(1).decode("ascii") if found else ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from cami.access import Identity
+from cami.access import Identity, Role
 from cami.access.hygiene import forged
 from cami.errors import Denied, Invalid
 from cami.people import PeopleServices, Standing
@@ -53,6 +53,8 @@ class AccountPage:
 
     def account(self, request: Request, reader: Reader, identity: Identity) -> Response:
         """Show the account, or do one thing with it."""
+        if identity.role is Role.GUEST:  # whom the МИС has sent has no account
+            return self._pages.page("not_found.html", reader)
         if request.method != "POST":
             done = people_wording.DONE.get(request.query.get("done", ""), "")
             return self._show(request, reader, identity, notice=done)

@@ -227,10 +227,12 @@ class Entries:
         now = self._clock.now()
         for place, entry in entries:
             row = known.get(entry.number)
-            values = self._values(entry, "" if row is None else row.seen) | {
+            seen = _still_seen(row, entry)
+            values = self._values(entry, seen) | {
                 "place": place,
                 "round": rounds,
                 "manual": entry.manual,
+                "seen": seen,
             }
             if row is None:
                 new.append(values | {"noted_at": now})
@@ -303,6 +305,13 @@ def own_number(mo: str) -> str:
 def numbers(found: Iterable[Listed]) -> list[str]:
     """Return the numbers of entries."""
     return [each.entry.number for each in found]
+
+
+def _still_seen(row: Row[Any] | None, entry: Entry) -> str:
+    """Return what the images here have told: nothing any more if the centre knew of them and has parted them."""
+    if row is None or (row.state in (State.STARTED, State.COMPLETED) and entry.state is State.ACCEPTED):
+        return ""
+    return str(row.seen)
 
 
 def _is_listed(entry: Entry, seen: str) -> bool:

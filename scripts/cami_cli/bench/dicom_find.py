@@ -9,6 +9,7 @@ import json
 import shutil
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,8 @@ QUESTIONS = {
     "by accession number": {"AccessionNumber": "A000777"},
 }
 _RETURNED = ("PatientName", "PatientID", "StudyDate", "StudyDescription", "ModalitiesInStudy", "StudyInstanceUID")
+#: Studies that are copied in one transaction.
+_AT_ONCE = 5000
 #: Of stock at the same question.
 _TARGET = 1.5
 
@@ -60,7 +63,7 @@ def measure(suite: Suite, *, studies: int, repeats: int, steps: Progress) -> Rep
     for runtime in (ours, stock):
         runtime.prepare(steps)
     ports = choose_free(4)
-    proxy, plain = _server(work, "proxy", ports[:2]), _server(work, "stock", ports[2:])
+    proxy, plain = _server(work, f"proxy-{_MO}", ports[:2]), _server(work, "stock", ports[2:])
     _configure(proxy, suite)
     _configure_plain(plain)
     try:
@@ -216,8 +219,8 @@ class _Template:
         }
         return cls(columns, family, own)
 
-    def copy(self, database: sqlite3.Connection, number: int) -> None:
-        """Write them again as those of another study."""
+    def copy(self, number: int) -> Iterator[tuple[str, list[Any]]]:
+        """Yield them as those of another study, each with its table."""
         values = _identity(number)
         keys = [values[tag] for tag in ((0x10, 0x20), (0x20, 0xD), (0x20, 0xE), (0x8, 0x18))]
         first = max(resource[0] for resource in self.family) + 1 + (number - 1) * len(self.family)
@@ -227,26 +230,28 @@ class _Template:
             moved[new["internalId"]] = new["internalId"] = first + place
             new["publicId"] = orthanc_id(*keys[: new["resourceType"]])
             new["parentId"] = moved.get(new["parentId"])
-            _insert(database, "Resources", list(new.values()))
+            yield "Resources", list(new.values())
         for table, rows in self.own.items():
             for resource, row in ((resource, row) for resource, copied in rows.items() for row in copied):
                 changed = [moved[resource], *row[1:]]
                 if table != "Metadata" and (row[1], row[2]) in values:
                     text = values[row[1], row[2]]
                     changed[3] = text.upper() if table == "DicomIdentifiers" else text
-                _insert(database, table, changed)
-
-
-def _insert(database: sqlite3.Connection, table: str, row: list[Any]) -> None:
-    database.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row)  # noqa: S608 - our own names
+                yield table, changed
 
 
 def _multiply(index: Path, studies: int) -> None:
     with closing(sqlite3.connect(index)) as database:
         template = _Template.read(database)
-        with database:
-            for number in range(1, studies):
-                template.copy(database, number)
+        for start in range(1, studies, _AT_ONCE):
+            rows: dict[str, list[Any]] = {}
+            for number in range(start, min(start + _AT_ONCE, studies)):
+                for table, row in template.copy(number):
+                    rows.setdefault(table, []).append(row)
+            with database:
+                for table, added in rows.items():
+                    places = ",".join("?" * len(added[0]))
+                    database.executemany(f"INSERT INTO {table} VALUES ({places})", added)  # noqa: S608 - our own names
 
 
 def _identity(number: int) -> dict[tuple[int, int], str]:
@@ -259,5 +264,5 @@ def _identity(number: int) -> dict[tuple[int, int], str]:
         (0x20, 0x0E): f"{study}.1",
         (0x08, 0x18): f"{study}.1.1",
         (0x08, 0x50): f"A{number:06d}",
-        (0x08, 0x20): f"2026{number % 12 + 1:02d}{number % 28 + 1:02d}",
+        (0x08, 0x20): f"2026{number % 12 + 1:02d}{number // 12 % 28 + 1:02d}",
     }

@@ -55,7 +55,7 @@ def test_the_object_is_that_of_the_contract_and_is_kept_private(region):
 
 
 def test_everybody_can_sign_in_at_the_centre_and_at_their_proxy(region):
-    assert len(region.about["accounts"]) == 13
+    assert len(region.about["accounts"]) == 14
     for account in region.about["accounts"]:
         places = [region.central] + [p["url"] for p in region.about["proxies"] if p["mo"] == account["mo"]]
         for place in places:

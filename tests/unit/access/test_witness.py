@@ -1,5 +1,7 @@
 """What is read, searched for and refused is on record, once a study and window, before the request goes on."""
 
+import json
+
 import pytest
 from sqlalchemy import select, text
 
@@ -164,6 +166,15 @@ def test_a_change_is_on_record_before_it_is_made(recorder, journal, first):
     assert seen == [event]
     assert (event.kind, event.actor, event.studies, event.owner) == (Kind.CHANGE, "tech1", (first.uid,), "42001")
     assert event.details["priority"] == "1"
+
+
+@pytest.mark.parametrize("study", ["../changes", "", "x?expand", "/", "1" * 9000, "\ud800", "\x00"])
+def test_what_a_body_names_is_no_address(recorder, journal, archive, first, study):
+    body = json.dumps({"study_id": study, "study_uid": study, "group": study}).encode()
+    assert call(recorder, handler(), "POST", "/cami/api/delivery/priority", "tech1", body).status == 200
+    (event,) = journal()
+    assert event.owner == ""
+    assert all(asked.startswith("/studies/0000") for asked in archive.gets)
 
 
 def test_a_change_that_failed_is_recorded_again(recorder, journal):

@@ -8,6 +8,7 @@ import pytest
 from cami.access import Identity, Role
 from cami.delivery import CentralKeeper, ProxyKeeper, intake
 from cami.delivery.disk import NoRoom
+from cami.errors import Permanent
 from cami.web import Request
 
 from .conftest import dicom
@@ -177,3 +178,16 @@ def test_a_proxy_takes_what_is_its_mos(region):
     room["full"] = True
     assert send("tech1", dicom(sop="3")) == 507
     assert list(region.central.files.values()) == [dicom()]
+
+
+def test_what_the_server_writes_itself_is_filed_under_the_owner_of_the_study(region, eyes):
+    region.receiver.receive("42001", dicom())
+    keeper = CentralKeeper(region.receiver, eyes)
+    report = dicom(series="9", sop="9")
+    for again in (report, dicom(series="9", sop="9", content="made once more")):
+        keeper.attach(again, region.central.parse(again), "consultation")
+    assert list(region.central.files.values()) == [dicom(), report]
+    assert len(region.manifests._stored("42001", study_of(region, report))) == 2
+    foreign = dicom(study="7.7", sop="10")
+    with pytest.raises(Permanent):
+        keeper.attach(foreign, region.central.parse(foreign), "consultation")

@@ -300,6 +300,7 @@ def test_no_password_and_no_second_factor_is_asked_of_who_comes_through_a_provid
         ({"groups": ["doc"], "org": {"mo": "99999"}}, None),
         ({"groups": ["doc"]}, None),
         ({"groups": ["aud", "rad-42001"]}, None),  # they exclude each other
+        ({"groups": ["aud", "op"]}, None),
         ({"groups": {"rad-42001": True}}, None),
         ({"groups": True}, None),
         ({}, None),
