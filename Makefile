@@ -33,7 +33,7 @@ test-unit: dev ## The logic, in milliseconds, without Orthanc
 
 .PHONY: test-integration
 test-integration: dev runtime ## Against real Orthancs; SUITE=trixie for Debian 13's
-	@$(PYTEST) tests/integration $(ARGS)
+	@scripts/test-again tests/integration $(ARGS)
 
 # In a mount namespace: small volumes that tests fill up are gone with them. Without root, root in a namespace will do.
 .PHONY: test-faults
@@ -43,7 +43,7 @@ test-faults: dev runtime ## Outages, kills, full disks, … each with 2,000 imag
 
 .PHONY: test-browser
 test-browser: dev runtime ## The pages and OHIF in headless Chromium; screenshots in build/screenshots
-	@$(PYTEST) tests/browser $(ARGS)
+	@scripts/test-again tests/browser $(ARGS)
 
 .PHONY: test-docker
 test-docker: dev ## The containers, on a Docker engine of this machine or one started for the test
