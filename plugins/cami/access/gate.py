@@ -97,15 +97,8 @@ class Gate:
         return self._limits.requests.take(source)
 
     def _identify(self, headers: Mapping[str, str], source: str) -> Identity | None:
-        """Return who asks, unless he asks too much, or too many wrong passwords came from there."""
-        password = "authorization" in headers
-        if password and self._limits.wrong_passwords.empty(source):
-            # Only what is remembered as right goes on; nothing is hashed for this address now.
-            identity = self._authenticator.remembered(headers)
-        else:
-            identity = self._authenticator.identify(headers)
-            if identity is None and password:
-                self._limits.wrong_passwords.take(source)
+        """Return who asks, unless he asks too much."""
+        identity = self._authenticator.identify(headers)
         if not self._limits.requests.take(f"@{identity.login}" if identity else source):
             return None
         return identity

@@ -1,8 +1,8 @@
-"""How much one client may ask: so many requests a second by account or address, and so many wrong passwords.
+"""How much one client may ask: so many requests a second by account or address, and so many forms of the sign-in page.
 
-Argon2 takes 64 MiB and 50 ms for each try on purpose (RFC 9106), so whoever tries passwords must be stopped before it
-is asked. People of one МО often share an address, so the figures are far above what a department does at eight in the
-morning, and far below what hurts. Kept in memory, by server: a restart forgives.
+People of one МО often share an address, so the figures are far above what a department does at eight in the morning,
+and far below what hurts. Kept in memory, by server: a restart forgives. Wrong passwords are counted where they are
+tried (`cami.people.guessing`).
 """
 
 import threading
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 #: Requests a second of one account, or of one address without an account; a CT of 2,000 frames is one burst.
 REQUESTS, REQUESTS_BURST = 500.0, 5000.0
-#: Passwords that were wrong, of one address.
-WRONG, WRONG_BURST = 0.5, 60.0
 #: Forms of the sign-in page that one address sends, right or wrong.
 SIGN_INS, SIGN_INS_BURST = 2.0, 120.0
 _REMEMBERED = 10_000
@@ -46,13 +44,6 @@ class Bucket:
             level.left -= 1
             return True
 
-    def empty(self, key: str) -> bool:
-        """Say whether nothing is left, without taking."""
-        if not self._rate:
-            return False
-        with self._lock:
-            return self._refilled(key).left < 1
-
     def _refilled(self, key: str) -> _Level:
         now = self._now()
         level = self._levels.get(key)
@@ -73,5 +64,4 @@ class Limits:
     def __init__(self, requests: float = REQUESTS, now: Callable[[], float] = time.monotonic) -> None:
         """Make them; `requests` a second, 0 for no limit of requests."""
         self.requests = Bucket(requests, requests * (REQUESTS_BURST / REQUESTS), now)
-        self.wrong_passwords = Bucket(WRONG, WRONG_BURST, now)
         self.sign_ins = Bucket(SIGN_INS, SIGN_INS_BURST, now)
