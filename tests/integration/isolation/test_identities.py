@@ -55,7 +55,8 @@ def test_a_consultant_without_a_grant_sees_nothing(region, victim, thief):
     ],
 )
 def test_forged_identities(region, victim, headers):
-    for path in (f"/studies/{victim.study}", "/dicom-web/studies", "/system", "/app/explorer.html", "/changes"):
+    # Four: the fifth wrong password would lock the administrator's account.
+    for path in (f"/studies/{victim.study}", "/dicom-web/studies", "/system", "/changes"):
         answer = requests.get(region.central + path, headers=headers, timeout=30)
         assert (answer.status_code, answer.content) == (403, b"")
 
