@@ -200,7 +200,7 @@ def test_rules_send_what_they_name_and_nothing_else(region, there, api):
     assert refused["rules"][1]["because"] == [{"condition": "age 18 to 150", "holds": False, "found": "6"}]
 
 
-def test_a_share_is_recorded_at_the_centre_and_opens_nothing(region, api):
+def test_a_share_is_recorded_at_the_centre_and_opens_that_study(region, api):
     database = region.state / "servers" / "central" / "data" / "cami.sqlite"
 
     def recorded():
@@ -210,10 +210,16 @@ def test_a_share_is_recorded_at_the_centre_and_opens_nothing(region, api):
     ((owner, mo, rule, version, study_id),) = wait_until("recorded", recorded, 20)
     assert (owner, mo, rule, version) == ("42001", "42002", "МРТ в соседний архив", 1)
     assert study_id in {study["study_id"] for study in region.studies("radiologist", "42001")}
-    assert region.studies("radiologist", "42002") == []
     assert api.get()["shares_waiting"] == {}
-    answer = region.session("radiologist", "42002").get(f"{region.central}/studies/{study_id}", timeout=10)
-    assert answer.status_code == 403
+    other = region.session("radiologist", "42002")
+
+    def seen():
+        found = other.post(f"{region.central}/tools/find", json={"Level": "Study", "Query": {}}, timeout=10)
+        return found.json() if found.status_code == 200 else []
+
+    wait_until("granted", seen, 30)
+    assert seen() == [study_id]
+    assert other.get(f"{region.central}/studies/{study_id}", timeout=10).status_code == 200
 
 
 def test_a_destination_that_was_down_gets_everything_once(region, there, api):
