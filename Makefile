@@ -13,7 +13,7 @@ ARGS ?=
 
 CAMI := scripts/cami
 PYTEST := .venv/bin/pytest
-BENCHES := access cstore delivery mis
+BENCHES := access consultations cstore delivery mis
 
 .PHONY: help
 help: ## This list
@@ -59,6 +59,10 @@ bench: $(BENCHES:%=bench-%) ## All benchmarks; tables here, figures in build/ben
 .PHONY: bench-access
 bench-access: dev runtime ## Requests per second with and without the plugin, QIDO-RS against stock, the study index alone
 	@$(CAMI) bench access $(ARGS)
+
+.PHONY: bench-consultations
+bench-consultations: dev runtime ## Desks of consultations: 200 people at once on 50,000 requests, SQLite and PostgreSQL
+	@$(CAMI) bench consultations $(ARGS)
 
 .PHONY: bench-cstore
 bench-cstore: dev runtime ## C-STORE into plain Orthanc, with and without TCP_NODELAY, and into ours

@@ -11,6 +11,7 @@ from cami.access import Authenticator, Identity
 from cami.consultations import parts
 from cami.consultations.answers import Answers
 from cami.consultations.as_json import as_answer, as_case, as_line, as_notice
+from cami.consultations.beats import Beats
 from cami.consultations.council import Council
 from cami.consultations.desk import Desk, Filter, View
 from cami.consultations.diagnoses import Diagnoses
@@ -38,11 +39,12 @@ def consultation_endpoints(
     answers: Answers,
     desk: Desk,
     notices: Notices,
+    beats: Beats,
     diagnoses: Diagnoses,
     council: Council,
 ) -> list[Endpoint]:
     """Return the endpoints of the centre."""
-    api = _Api(consultations, answers, desk, notices, diagnoses, council=council)
+    api = _Api(consultations, answers, desk, notices, diagnoses, council=council, beats=beats)
 
     def of(pattern: str, **methods: _Answer) -> Endpoint:
         def handle(request: Request) -> Response:
@@ -102,6 +104,7 @@ class _Api:
         diagnoses: Diagnoses,
         *,
         council: Council,
+        beats: Beats,
     ) -> None:
         self._consultations = consultations
         self._answers = answers
@@ -109,6 +112,7 @@ class _Api:
         self._notices = notices
         self._diagnoses = diagnoses
         self._council = council
+        self._beats = beats
 
     def list(self, request: Request, identity: Identity) -> Response:
         """List a desk: ``?view=mine|inbox|queue|dispatch``, with filters."""
@@ -275,8 +279,7 @@ class _Api:
 
     def pulse(self, _request: Request, identity: Identity) -> Response:
         """Return what changes when something does: cheap, to be asked every two seconds."""
-        newest = self._notices.newest(identity)
-        return answer_json({"desk": self._desk.pulse(identity), "notice": newest})
+        return answer_json(self._beats.of(identity).as_json())
 
     def notices(self, request: Request, identity: Identity) -> Response:
         """List what somebody is told: ``?after=id``."""

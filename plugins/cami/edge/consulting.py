@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cami.access import GrantBook
 from cami.consultations import (
     Answers,
+    Beats,
     Consultants,
     Consultations,
     Council,
@@ -48,6 +49,7 @@ class Consulting:
     answers: Answers
     desk: Desk
     notices: Notices
+    beats: Beats
     diagnoses: Diagnoses
     statistics: Statistics
     catalogue: StudyCatalogue
@@ -94,6 +96,7 @@ def open_consultations(
         answers=answers,
         desk=Desk(engine, clock),
         notices=Notices(engine),
+        beats=Beats(engine),
         diagnoses=Diagnoses(engine),
         statistics=Statistics(engine, routes),
         catalogue=catalogue,
@@ -105,6 +108,7 @@ def open_consultations(
         answers=answers,
         desk=found.desk,
         notices=found.notices,
+        beats=found.beats,
         diagnoses=found.diagnoses,
         council=found.council,
     )

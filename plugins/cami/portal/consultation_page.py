@@ -21,6 +21,7 @@ from cami.consultations.texts import Text
 from cami.consultations.workflow import Taken
 from cami.errors import CamiError, Conflict, Denied, Invalid, NotFound, Transient
 from cami.portal import consultation_wording
+from cami.portal.consultation_live import live_of
 from cami.portal.consultation_ports import Consulting
 from cami.portal.consultation_rows import Rows, StudyRow, study_row
 from cami.portal.consultations_page import values_of
@@ -237,6 +238,7 @@ class ConsultationPage:
         case, identity = visit.case, visit.identity
         if case.request.state is State.DRAFT and identity.login == case.request.asker:
             return self._draft(visit)
+        beat = self._consulting.beats.of(identity)  # before the rest: what changes meanwhile is asked for again
         self._consulting.desk.seen(identity, case.request)
         self._consulting.consultations.keep_alive(identity, case)
         patient = parts.sees_patient(identity, case)
@@ -263,8 +265,7 @@ class ConsultationPage:
             **self._choices(visit),
             troubles=visit.troubles,
             words=consultation_wording,
-            beat=self._consulting.desk.pulse(identity),
-            newest=self._consulting.notices.newest(identity),
+            live=live_of(beat, identity),
             organization=self._pages.organization,
             told=_TOLD.get(visit.request.query.get("done", ""), ""),
         )

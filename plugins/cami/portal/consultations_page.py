@@ -13,6 +13,7 @@ from cami.consultations.desk import Filter, View
 from cami.consultations.terms import Urgency
 from cami.errors import Denied, Invalid, NotFound
 from cami.portal import consultation_wording
+from cami.portal.consultation_live import live_of
 from cami.portal.consultation_ports import Consulting
 from cami.portal.consultation_rows import Rows
 from cami.portal.entry import Entry
@@ -61,6 +62,7 @@ class ConsultationsPage:
         late, own = request.query.get("late") == "1", request.query.get("own") == "1"
         number = request.query.get("number", "").strip().lstrip("№ ")
         wanted = Filter(**query, late=late, own=own, number=_digits(number) if number else None)
+        beat = self._consulting.beats.of(identity)  # before the rest: what changes meanwhile is asked for again
         page = desk.page(identity, view, wanted, _digits(request.query.get("page", "")) or 1)
         now = self._clock.now()
         kept = dict(query) | ({"late": "1"} if late else {}) | ({"own": "1"} if own else {})
@@ -83,8 +85,7 @@ class ConsultationsPage:
                 (each, consultation_wording.TOLD[each.kind], each.urgency == Urgency.STAT)
                 for each in self._consulting.notices.latest(identity, 0, _NOTICES)
             ],
-            newest=self._consulting.notices.newest(identity),
-            beat=desk.pulse(identity),
+            live=live_of(beat, identity),
             may_take=view is View.QUEUE,
         )
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from cami.consultations import Desk, Diagnoses, Statistics
+from cami.consultations import Beats, Desk, Diagnoses, Statistics
 from cami.consultations.request import ChosenStudy
 from cami.portal.consultation_page import ConsultationPage
 from cami.portal.consultation_rows import Rows
@@ -63,7 +63,8 @@ class Portal:
         self.person = None
         consulting = SimpleNamespace(
             consultations=centre.consultations, answers=centre.answers, desk=Desk(centre.engine, centre.clock),
-            notices=centre.notices, diagnoses=Diagnoses(centre.engine), catalogue=Shelf(centre.shelf),
+            notices=centre.notices, beats=Beats(centre.engine, hold=0),
+            diagnoses=Diagnoses(centre.engine), catalogue=Shelf(centre.shelf),
             statistics=Statistics(centre.engine, centre.routes),
             council=centre.council,
         )  # fmt: skip

@@ -74,8 +74,10 @@ consultation = Table(
     Column("acknowledged_by", String(64), nullable=False, server_default=""),
     Column("last_event", Integer, nullable=False, server_default="0", comment="newest consultation_event"),
     Index("ix_consultation_state_answer_by", "state", "answer_by"),
-    Index("ix_consultation_mo_state", "mo", "state", "number"),
-    Index("ix_consultation_consultant_state", "consultant", "state"),
+    Index("ix_consultation_mo_number", "mo", "number"),
+    Index("ix_consultation_ended_at", "ended_at", "number"),
+    Index("ix_consultation_mo_ended_at", "mo", "ended_at", "number"),
+    Index("ix_consultation_consultant_ended_at", "consultant", "ended_at", "number"),
     Index("ix_consultation_sent_at", "sent_at"),
     sqlite_autoincrement=True,
 )
