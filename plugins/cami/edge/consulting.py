@@ -1,6 +1,7 @@
 """Consultations at the centre: what people do and see of them, and the threads that fire, bring, file and tell."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from cami.access import GrantBook
 from cami.consultations import (
@@ -37,6 +38,8 @@ from cami.retrieval import Announcements, Awaiting, StudyRegister
 TIMERS_INTERVAL = 1.0
 #: Seconds between looks for studies to bring and answers to file when nothing wakes the threads.
 IMAGES_INTERVAL, FILING_INTERVAL = 10.0, 15.0
+#: The same while there is more to look for: people come first.
+MORE_IMAGES_INTERVAL = 0.5
 #: Seconds between looks for notices to mail.
 POST_INTERVAL = 3.0
 
@@ -126,7 +129,9 @@ def _workers(server: Server, found: Consulting, workflow: Workflow, awaiting: Aw
             keeper.attach(dicom, server.archive.parse(dicom), "consultation")
 
     filing = Filing(engine, server.archive, clock, server.region, store=attach)
-    post = Post(engine, clock, server.region.consultations, server.settings.secrets)
+    post = Post(
+        engine, clock, server.region.consultations, server.settings.secrets, ZoneInfo(server.region.time_zone)
+    )  # fmt: skip
     loaded = False
 
     def fire() -> float:
@@ -138,7 +143,7 @@ def _workers(server: Server, found: Consulting, workflow: Workflow, awaiting: Aw
 
     def bring() -> float:
         images.step()
-        return IMAGES_INTERVAL
+        return MORE_IMAGES_INTERVAL if images.more else IMAGES_INTERVAL
 
     def file() -> float:
         filing.step()

@@ -263,6 +263,7 @@ consultation_notice = Table(
     Column("mailed_at", UtcDateTime, comment="when mail and webhook were done with; empty: to do"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("not_before", UtcDateTime, comment="when to try mail and webhook again"),
+    Column("sent", String(32), nullable=False, server_default="", comment="what is done with: mail, webhook"),
     Index("ix_consultation_notice_login", "login", "id"),
     Index("ix_consultation_notice_mo", "mo", "id"),
     Index("ix_consultation_notice_role", "role", "id"),

@@ -1,5 +1,6 @@
-"""Desks of consultations are read by what is open, and by when the rest has ended."""
+"""Desks of consultations are read by what is open, and by when the rest has ended; mail and webhook are done apart."""
 
+import sqlalchemy as sa
 from alembic import op
 
 
@@ -25,9 +26,13 @@ def upgrade() -> None:
         op.drop_index(name, table_name='consultation')
     for name, columns in _NEW.items():
         op.create_index(name, 'consultation', columns, unique=False)
+    with op.batch_alter_table('consultation_notice') as table:
+        table.add_column(sa.Column('sent', sa.String(length=32), server_default='', nullable=False))
 
 
 def downgrade() -> None:
+    with op.batch_alter_table('consultation_notice') as table:
+        table.drop_column('sent')
     for name in _NEW:
         op.drop_index(name, table_name='consultation')
     for name, columns in _OLD.items():
