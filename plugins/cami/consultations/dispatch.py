@@ -1,6 +1,6 @@
 """Notices on their way out: by mail and to a webhook, at least once, never with a patient.
 
-Rows of ``consultation_notice`` are the outbox: written with what they tell of, tried again with growing pauses, given up
+Rows of ``consultation_notice`` are the outbox: written with what they tell of, tried again with growing pauses, dropped
 after a day. Mail and webhook are done with one by one, so that the one is not told again because the other was away.
 Notices of routine requests are gathered, if the registry says when such letters are sent.
 """

@@ -1,4 +1,4 @@
-"""Notices on their way out, to a real mail server and a real listener: once each, again when these are away, no patient."""
+"""Notices on their way out, to a real mail server and a real listener: once each, later when these are away."""
 
 import asyncio
 import datetime as dt
@@ -34,7 +34,7 @@ class Letters:
     def __init__(self):
         self.kept, self.away, self.users = [], False, []
 
-    async def handle_DATA(self, _server, session, envelope):
+    async def handle_DATA(self, _server, session, envelope):  # noqa: N802 - as aiosmtpd calls it
         if self.away:
             return "451 later"
         self.users.append(getattr(session.auth_data, "login", b"").decode())

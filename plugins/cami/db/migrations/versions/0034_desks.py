@@ -26,6 +26,7 @@ def upgrade() -> None:
         op.drop_index(name, table_name='consultation')
     for name, columns in _NEW.items():
         op.create_index(name, 'consultation', columns, unique=False)
+    op.create_index('ix_announced_study_owner_patient_id', 'announced_study', ['owner', 'patient_id'], unique=False)
     with op.batch_alter_table('consultation_notice') as table:
         table.add_column(sa.Column('sent', sa.String(length=32), server_default='', nullable=False))
 
@@ -33,6 +34,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     with op.batch_alter_table('consultation_notice') as table:
         table.drop_column('sent')
+    op.drop_index('ix_announced_study_owner_patient_id', table_name='announced_study')
     for name in _NEW:
         op.drop_index(name, table_name='consultation')
     for name, columns in _OLD.items():
