@@ -182,6 +182,8 @@ class Consultations(_Entry):
     profiles: tuple[Profile, ...] = ()
     routes: tuple[ConsultationRoute, ...] = ()
     calendar: WorkingCalendar = WorkingCalendar()
+    units: dict[Modality, Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Conditional units of one answer by modality, by the region's own norms; what is not named counts as one."""
     approval: tuple[Approval, ...] = ()
     mail: Mail | None = None
     webhook: Webhook | None = None

@@ -205,7 +205,8 @@ def test_the_tables_of_statistics_say_the_same(portal):
     number = sent(portal.centre, urgency="stat")
     portal.post(CONSULTANT, f"{BASE}/{number}", step="reject", reason="poor-images")
     page = portal.get(OPERATOR, f"{BASE}/statistics", by="urgency")
-    assert "Качество снимков не позволяет ответить: 1" in page
+    assert "Почему отклонены: Качество снимков не позволяет ответить 1" in page
+    assert page.count("<svg") == 2  # by day, and why refused: nothing was answered yet
     assert "Иванов" not in page
     portal.person = OPERATOR
     text = portal._ask(Request("GET", f"{BASE}/statistics.csv", {}, {"by": "urgency"})).body.decode("utf-8-sig")
@@ -215,3 +216,20 @@ def test_the_tables_of_statistics_say_the_same(portal):
     book = portal._ask(Request("GET", f"{BASE}/statistics.xlsx", {}, {"by": "mo"})).body
     with zipfile.ZipFile(io.BytesIO(book)) as parts:
         assert "ГБ № 1" in parts.read("xl/sharedStrings.xml").decode()
+    paper = portal._ask(Request("GET", f"{BASE}/statistics.pdf", {}, {"by": "mo", "urgency": "stat"}))
+    assert paper.content_type == "application/pdf"
+    assert paper.body.startswith(b"%PDF-1.4")
+    assert b"pdfaid" in paper.body
+    assert "Иванов".encode("utf-16-be") not in paper.body
+
+
+def test_load_is_counted_in_units_of_the_region(portal):
+    portal.centre.routes._units = {"CT": 3.0}
+    number = sent(portal.centre)
+    portal.post(CONSULTANT, f"{BASE}/{number}", step="take")
+    portal.post(CONSULTANT, f"{BASE}/{number}", step="answer", conclusion="Нет.", revision="0")
+    portal.post(CONSULTANT, f"{BASE}/{number}", step="sign", conclusion="Нет.", password="ключ", revision="1")
+    portal.person = OPERATOR
+    text = portal._ask(Request("GET", f"{BASE}/statistics.csv", {}, {"by": "consultant"})).body.decode("utf-8-sig")
+    head, mine, total = csv.reader(io.StringIO(text), delimiter=";")
+    assert dict(zip(head, mine, strict=True))["Усл. ед."] == dict(zip(head, total, strict=True))["Усл. ед."] == "3.0"
