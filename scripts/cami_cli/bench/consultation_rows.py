@@ -65,9 +65,14 @@ class _Batch:
         self.rows.clear()
 
 
+def route_of(mo: str) -> str:
+    """Return the route that an МО asks by: each has one МО that answers it."""
+    return f"to-{ANSWERING[int(mo) % len(ANSWERING)]}"
+
+
 def people(users: int) -> list[Somebody]:
-    """Make up so many people: a tenth dispatchers, half of them consultants, the others ask."""
-    dispatchers, consultants = users // 10, users // 2
+    """Make up so many people: a twentieth dispatchers, half of them consultants, the others ask."""
+    dispatchers, consultants = users // 20, users // 2
     found = []
     for number in range(users):
         if number < dispatchers:
@@ -147,7 +152,7 @@ class _Year:
         has = consultant if accepted else None
         batch.add(
             tables.consultation, number=number, version=len(events) + 1, state=state, kind="consultation",
-            urgency=urgency, mode="deferred", profile=dice.choice(_PROFILES), route="bench", mo=asker.mo,
+            urgency=urgency, mode="deferred", profile=dice.choice(_PROFILES), route=route_of(asker.mo), mo=asker.mo,
             asker=asker.login, asker_name=asker.name, phone="8-3842-00-00-00", to_mo=has.mo if has else "",
             consultant=has.login if has else "", consultant_name=has.name if has else "",
             question="Есть ли признаки внутричерепного кровоизлияния, перелома костей черепа?",

@@ -141,7 +141,7 @@ def _run(command: list[Any]) -> str:
 
 def _registry() -> dict[str, Any]:
     """Return a registry of the МО of the run: nobody has a proxy, everybody may ask all who answer."""
-    from cami_cli.bench.consultation_rows import ANSWERING, ASKING  # noqa: PLC0415
+    from cami_cli.bench.consultation_rows import ANSWERING, ASKING, route_of  # noqa: PLC0415
 
     known: dict[str, Any] = yaml.safe_load((HOME / "orthanc-config" / "region.yaml").read_text("utf-8"))
     organizations = [
@@ -149,12 +149,16 @@ def _registry() -> dict[str, Any]:
         for code in (*ASKING, *ANSWERING)
     ]
     profiles = [profile["code"] for profile in known["consultations"]["profiles"]]
-    route = {"name": "bench", "title": "Все", "to": list(ANSWERING), "profiles": profiles}
+    routes = [
+        {"name": f"to-{mo}", "title": mo, "to": [mo], "profiles": profiles,
+         "from": [each for each in ASKING if route_of(each) == f"to-{mo}"]}
+        for mo in ANSWERING
+    ]  # fmt: skip
     accounts = [{"login": "operator", "name": "Оператор", "role": "operator"}]
     return {
         "name": known["name"], "time_zone": known["time_zone"], "centre": known["centre"],
         "organizations": organizations, "accounts": accounts, "people": known["people"],
-        "consultations": {"profiles": known["consultations"]["profiles"], "routes": [route]},
+        "consultations": {"profiles": known["consultations"]["profiles"], "routes": routes},
     }  # fmt: skip
 
 

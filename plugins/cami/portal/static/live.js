@@ -69,11 +69,14 @@
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
       if (fresh === null) return;
       update(live, document.adoptNode(fresh));
+      live.dispatchEvent(new Event("updated"));
       document.documentElement.classList.remove("stale");
     } catch {
       document.documentElement.classList.add("stale");
     }
   };
+
+  live.addEventListener("look", look); // somebody has just changed something here
 
   const repeat = async () => { await look(); setTimeout(repeat, EVERY); };
   setTimeout(repeat, EVERY);
