@@ -277,14 +277,14 @@ def test_a_destination_that_refuses_is_tried_again_and_told(region, there, api):
 
 def test_a_proxy_that_is_killed_loses_nothing(region, there, api):
     there.node.got.clear()
-    there.node.delay = 0.1
+    there.node.delay = 0.5  # a busy machine takes seconds to kill it
     sent = store(region, study_of("CT", 40))
-    wait_until("some are there", lambda: len(there.node.got) > 5, 20)
+    wait_until("some are there", lambda: len(there.node.got) > 2, 20)
     region.server("kill", PROXY)
     there.node.delay = 0.0
     at_the_kill = len(there.node.got)
-    assert at_the_kill < 40
     region.server("start", PROXY)
+    assert at_the_kill < 40
     wait_until("all there", lambda: set(there.node.got) == set(sent), 30)
     # What was on its way at that moment may come a second time, nothing else.
     time.sleep(1)
