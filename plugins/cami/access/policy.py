@@ -83,6 +83,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.QUARANTINE_DECIDE: _AT_CENTRE,
         Action.QUARANTINE_READ: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+        Action.ROUTING_READ: _AT_CENTRE,
     },
     Role.RADIOLOGIST: {
         Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
@@ -114,6 +115,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
         Action.PEOPLE_MANAGE: _AT_CENTRE,
+        Action.ROUTING_CHANGE: _AT_CENTRE,
+        Action.ROUTING_READ: _AT_CENTRE,
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
         Action.WORKLIST_READ: _AT_PROXY,

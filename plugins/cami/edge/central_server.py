@@ -60,7 +60,14 @@ from cami.retrieval import (
     central_endpoints,
     retrieval_wire_endpoints,
 )
-from cami.routing import Shares, share_handlers
+from cami.routing import (
+    CentralRules,
+    Shares,
+    central_routing_endpoints,
+    known_everywhere,
+    rules_wire_endpoints,
+    share_handlers,
+)
 from cami.settings import Settings
 from cami.sharing import GuestList, guest_wire_endpoints
 from cami.watch import completeness_api, index_endpoints
@@ -113,6 +120,9 @@ class CentralServer(Server):
         self.worklists = CentralWorklist(self)
         self.matching = self.worklists.desk
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
+        self.rules = self.central_rules = CentralRules(
+            engine, self.clock, known_everywhere(self.region), self.bell.ring
+        )
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.grants = GrantBook(self.clock, self.audit)
         self.mis = open_mis(self)
@@ -301,14 +311,18 @@ class CentralServer(Server):
             self.errands.tidy()
             return TIDY_INTERVAL
 
-        endpoints = errand_endpoints(self.tokens, self.errands, self.bell, {"worklist": self.worklists.feed.last})
+        feeds = {"worklist": self.worklists.feed.last, "rules": self.rules.place}
+        endpoints = errand_endpoints(self.tokens, self.errands, self.bell, feeds)
+        endpoints += rules_wire_endpoints(self.tokens, self.rules)
+        endpoints += central_routing_endpoints(self.authenticator, self.rules)
         return endpoints, [Worker("errands", tidy, on_stop=self.bell.close)]
 
     def _pending(self) -> Mapping[str, Pending]:
         """Return what waits for each proxy: errands, and what else it is told of."""
-        errands, heads = open_errands(self.engine), self.worklists.feed.heads()
+        errands, heads, rules = open_errands(self.engine), self.worklists.feed.heads(), self.rules.place()
+        everybody = errands.keys() | heads.keys() | self.rules.organizations
         none = Pending(0, 0)
-        return {mo: errands.get(mo, none)._replace(news=heads.get(mo, 0)) for mo in errands.keys() | heads.keys()}
+        return {mo: errands.get(mo, none)._replace(news=heads.get(mo, 0) + rules) for mo in everybody}
 
     def _retrieving(self) -> Services:
         """Know what proxies have, ask for what somebody waits for, and give back to each МО what is its own."""

@@ -55,7 +55,7 @@ from cami.edge.proxy_retrieval import ProxyRetrieval
 from cami.edge.proxy_routing import ProxyRouting
 from cami.edge.proxy_worklist import ProxyWorklist
 from cami.edge.server import Server, Services, gathered
-from cami.errands import Handler, Kind, Runner
+from cami.errands import Handler, Kind, Runner, Watched
 from cami.errors import Denied, Misconfigured, Transient
 from cami.portal import Bringing, BringingToProxy
 from cami.quarantine import ProxySide
@@ -348,7 +348,8 @@ class ProxyServer(Server):
 
     def _running(self) -> Services:
         """Run what the centre wants of this proxy; last, when all handlers are known."""
-        runner = Runner(self.link, self.errands, self.clock, {"worklist": self.worklist.pulling})
+        feeds: dict[str, Watched] = {"worklist": self.worklist.pulling, "rules": self.routes.pulling}
+        runner = Runner(self.link, self.errands, self.clock, feeds)
         return [], [Worker("errands", runner.step)]
 
     def _desk(self) -> Services:

@@ -15,6 +15,7 @@ from cami.portal import local_path, static_files
 from cami.portal.account_page import AccountPage
 from cami.portal.archive_page import ArchivePage
 from cami.portal.bringing import Bringing
+from cami.portal.central_routing_page import CentralRoutingPage
 from cami.portal.completeness_page import CompletenessPage
 from cami.portal.completeness_report import report_of
 from cami.portal.consultation_page import ConsultationPage
@@ -44,7 +45,7 @@ from cami.portal.viewer import Viewer
 from cami.portal.worklist_page import WorklistPage
 from cami.quarantine import QuarantineDesk
 from cami.region import Region
-from cami.routing import RoutingService
+from cami.routing import CentralRules, RoutingService
 from cami.settings import Settings
 from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer
@@ -65,6 +66,7 @@ def portal_endpoints(
     transfer: Transfer | None = None,
     controls: Controls | None = None,
     routing: RoutingService | None = None,
+    central_rules: CentralRules | None = None,
     audit: AuditTrail | None = None,
     consulting: Consulting | None = None,
     sharing: SharingDesk | None = None,
@@ -76,9 +78,9 @@ def portal_endpoints(
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
     Pages about sending need `transfer`, `controls` and `routing`, which proxies have, as they have a `worklist`;
-    `matching` is the centre's; that of the journal needs `audit`, and is the centre's, which has all journals. The last
-    endpoint takes no path of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``,
-    ``/cami/metrics``).
+    `matching` and `central_rules` are the centre's; that of the journal needs `audit`, and is the centre's, which has
+    all journals. The last endpoint takes no path of the interfaces for machines (``/cami/api``, ``/cami/wire``,
+    ``/cami/health``, ``/cami/metrics``).
     """
     pages = Pages(settings, region)
     archive = ArchivePage(
@@ -98,6 +100,8 @@ def portal_endpoints(
         reports += NodesPage(pages, region, settings, strangers).endpoints(entry)
     if routing is not None:
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
+    if central_rules is not None:
+        reports += CentralRoutingPage(pages, central_rules, region).endpoints(entry)
     reports += _about_people(pages, people, region, entry, settings)
     cookie = SessionCookie(secure=settings.cookie_secure)
     if audit is not None and settings.role == "central":

@@ -77,10 +77,14 @@ from cami.db.tables.retrieval import (
     schedule,
 )
 from cami.db.tables.routing import (
+    central_rules,
+    central_rules_standing,
     forwarding,
     forwarding_destination,
     routed_study,
     routing_version,
+    rules_trial,
+    rules_trial_outcome,
     share_notice,
     study_share,
 )
@@ -110,6 +114,8 @@ __all__ = [
     "audit_record",
     "audit_study",
     "awaited_study",
+    "central_rules",
+    "central_rules_standing",
     "change_cursor",
     "commitment_request",
     "consultation",
@@ -177,6 +183,8 @@ __all__ = [
     "removal",
     "routed_study",
     "routing_version",
+    "rules_trial",
+    "rules_trial_outcome",
     "schedule",
     "scrub_round",
     "sent_content",
