@@ -48,7 +48,7 @@ from cami.quarantine import CentralSide
 from cami.query_retrieve import Nodes
 from cami.query_retrieve.journal import DicomJournal
 from cami.region import Disk
-from cami.removal import Removals, removal_endpoints
+from cami.removal import ProxyCopies, Removals, removal_endpoints
 from cami.retrieval import (
     Announcements,
     Awaiting,
@@ -273,7 +273,9 @@ class CentralServer(Server):
 
     def _removing(self) -> Services:
         """Delete what two people have decided to delete."""
-        removals = Removals(self.engine, self.archive, self.audit, self.clock)
+        with_proxy = [organization.code for organization in self.region.with_proxy]
+        copies = ProxyCopies(self.errands, self.grants, with_proxy)
+        self.removals = removals = Removals(self.engine, self.archive, self.audit, self.clock, copies=copies)
 
         def carry_out() -> float:
             removals.carry_out()

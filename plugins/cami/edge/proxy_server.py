@@ -60,6 +60,7 @@ from cami.errors import Denied, Misconfigured, Transient
 from cami.portal import Bringing, BringingToProxy
 from cami.quarantine import ProxySide
 from cami.region import Disk, Proxy
+from cami.removal import ProxyRemoval
 from cami.routing import studies_unread, studies_waiting
 from cami.settings import Settings
 from cami.watch import QueueWatch, Transfer
@@ -343,7 +344,8 @@ class ProxyServer(Server):
 
     def _retrieving(self) -> Services:
         """Bring studies to where they are needed, up and down the line."""
-        self.errands |= self.retrieval.errands()
+        removal = ProxyRemoval(self.settings.mo, self.archive, self.engine, self.audit, self.clock)
+        self.errands |= {**self.retrieval.errands(), Kind.REMOVE: removal.remove}
         return self.retrieval.endpoints(), self.retrieval.workers()
 
     def _running(self) -> Services:

@@ -36,6 +36,7 @@ from cami.portal import Bringing, Consulting, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.query_retrieve.strangers import Strangers
 from cami.region import Disk, load_region
+from cami.removal import Removals
 from cami.routing import RoutingService
 from cami.settings import Settings
 from cami.sharing import EmergencyDesk, SharingDesk
@@ -99,6 +100,8 @@ class Server(ABC):
         self.sharing: SharingDesk | None = None
         """Grants that people give; at the centre only."""
         self.emergency: EmergencyDesk | None = None
+        self.removals: Removals | None = None
+        """Studies that are to be deleted; at the centre only."""
         self.controls: Controls | None = None
         """What people may do with the queue; at a proxy only."""
 
@@ -160,6 +163,7 @@ class Server(ABC):
             strangers=self.strangers,
             worklist=self.worklist_desk,
             matching=self.matching,
+            removals=self.removals,
         )
         endpoints += PeopleApi(self.people).endpoints(central=settings.role == "central")
         jobs = OwnJobs(self.engine, self.archive, self.visibility.sight, self.clock)

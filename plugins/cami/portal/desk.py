@@ -34,6 +34,7 @@ from cami.portal.people_page import PeoplePage
 from cami.portal.ports import Identifier, StudyFinder
 from cami.portal.provider_pages import ProviderPages
 from cami.portal.quarantine_page import QuarantinePage
+from cami.portal.removals_page import RemovalsPage
 from cami.portal.routing_page import RoutingPage
 from cami.portal.session_cookie import SessionCookie
 from cami.portal.sign_in import SignInPages
@@ -44,6 +45,7 @@ from cami.portal.viewer import Viewer
 from cami.portal.worklist_page import WorklistPage
 from cami.quarantine import QuarantineDesk
 from cami.region import Region
+from cami.removal import Removals
 from cami.routing import RoutingService
 from cami.settings import Settings
 from cami.sharing import EmergencyDesk, SharingDesk
@@ -72,13 +74,14 @@ def portal_endpoints(
     strangers: StrangerList | None = None,
     worklist: WorklistDesk | None = None,
     matching: MatchingDesk | None = None,
+    removals: Removals | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
     Pages about sending need `transfer`, `controls` and `routing`, which proxies have, as they have a `worklist`;
-    `matching` is the centre's; that of the journal needs `audit`, and is the centre's, which has all journals. The last
-    endpoint takes no path of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``,
-    ``/cami/metrics``).
+    `matching` and `removals` are the centre's; that of the journal needs `audit`, and is the centre's, which has all
+    journals. The last endpoint takes no path of the interfaces for machines (``/cami/api``, ``/cami/wire``,
+    ``/cami/health``, ``/cami/metrics``).
     """
     pages = Pages(settings, region)
     archive = ArchivePage(
@@ -104,6 +107,8 @@ def portal_endpoints(
         reports += _journal(pages, engine, audit, region, entry)
     reports += _consultations(pages, consulting, entry)
     reports += _about_grants(pages, entry, sharing=sharing, emergency=emergency, visibility=visibility, region=region)
+    if removals is not None:
+        reports += RemovalsPage(pages, removals, visibility).endpoints(entry)
     reports += _about_orders(pages, entry, worklist=worklist, matching=matching, region=region, mo=settings.mo)
     return [
         *SignInPages(pages, authenticator, people.sign_in, cookie=cookie, provider=_provider(people)).endpoints(),
