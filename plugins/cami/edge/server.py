@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from cami.access import (
     ArchiveSubjects,
+    CentralSubjects,
     Gate,
     Gateway,
     Limits,
@@ -185,8 +186,11 @@ class Server(ABC):
 
     def _register_recorded(self, gate: Gate, endpoints: list[Endpoint]) -> None:
         """Put the journal between Orthanc and all that decides and answers."""
-        subjects = ArchiveSubjects(
-            self.archive, study_owners(self.settings.role, self.settings.mo, self.engine, self.clock)
+        owners = study_owners(self.settings.role, self.settings.mo, self.engine, self.clock)
+        subjects = (
+            CentralSubjects(self.archive, owners, self.engine, self.clock)
+            if self.settings.role == "central"
+            else ArchiveSubjects(self.archive, owners)
         )
         witness = Witness(
             gate,

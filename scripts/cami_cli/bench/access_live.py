@@ -173,7 +173,14 @@ def _server(work: Path, name: str, ports: list[int]) -> Server:
 
 
 def _plain(server: Server) -> dict[str, Any]:
+    """Configure stock Orthanc; it keeps the main tags that ours keeps.
+
+    The centre gets what stock has written: had it other main tags, its core would open the file of each resource that
+    it describes, to look for those that its index lacks, which it never does with what it has stored itself.
+    """
+    ours = json.loads((HOME / "orthanc-config" / "base.json").read_text("utf-8"))
     return {
+        "ExtraMainDicomTags": ours["ExtraMainDicomTags"],
         "StorageDirectory": f"{DATA}/orthanc",
         "IndexDirectory": f"{DATA}/orthanc",
         "HttpPort": server.http_port,
