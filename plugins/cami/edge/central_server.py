@@ -30,6 +30,7 @@ from cami.delivery import (
 from cami.delivery.direct import DirectReception, NodeJournal
 from cami.delivery.journal import CentralJournal
 from cami.delivery.tokens import Keys, read_certificates
+from cami.delivery.uploaded import UploadCoercing
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
 from cami.edge.central_sharing import open_sharing
@@ -138,7 +139,8 @@ class CentralServer(Server):
 
     def keeper(self) -> Keeper:
         """Return what stores objects that people send."""
-        return CentralKeeper(self.receiver, self.visibility)
+        coercing = UploadCoercing(self.region, self.archive, self.engine, self.clock)
+        return CentralKeeper(self.receiver, self.visibility, coercing)
 
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that are at their МО."""

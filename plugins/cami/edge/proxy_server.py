@@ -47,6 +47,7 @@ from cami.delivery.journal import DeviceJournal
 from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import Item
 from cami.delivery.transport import Certificates, Transport
+from cami.delivery.uploaded import UploadedHere
 from cami.edge import commitment, disk, ingest, metrics, query_retrieve
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
@@ -116,6 +117,7 @@ class ProxyServer(Server):
         self.senders: list[Worker] = []
         self.directory_version = ""
         """Of the accounts that are in the database since this start."""
+        self.uploads = UploadedHere(engine, self.clock)
         self.routes = ProxyRouting(self)
         self.routing = self.routes.service
         self.guests = Guests(engine, self.clock)
@@ -168,7 +170,7 @@ class ProxyServer(Server):
 
     def keeper(self) -> Keeper:
         """Return what stores objects that people send."""
-        return ProxyKeeper(self.settings.mo, self.archive, self.disk.require_room)
+        return ProxyKeeper(self.settings.mo, self.archive, self.uploads, self.disk.require_room)
 
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that have left this proxy."""

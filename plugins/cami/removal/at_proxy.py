@@ -26,6 +26,7 @@ from cami.db.tables import (
     sent_content,
     share_notice,
     study_read,
+    uploaded_instance,
 )
 from cami.errands import DONE, UNKNOWN, Errand, Report
 from cami.errors import Transient
@@ -92,7 +93,8 @@ class ProxyRemoval:
     def _forget(self, connection: Connection, study_id: str) -> int:
         """Take a study out of this proxy's tables; return how many rows knew of it."""
         images = select(delivery_item.c.instance_id).where(delivery_item.c.study_id == study_id)
-        connection.execute(delete(sent_content).where(sent_content.c.instance_id.in_(images)))
+        for table in (sent_content, uploaded_instance):
+            connection.execute(delete(table).where(table.c.instance_id.in_(images)))
         known = connection.execute(delete(delivery_item).where(delivery_item.c.study_id == study_id)).rowcount
         waiting = forwarding.c.state.in_(forwardings.states_before(forwardings.Command.CANCEL))
         over = {"state": forwardings.State.CANCELLED.value, "reason": "gone", "ended_at": self._clock.now()}
