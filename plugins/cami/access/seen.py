@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, false, literal, or_, select
 
-from cami.db.tables import indexed_study, received_instance, stored_content, study, study_grant
+from cami.db.tables import indexed_series, indexed_study, received_instance, stored_content, study, study_grant
 
 #: Levels at which a resource has a study; Orthanc's patient has those of several МО.
 Resolved = Literal["studies", "series", "instances"]
@@ -50,6 +50,23 @@ def seen_resource(level: Resolved, mo: bool, login: bool) -> Select[Any]:
         return query.where(received_instance.c.instance_id == bindparam("key"))
     query = query.join(stored_content, stored_content.c.instance_id == received_instance.c.instance_id)
     return query.where(stored_content.c.series_id == bindparam("key"))
+
+
+@functools.cache
+def seen_instance(mo: bool, login: bool) -> Select[Any]:
+    """Return a statement: Orthanc id and ``seen`` of the image with the UIDs ``study``, ``series`` and ``sop``."""
+    seen = _seen(mo, login).label("seen")
+    query = select(received_instance.c.instance_id, seen)
+    query = query.join_from(received_instance, study, received_instance.c.study_id == study.c.study_id)
+    query = query.join(stored_content, stored_content.c.instance_id == received_instance.c.instance_id)
+    query = query.join(indexed_series, indexed_series.c.series_id == stored_content.c.series_id)
+    query = query.where(
+        received_instance.c.sop_uid == bindparam("sop"),
+        received_instance.c.stored_at.is_not(None),
+        study.c.study_uid == bindparam("study"),
+        indexed_series.c.series_uid == bindparam("series"),
+    )
+    return query.order_by(seen.desc()).limit(1)
 
 
 @functools.cache
