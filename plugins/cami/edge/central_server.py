@@ -176,7 +176,7 @@ class CentralServer(Server):
             mis_services(self, self.mis),
             self._consulting(),
             self.worklists.services(),
-            open_sharing(self, self.grants, self.errands),
+            open_sharing(self, self.grants, self.errands, self.mis.care),
         )
 
     def _consulting(self) -> Services:
