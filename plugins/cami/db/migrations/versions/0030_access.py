@@ -1,4 +1,4 @@
-"""What people store by HTTP: when, at the centre, so that it comes out the same again; and what, at a proxy."""
+"""What people store by HTTP, at the centre and at a proxy; with which session at a provider a session began."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,9 +19,16 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('received_instance', schema=None) as batch_op:
         batch_op.add_column(sa.Column('uploaded_at', sa.DateTime(), nullable=True, comment='when that was, as its coercion says'))
+    with op.batch_alter_table('session', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('provider_session', sa.String(length=64), nullable=True, comment='SHA-256 of the sid there, if the provider names one'))
+        batch_op.create_index(batch_op.f('ix_session_provider_session'), ['provider_session'], unique=False)
 
 
 def downgrade() -> None:
+    with op.batch_alter_table('session', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_session_provider_session'))
+        batch_op.drop_column('provider_session')
+
     with op.batch_alter_table('received_instance', schema=None) as batch_op:
         batch_op.drop_column('uploaded_at')
 
