@@ -14,6 +14,7 @@ from cami.people.names import AccountNames
 from cami.portal import local_path, static_files
 from cami.portal.account_page import AccountPage
 from cami.portal.archive_page import ArchivePage
+from cami.portal.attention import attention_to
 from cami.portal.bringing import Bringing
 from cami.portal.completeness_page import CompletenessPage
 from cami.portal.completeness_report import report_of
@@ -84,6 +85,7 @@ def portal_endpoints(
     ``/cami/health``, ``/cami/metrics``).
     """
     pages = Pages(settings, region)
+    pages.attention = attention_to(sharing, removals)
     archive = ArchivePage(
         pages, visibility, RecordedProgress(engine, settings), bringing, settings.role, sharing=sharing
     )

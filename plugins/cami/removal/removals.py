@@ -165,6 +165,18 @@ class Removals:
         standing = self._copies.standing([each for each in found if each.state is State.DELETED])
         return [replace(each, copy=standing.get(each.number, "")) for each in found]
 
+    def waiting(self, identity: Identity) -> int:
+        """Return how many removals wait for the confirmation of somebody's side."""
+        if not allowed(identity.role, Action.REMOVAL_CONFIRM, "central"):
+            return 0
+        region = identity.role is Role.REGION_ADMIN
+        side = removal.c.confirmed_by_region if region else removal.c.confirmed_by_mo
+        query = select(func.count()).where(removal.c.state.in_(OPEN), side == "")
+        if not region:
+            query = query.where(removal.c.owner == identity.mo)
+        with self._reader.connect() as connection:
+            return connection.scalar(query) or 0
+
     def carry_out(self) -> int:
         """Delete what both have confirmed; return how many studies. After a crash it goes on where it was."""
         with self._reader.connect() as connection:
