@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from cami.boot.checks import check_registry, migrate, problems, read_configuration, warnings
+from cami.boot.index_statistics import prepare_index
 from cami.boot.supervisor import Supervisor
 from cami.errors import Misconfigured
 from cami.settings import read_settings
@@ -45,6 +46,7 @@ def _boot(path: Path) -> int:
     settings = read_settings(configuration)
     check_registry(settings)
     migrate(settings)
+    prepare_index(configuration, orthanc)
     log.info("starting Orthanc as %s%s", settings.role, f" of {settings.mo}" if settings.mo else "")
     return Supervisor([orthanc, str(path)], configuration).run()
 
