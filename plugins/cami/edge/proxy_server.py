@@ -47,6 +47,7 @@ from cami.delivery.journal import DeviceJournal
 from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import Item
 from cami.delivery.transport import Certificates, Transport
+from cami.delivery.uploaded import UploadedHere
 from cami.edge import commitment, disk, ingest, metrics, query_retrieve
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
@@ -60,6 +61,7 @@ from cami.errors import Denied, Misconfigured, Transient
 from cami.portal import Bringing, BringingToProxy
 from cami.quarantine import ProxySide
 from cami.region import Disk, Proxy
+from cami.removal import ProxyRemoval
 from cami.routing import studies_unread, studies_waiting
 from cami.settings import Settings
 from cami.watch import QueueWatch, Transfer
@@ -115,6 +117,7 @@ class ProxyServer(Server):
         self.senders: list[Worker] = []
         self.directory_version = ""
         """Of the accounts that are in the database since this start."""
+        self.uploads = UploadedHere(engine, self.clock)
         self.routes = ProxyRouting(self)
         self.routing = self.routes.service
         self.guests = Guests(engine, self.clock)
@@ -167,7 +170,7 @@ class ProxyServer(Server):
 
     def keeper(self) -> Keeper:
         """Return what stores objects that people send."""
-        return ProxyKeeper(self.settings.mo, self.archive, self.disk.require_room)
+        return ProxyKeeper(self.settings.mo, self.archive, self.uploads, self.disk.require_room)
 
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that have left this proxy."""
@@ -343,7 +346,8 @@ class ProxyServer(Server):
 
     def _retrieving(self) -> Services:
         """Bring studies to where they are needed, up and down the line."""
-        self.errands |= self.retrieval.errands()
+        removal = ProxyRemoval(self.settings.mo, self.archive, self.engine, self.audit, self.clock)
+        self.errands |= {**self.retrieval.errands(), Kind.REMOVE: removal.remove}
         return self.retrieval.endpoints(), self.retrieval.workers()
 
     def _running(self) -> Services:

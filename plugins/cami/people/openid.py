@@ -144,7 +144,38 @@ class OpenId:
         except (Denied, Transient) as error:
             log.warning("sign-in through the identity provider: %s", error)
             return Arrival(self._sign_in.refuse("", Reason.PROVIDER, "provider"), visit.next)
-        return Arrival(self._admit(read_claims(self._provider, claims, self._organizations), client), visit.next)
+        outcome = self._admit(read_claims(self._provider, claims, self._organizations), client)
+        if isinstance(outcome, SignedIn) and (there := claims.get("sid")):
+            self._sessions.note_provider_session(outcome.token, _digest(str(there)))
+        return Arrival(outcome, visit.next)
+
+    def signed_out(self, token: str) -> int:
+        """End the sessions of somebody who has signed out at the provider, by its word; return how many.
+
+        Of one session there, those that began with it; where the provider names none, all that it has vouched for.
+
+        Raises
+        ------
+        cami.errors.Denied
+            The word is not this provider's.
+        cami.errors.Transient
+            It cannot be checked now.
+        """
+        departed = self._line.logout(token)
+        there = _digest(departed.session) if departed.session else None
+        with self._engine.begin() as connection:
+            login = None
+            if departed.subject:
+                known = (account.c.issuer == self._provider.issuer, account.c.subject == _digest(departed.subject))
+                login = connection.scalar(select(account.c.login).where(*known))
+                if login is None:
+                    return 0
+            ended = self._sessions.close_provided_in(connection, login, there)
+            if ended and self._trail is not None:
+                for each in sorted(set(ended)):
+                    event = AuditEvent(Kind.SIGN_OUT, each, subject=each, details={"way": "provider"})
+                    self._trail.record_in(connection, event)
+        return len(ended)
 
     def farewell(self, back: str) -> str:
         """Return where a browser is sent to sign out at the provider too (RP-Initiated Logout 1.0), or nothing."""

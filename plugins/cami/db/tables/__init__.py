@@ -99,7 +99,7 @@ from cami.db.tables.worklist import (
     worklist_feed,
     worklist_head,
 )
-from cami.db.tables.writing import own_job, removal
+from cami.db.tables.writing import own_job, removal, uploaded_instance
 
 __all__ = [
     "accession_stamp",
@@ -199,6 +199,7 @@ __all__ = [
     "study_read",
     "study_share",
     "upload",
+    "uploaded_instance",
     "worklist_cursor",
     "worklist_entry",
     "worklist_feed",
