@@ -113,7 +113,7 @@ def open_consultations(
 
 def _workers(server: Server, found: Consulting, workflow: Workflow, awaiting: Awaiting) -> list[Worker]:
     engine, clock = server.engine, server.clock
-    deadlines = Deadlines(engine, clock, workflow)
+    deadlines = Deadlines(engine, clock, workflow, found.consultations.routes)
     images = Images(engine, found.catalogue, awaiting)
     keeper = server.keeper()
 
