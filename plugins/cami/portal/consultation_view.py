@@ -144,6 +144,7 @@ class ConsultationView:
             "agreed": visit.value("agreed"),
             "blind": mine and blinded(case) and request.state in HELD,
             "reads": mine and request.reading in BLINDED and request.state is not State.COMPARING,
+            "attaches": not request.ended and not (blinded(case) and not asks),
             "alarm": answers.alarm(case) if asks else None,
             "verdict": self._verdict(visit),
         }

@@ -245,6 +245,7 @@ def test_a_double_reading_on_the_pages(portal):
     assert "Сопоставление чтений" in page
     assert "Итоговое заключение" in page
     assert "Насколько совпадают заключения" in page
+    assert "Записать мнение" not in page
     told = portal.post(SECOND, address, step="sign", conclusion="Узел", pathology="yes", password="ключ")
     assert "Отметьте, насколько заключения совпадают." in told
     done = portal.post(

@@ -223,7 +223,6 @@ consultation_report = Table(
     Column("verified_at", UtcDateTime),
     Column("trust", String(32), nullable=False, server_default="", comment="cami.consultations.trust.Trust"),
     Column("clinical_document", LargeBinary, comment="CDA R2 of this version (СЭМД), unsigned"),
-    Column("brought_at", UtcDateTime, comment="when SR and PDF were at the МО's proxy"),
     Column("filed_at", UtcDateTime, comment="when SR and PDF were in the study at the centre"),
     Column("filing", String(64), nullable=False, server_default="", comment="code: why they are not"),
     UniqueConstraint("number", "version"),

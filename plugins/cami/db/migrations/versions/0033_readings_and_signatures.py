@@ -48,13 +48,10 @@ def upgrade() -> None:
     with op.batch_alter_table('consultation_report', schema=None) as batch_op:
         batch_op.add_column(sa.Column('trust', sa.String(length=32), server_default='', nullable=False, comment='cami.consultations.trust.Trust'))
         batch_op.add_column(sa.Column('clinical_document', sa.LargeBinary(), nullable=True, comment='CDA R2 of this version (СЭМД), unsigned'))
-        batch_op.add_column(sa.Column('brought_at', sa.DateTime(), nullable=True, comment="when SR and PDF were at the МО's proxy"))
-
 
 
 def downgrade() -> None:
     with op.batch_alter_table('consultation_report', schema=None) as batch_op:
-        batch_op.drop_column('brought_at')
         batch_op.drop_column('clinical_document')
         batch_op.drop_column('trust')
 
