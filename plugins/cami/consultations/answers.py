@@ -7,7 +7,7 @@ over a newer one is told. What is signed is the document, byte by byte; it is ma
 import hashlib
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from cami.access import Identity
 from cami.clock import Clock
@@ -123,6 +123,27 @@ class Answers(AnswerTexts):
             raise NotFound("no such document was prepared")
         proof = self._verifiers.check(row.document, signature)
         return self._close_prepared(identity, number, row, proof, version)
+
+    def prepared(self, identity: Identity, number: int) -> str:
+        """Return the SHA-256 of the document that waits for its signature through the provider; empty: none does."""
+        row, draft = self._prepared(identity, number), self.draft(number, identity.login)
+        waits = row is not None and row.visit_hash and draft is not None and row.revision == draft.revision
+        return str(row.sha256) if waits else ""
+
+    def bind(self, identity: Identity, number: int, sha256: str, visit: str) -> None:
+        """Let a document that was prepared for the provider be signed by one visit, and by no other.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            There is no such document.
+        """
+        table = consultation_prepared.c
+        here = (table.number == number, table.login == identity.login, table.sha256 == sha256, table.visit_hash != "")
+        with self._engine.begin() as connection:
+            bound = update(consultation_prepared).where(*here).values(visit_hash=visit_hash(visit))
+            if not connection.execute(bound).rowcount:
+                raise NotFound("no such document was prepared")
 
     def sign_by_provider(self, identity: Identity, number: int, visit: str, provider: str) -> Case:
         """Sign the prepared document by a sign-in at the identity provider that was made for it alone (ADR 0033).

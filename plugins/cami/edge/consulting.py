@@ -31,6 +31,7 @@ from cami.edge.background import Worker
 from cami.edge.server import Server, Services
 from cami.errands import ErrandBook, Kind, Study
 from cami.events import EventLog
+from cami.people.openid import OpenId
 from cami.retrieval import Announcements, Awaiting, StudyRegister
 
 #: Seconds between looks for timers that are due: what is late is told of within them.
@@ -53,6 +54,11 @@ class Consulting:
     statistics: Statistics
     catalogue: StudyCatalogue
     council: Council
+    openid: OpenId | None = None
+
+    def provider_for(self, login: str) -> str:
+        """Return the name of the identity provider that an account comes from; empty: it has a password here."""
+        return self.openid.title if self.openid is not None and self.openid.vouches_for(login) else ""
 
 
 def open_consultations(
@@ -100,6 +106,7 @@ def open_consultations(
         statistics=Statistics(engine, routes),
         catalogue=catalogue,
         council=Council(engine, clock, consultations=consultations, workflow=workflow, journal=journal),
+        openid=server.people.openid,
     )
     endpoints = consultation_endpoints(
         server.authenticator,

@@ -12,6 +12,8 @@ from cami.portal.consultation_ports import Consulting
 from cami.portal.consultation_view import Visit
 from cami.portal.consultations_page import values_of
 
+#: What a document says of a signature through an identity provider.
+SIGNED_THROUGH = "Подписано простой электронной подписью: повторный вход через"
 _TEXT = ("findings", "conclusion", "recommendations", "diagnosis", "pathology", "critical")
 
 
@@ -29,6 +31,7 @@ class ConsultationSteps:
             "answer-autosave": self._save_answer,
             "template": self._template,
             "sign": self._sign,
+            "prepare": self._prepare,
             "say": self._say,
             "invite": self._invite,
             "opine": self._opine,
@@ -98,6 +101,22 @@ class ConsultationSteps:
         )
         if visit.case.request.state is not State.DONE:
             visit.told = "read"
+
+    def _prepare(self, visit: Visit) -> None:
+        """Make the document that somebody without a password here signs through their identity provider."""
+        self._save_answer(visit)
+        provider = self._consulting.provider_for(visit.identity.login)
+        if not provider:
+            raise Invalid("wrong")
+        how = f"{SIGNED_THROUGH} «{provider}», 63-ФЗ ст. 5. Учётная запись {visit.identity.login}"
+        self._consulting.answers.prepare(
+            visit.identity,
+            visit.case.request.number,
+            visit.value("why"),
+            visit.value("agreed"),
+            how=how,
+            visit="to be made",
+        )
 
     def _say(self, visit: Visit) -> None:
         text = visit.value("text")

@@ -117,6 +117,8 @@ class ConsultationView:
         text = (draft.text if draft else Text()).changed(visit.typed if writes and "conclusion" in visit.typed else {})
         return {
             "writes": writes,
+            "provider": self._consulting.provider_for(identity.login) if writes else "",
+            "prepared": self._consulting.answers.prepared(identity, case.request.number) if writes else "",
             "signs": writes and case.request.state in (State.IN_WORK, State.COMPARING, State.DONE),
             "text": text,
             "revision": draft.revision if draft else 0,
@@ -232,6 +234,7 @@ TOLD: Mapping[str, str] = {
     "send": _("Заявка отправлена."),
     "sign": _("Заключение подписано и отправлено МО-заявителю."),
     "read": _("Чтение подписано. МО-заявитель получит одно заключение по итогам обоих чтений."),
+    "not-signed": _("Не подписано: вход не подтверждён или текст изменился. Попробуйте ещё раз."),
     "say": _("Сообщение отправлено."),
     "answer": _("Текст сохранён."),
 }

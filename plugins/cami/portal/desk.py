@@ -33,6 +33,7 @@ from cami.portal.pages import Pages, Reader
 from cami.portal.people_page import PeoplePage
 from cami.portal.ports import Identifier, StudyFinder
 from cami.portal.provider_pages import ProviderPages
+from cami.portal.provider_signing import ProviderSigning
 from cami.portal.quarantine_page import QuarantinePage
 from cami.portal.routing_page import RoutingPage
 from cami.portal.session_cookie import SessionCookie
@@ -98,7 +99,8 @@ def portal_endpoints(
         reports += NodesPage(pages, region, settings, strangers).endpoints(entry)
     if routing is not None:
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
-    reports += _about_people(pages, people, region, entry, settings)
+    signing = None if consulting is None else ProviderSigning(consulting, authenticator)
+    reports += _about_people(pages, people, region, entry, settings, signing=signing)
     cookie = SessionCookie(secure=settings.cookie_secure)
     if audit is not None and settings.role == "central":
         reports += _journal(pages, engine, audit, region, entry)
@@ -168,14 +170,20 @@ def _provider(people: PeopleServices) -> str:
 
 
 def _about_people(
-    pages: Pages, people: PeopleServices, region: Region, entry: Entry, settings: Settings
+    pages: Pages,
+    people: PeopleServices,
+    region: Region,
+    entry: Entry,
+    settings: Settings,
+    *,
+    signing: ProviderSigning | None,
 ) -> list[Endpoint]:
     """Return the pages of the own account, and at the centre those of others' accounts."""
     central = settings.role == "central"
     cookie = SessionCookie(secure=settings.cookie_secure)
     found: list[Endpoint] = []
     if people.openid is not None:
-        found += ProviderPages(people.openid, cookie=cookie, secure=settings.cookie_secure).endpoints()
+        found += ProviderPages(people.openid, cookie=cookie, secure=settings.cookie_secure, signing=signing).endpoints()
     found += AccountPage(pages, people, region.people, cookie=cookie, central=central).endpoints(entry)
     if central:
         found += PeoplePage(pages, people.administration, region).endpoints(entry)

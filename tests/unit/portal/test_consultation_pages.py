@@ -11,12 +11,14 @@ import pytest
 
 from cami.consultations import Desk, Diagnoses, Statistics
 from cami.consultations.request import ChosenStudy
+from cami.errors import Conflict, NotFound
 from cami.portal.consultation_page import ConsultationPage
 from cami.portal.consultation_rows import Rows
 from cami.portal.consultation_statistics_page import ConsultationStatisticsPage
 from cami.portal.consultations_page import ConsultationsPage
 from cami.portal.entry import Entry
 from cami.portal.pages import Pages
+from cami.portal.provider_signing import ProviderSigning
 from cami.retrieval import Whereabouts
 from cami.web import Request
 from tests.unit.consultations.conftest import (
@@ -65,8 +67,10 @@ class Portal:
             consultations=centre.consultations, answers=centre.answers, desk=Desk(centre.engine, centre.clock),
             notices=centre.notices, diagnoses=Diagnoses(centre.engine), catalogue=Shelf(centre.shelf),
             statistics=Statistics(centre.engine, centre.routes),
-            council=centre.council,
+            council=centre.council, provider_for=lambda login: self.providers.get(login, ""),
         )  # fmt: skip
+        self.providers = {}
+        self.signing = ProviderSigning(consulting, self)
         consulting.diagnoses.ensure()
         pages = Pages(settings(), centre.region)
         rows = Rows(pages, centre.routes)
@@ -299,3 +303,33 @@ def test_a_review_shows_what_is_reviewed(portal):
     portal.post(SECOND, address, step="sign", conclusion="Узел", password="ключ", agreed="significant")
     assert "Клинически значимое расхождение" in portal.get(DOCTOR, address)
     assert "ваше заключение пересмотрено" in portal.get(CONSULTANT, BASE)
+
+
+def test_who_has_no_password_here_signs_through_the_provider(portal):
+    number = sent(portal.centre)
+    address = f"{BASE}/{number}"
+    portal.providers[CONSULTANT.login] = "МИАС"
+    portal.post(CONSULTANT, address, step="take")
+    page = portal.get(CONSULTANT, address)
+    assert "Ваш пароль" not in page
+    assert "login/provider/sign" not in page
+    assert portal.post(CONSULTANT, address, step="prepare", conclusion="Норма") == address
+    page = portal.get(CONSULTANT, address)
+    assert "ещё раз и подписать" in page
+    sha256 = re.search(r"sha256=([0-9a-f]{64})", page)[1]
+    with pytest.raises(NotFound):  # no visit is bound to it yet
+        portal.signing.sign(CONSULTANT, address, "visit", "МИАС")
+    with pytest.raises(NotFound):  # nor can somebody else's document be
+        portal.signing.bind(SECOND, number, sha256, "visit")
+    portal.signing.bind(CONSULTANT, number, sha256, "visit")
+    with pytest.raises(NotFound):
+        portal.signing.sign(CONSULTANT, address, "another visit", "МИАС")
+    portal.post(CONSULTANT, address, step="answer", conclusion="Другое", revision=1)
+    with pytest.raises(Conflict):  # what was typed since is not what was shown
+        portal.signing.sign(CONSULTANT, address, "visit", "МИАС")
+    portal.post(CONSULTANT, address, step="prepare", conclusion="Норма", revision=2)
+    sha256 = re.search(r"sha256=([0-9a-f]{64})", portal.get(CONSULTANT, address))[1]
+    portal.signing.bind(CONSULTANT, number, sha256, "third")
+    assert portal.signing.sign(CONSULTANT, address, "third", "МИАС") == "sign"
+    assert "повторный вход через «МИАС»" in portal.get(DOCTOR, address)
+    assert portal.centre.answers.versions(number)[0].sha256 == sha256

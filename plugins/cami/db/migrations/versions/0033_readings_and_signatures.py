@@ -49,8 +49,14 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('trust', sa.String(length=32), server_default='', nullable=False, comment='cami.consultations.trust.Trust'))
         batch_op.add_column(sa.Column('clinical_document', sa.LargeBinary(), nullable=True, comment='CDA R2 of this version (СЭМД), unsigned'))
 
+    with op.batch_alter_table('provider_visit', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('login', sa.String(length=64), server_default='', nullable=False, comment='who is asked again, to sign; else empty'))
+
 
 def downgrade() -> None:
+    with op.batch_alter_table('provider_visit', schema=None) as batch_op:
+        batch_op.drop_column('login')
+
     with op.batch_alter_table('consultation_report', schema=None) as batch_op:
         batch_op.drop_column('clinical_document')
         batch_op.drop_column('trust')
