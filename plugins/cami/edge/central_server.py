@@ -196,6 +196,7 @@ class CentralServer(Server):
             register=self.register_of_studies,
             announcements=self.announcements,
             awaiting=self.awaiting,
+            errands=self.errands,
             grants=self.grants,
             events=self.events,
         )

@@ -35,6 +35,7 @@ from cami.portal.pages import Pages, Reader
 from cami.portal.people_page import PeoplePage
 from cami.portal.ports import Identifier, StudyFinder
 from cami.portal.provider_pages import ProviderPages
+from cami.portal.provider_signing import ProviderSigning
 from cami.portal.quarantine_page import QuarantinePage
 from cami.portal.removals_page import RemovalsPage
 from cami.portal.routing_page import RoutingPage
@@ -107,7 +108,8 @@ def portal_endpoints(
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
     if central_rules is not None:
         reports += CentralRoutingPage(pages, central_rules, region).endpoints(entry)
-    reports += _about_people(pages, people, region, entry, settings)
+    signing = None if consulting is None else ProviderSigning(consulting, authenticator)
+    reports += _about_people(pages, people, region, entry, settings, signing=signing)
     cookie = SessionCookie(secure=settings.cookie_secure)
     if audit is not None and settings.role == "central":
         reports += _journal(pages, engine, audit, region, entry)
@@ -179,14 +181,20 @@ def _provider(people: PeopleServices) -> str:
 
 
 def _about_people(
-    pages: Pages, people: PeopleServices, region: Region, entry: Entry, settings: Settings
+    pages: Pages,
+    people: PeopleServices,
+    region: Region,
+    entry: Entry,
+    settings: Settings,
+    *,
+    signing: ProviderSigning | None,
 ) -> list[Endpoint]:
     """Return the pages of the own account, and at the centre those of others' accounts."""
     central = settings.role == "central"
     cookie = SessionCookie(secure=settings.cookie_secure)
     found: list[Endpoint] = []
     if people.openid is not None:
-        found += ProviderPages(people.openid, cookie=cookie, secure=settings.cookie_secure).endpoints()
+        found += ProviderPages(people.openid, cookie=cookie, secure=settings.cookie_secure, signing=signing).endpoints()
     found += AccountPage(pages, people, region.people, cookie=cookie, central=central).endpoints(entry)
     if central:
         found += PeoplePage(pages, people.administration, region).endpoints(entry)
