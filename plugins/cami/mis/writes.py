@@ -13,7 +13,7 @@ from cami.errors import Conflict
 from cami.events import EventLog
 from cami.mis import fhir, patient_profile, validation
 from cami.mis.fhir import Json
-from cami.mis.intake import Caller, Incoming, Intake, Written
+from cami.mis.intake import Caller, Incoming, Intake, Message, Written
 from cami.mis.problems import Problem, Refusal, outcome, refuse
 from cami.mis.repeats import Answers
 from cami.mis.transactions import Transactions, version_of
@@ -59,7 +59,7 @@ class Writes:
         require_fhir(resource, type_)
 
         def work(connection: Connection) -> tuple[Response, list[AuditEvent]]:
-            written = self._intake.write(connection, Incoming(resource, type_, bundle=(resource,)), caller)
+            written = self._intake.write(connection, Incoming(resource, type_, message=Message((resource,))), caller)
             return _answer(written, 201 if written.created else 200), _acts([written], caller)
 
         return self.once(request, caller, work)
@@ -73,7 +73,7 @@ class Writes:
         version = version_of(etag) if etag else None
 
         def work(connection: Connection) -> tuple[Response, list[AuditEvent]]:
-            incoming = Incoming(resource, type_, id_, version, bundle=(resource,))
+            incoming = Incoming(resource, type_, id_, version, message=Message((resource,)))
             written = self._intake.write(connection, incoming, caller)
             return _answer(written, 200), _acts([written], caller)
 
