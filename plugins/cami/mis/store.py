@@ -105,7 +105,6 @@ class Resources:
             Whether it is found by its identifiers; orders have tables of their own for that.
         """
         kept = {name: value for name, value in content.items() if name not in ("id", "meta")}
-        here = (mis_resource.c.type == type_, mis_resource.c.id == id_)
         now = self._clock.now()
         text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
         values = {"content": text, "client": client, "patient": patient, "updated_at": now}
@@ -115,6 +114,7 @@ class Resources:
         elif before.content != kept:
             version = before.version + 1
             self._keep_former(connection, type_, id_)
+            here = (mis_resource.c.type == type_, mis_resource.c.id == id_)
             connection.execute(update(mis_resource).where(*here).values(version=version, **values))
             mine = (mis_resource_identifier.c.type == type_, mis_resource_identifier.c.id == id_)
             connection.execute(delete(mis_resource_identifier).where(*mine))
