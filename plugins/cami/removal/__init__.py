@@ -7,7 +7,7 @@ one transaction. What is delivered again of a deleted study stays out. Public na
 """
 
 from cami.removal.endpoints import removal_endpoints
-from cami.removal.removals import Removal, Removals
+from cami.removal.removals import Removal, Removals, forget_study
 from cami.removal.states import Command, State
 
-__all__ = ["Command", "Removal", "Removals", "State", "removal_endpoints"]
+__all__ = ["Command", "Removal", "Removals", "State", "forget_study", "removal_endpoints"]

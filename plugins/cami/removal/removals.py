@@ -186,7 +186,7 @@ class Removals:
         if gone:  # something came in while we deleted: the next turn takes it
             return
         with self._engine.begin() as connection:
-            deleted = _forget(connection, found.study_id)
+            deleted = forget_study(connection, found.study_id)
             values = {
                 "state": after(found.state, Command.FINISH),
                 "ended_at": self._clock.now(),
@@ -244,7 +244,7 @@ class Removals:
         self._trail.record_in(connection, event)
 
 
-def _forget(connection: Connection, study_id: str) -> int:
+def forget_study(connection: Connection, study_id: str) -> int:
     """Take a study out of our tables; whose its UID is stays known, so that nobody else can take it."""
     instances = select(received_instance.c.instance_id).where(received_instance.c.study_id == study_id)
     connection.execute(delete(stored_content).where(stored_content.c.instance_id.in_(instances)))
