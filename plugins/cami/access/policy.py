@@ -49,6 +49,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     },
     Role.MIS: {},
     Role.MO_ADMIN: {
+        Action.FLEET_READ: _AT_CENTRE,
         Action.ACCESSES_READ: _AT_CENTRE,
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
@@ -75,6 +76,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.GUEST: {Action.STUDIES_READ: _AT_CENTRE},
     Role.MONITOR: {Action.METRICS_READ: _EVERYWHERE},
     Role.OPERATOR: {
+        Action.FLEET_READ: _AT_CENTRE,
+        Action.PROXIES_MANAGE: _AT_CENTRE,
         Action.MIS_WATCH: _AT_CENTRE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
         Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
@@ -105,6 +108,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.WORKLIST_READ: _AT_PROXY,
     },
     Role.REGION_ADMIN: {
+        Action.FLEET_READ: _AT_CENTRE,
+        Action.PROXIES_MANAGE: _AT_CENTRE,
         Action.MIS_WATCH: _AT_CENTRE,
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
         Action.COMPLETENESS_READ: _EVERYWHERE,

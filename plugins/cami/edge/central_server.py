@@ -22,14 +22,12 @@ from cami.delivery import (
     Recall,
     Receiver,
     Scrub,
-    TokenVerifier,
     Uploads,
     for_proxies,
     wire_endpoints,
 )
 from cami.delivery.direct import DirectReception, NodeJournal
 from cami.delivery.journal import CentralJournal
-from cami.delivery.tokens import Keys, read_certificates
 from cami.delivery.uploaded import UploadCoercing
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
@@ -37,6 +35,7 @@ from cami.edge.central_sharing import open_sharing
 from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
+from cami.edge.enrolling import Enrolling
 from cami.edge.mis import mis_services, open_mis
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
@@ -112,7 +111,8 @@ class CentralServer(Server):
 
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
-        self.tokens = TokenVerifier(Keys(settings.keys), self.clock, read_certificates(settings.keys))
+        self.enrolling = Enrolling(self)
+        self.tokens = self.enrolling.tokens
         self.deliveries = CentralJournal(self.audit)
         self.events = EventLog(engine, self.clock)
         self.patients = Patients(engine, self.clock, self.events)
@@ -187,6 +187,7 @@ class CentralServer(Server):
             self._consulting(),
             self.worklists.services(),
             open_sharing(self, self.grants, self.errands, self.mis.care),
+            self.enrolling.services(self),
         )
 
     def _consulting(self) -> Services:

@@ -205,7 +205,9 @@ class Intake:
             fresh=order.number in incoming.message.placed and incoming.id is None,
         )  # fmt: skip
         resource = rendering.task(order, incoming.resource, self._oid_of(order.mo), self._zone)
-        return Written(f"Task/{id_}", order.version, created, resource, orders=(order.accession,), patient=order.patient)
+        return Written(
+            f"Task/{id_}", order.version, created, resource, orders=(order.accession,), patient=order.patient
+        )
 
     def _cancel(self, connection: Connection, order: Order, incoming: Incoming, caller: Caller) -> Order:
         said = fhir.mapping(incoming.resource.get("statusReason"))
