@@ -9,14 +9,28 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from cami.access import Identity
 from cami.clock import Clock
 from cami.consultations import parts
 from cami.consultations.request import Consultation, consultation_of
 from cami.consultations.states import HELD, OPEN, QUEUED, State
-from cami.consultations.terms import Urgency
+from cami.consultations.terms import Kind, Part, Urgency
 from cami.db import reading
 from cami.db.tables import consultation, consultation_member, consultation_offer, consultation_seen
 from cami.errors import Denied
@@ -156,7 +170,17 @@ class Desk:
             offered = exists().where(
                 consultation_offer.c.number == columns.number, consultation_offer.c.mo == identity.mo
             )  # fmt: skip
-            return and_(columns.ended_at.is_(None), columns.state.in_([state.value for state in QUEUED]), offered)
+            # Who has read it once does not read it again (F-35).
+            member = consultation_member.c
+            read = exists().where(
+                member.number == columns.number, member.login == identity.login, member.part == Part.READER.value
+            )  # fmt: skip
+            # Nor does anybody review themselves (F-36).
+            other = consultation.alias()
+            answered = exists().where(other.c.number == columns.based_on, other.c.consultant == identity.login)
+            own = and_(columns.kind == Kind.SECOND_OPINION.value, answered)
+            waits = and_(columns.ended_at.is_(None), columns.state.in_([state.value for state in QUEUED]))
+            return and_(waits, offered, not_(read), not_(own))
         return columns.sent_at.is_not(None)
 
 

@@ -34,10 +34,16 @@ SUBJECTS = {
     Told.CANCELLED: "заявка отменена",
     Told.MESSAGE: "новое сообщение",
     Told.ESCALATED: "заявку никто не принял",
+    Told.CRITICAL_READING: "критическая находка одного из читающих, заключение ещё не готово",
+    Told.UNHEARD: "критическая находка не подтверждена",
+    Told.NEXT_READER: "нужен следующий читающий",
+    Told.REVIEWED: "ваше заключение пересмотрено",
     Told.LATE: "срок истёк",
 }
 #: What never waits for a digest, however routine the request.
-PRESSING = frozenset({Told.CRITICAL, Told.ESCALATED, Told.LATE, Told.INFO_REQUESTED})
+PRESSING = frozenset(
+    {Told.CRITICAL, Told.CRITICAL_READING, Told.UNHEARD, Told.ESCALATED, Told.LATE, Told.INFO_REQUESTED}
+)
 _URGENCIES = {"stat": "ЭКСТРЕННАЯ: ", "urgent": "Неотложная: ", "routine": ""}
 _END = "\n\nОткройте портал ЦАМИ, раздел «Консультации».\nСведений о пациенте в письме нет.\n"
 

@@ -89,6 +89,7 @@ class ConsultationStatisticsPage:
             own=bool(identity.mo),
             reasons=consultation_wording.REASONS,
             charts=[drawn(report), *(lying(*each) for each in self._bars(reader, report))],
+            agreements=consultation_wording.AGREEMENTS,
             table=urlencode(kept),
         )
 

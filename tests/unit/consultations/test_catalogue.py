@@ -41,4 +41,3 @@ def test_earlier_studies_are_offered_before_their_images_are_here(engine):
             )
         )  # fmt: skip
     assert [each.study_uid for each in catalogue.of_patient(MO, found.columns)] == ["1.2"]
-
