@@ -31,8 +31,10 @@ def violations(page: Page) -> list[str]:
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         told = page.evaluate("tags => axe.run(document, { runOnly: { type: 'tag', values: tags } })", _TAGS)
-        for rule in told["violations"]:
-            for node in rule["nodes"]:
-                found.append(f"{scheme}: {rule['id']}: {node['html'][:160]} ({node['failureSummary'][-200:]})")
+        found += [
+            f"{scheme}: {rule['id']}: {node['html'][:160]} ({node['failureSummary'][-200:]})"
+            for rule in told["violations"]
+            for node in rule["nodes"]
+        ]
     page.emulate_media(color_scheme="light")
     return found
