@@ -127,4 +127,4 @@ class Post:
 
 
 def _pause(attempts: int) -> timedelta:
-    return _FIRST_PAUSE * 2 ** min(attempts, _DOUBLINGS)
+    return _FIRST_PAUSE * int(2 ** min(attempts, _DOUBLINGS))

@@ -10,8 +10,9 @@ from cami.consultations.answer_endpoints import AnswerFace, case_for
 from cami.consultations.answers import Answers
 from cami.consultations.as_json import as_line, as_notice
 from cami.consultations.beats import Beats
-from cami.consultations.bodies import digits, download, read_object, refusal, version_of
+from cami.consultations.bodies import check_storable, digits, download, read_object, refusal, version_of
 from cami.consultations.council import Council
+from cami.consultations.description import spoken
 from cami.consultations.desk import Desk, Filter, View
 from cami.consultations.diagnoses import Diagnoses
 from cami.consultations.notices import Notices
@@ -24,6 +25,7 @@ from cami.web import Endpoint, Request, Response, answer_json, answer_text
 
 _API = "/cami/api/consultations"
 _NUMBER = "([0-9]{1,9})"
+_COMMAND = "(?!messages$|files$|answer$|members$|opinions$)([a-z-]{2,16})"
 _UID = re.compile(r"[0-9.]{1,64}")
 _Answer = Callable[[Request, Identity], Response]
 _NOTICES = 50
@@ -53,12 +55,14 @@ def consultation_endpoints(
             if answer is None:
                 return answer_text(405, f"this address answers {' and '.join(sorted(methods))} only")
             try:
+                check_storable(dict(request.query))
                 return answer(request, identity)
             except CamiError as error:
                 return refusal(error)
 
         said = " / ".join((methods[name].__doc__ or "").partition(".")[0].strip() for name in sorted(methods))
-        return Endpoint(_API + pattern, handle, tuple(sorted(methods)), said)
+        place = pattern.replace(_COMMAND, "COMMAND").replace(_NUMBER, "N")
+        return Endpoint(_API + pattern, handle, tuple(sorted(methods)), said, lambda: spoken().get(place, {}))
 
     return [
         of("", GET=api.list, POST=api.create),
@@ -66,7 +70,7 @@ def consultation_endpoints(
         of("/notices", GET=api.notices),
         of("/diagnoses", GET=api.diagnoses, PUT=api.load_diagnoses),
         of(f"/{_NUMBER}", GET=api.read, PUT=api.save),
-        of(f"/{_NUMBER}/(?!messages$|files$|answer$|members$|opinions$)([a-z-]{{2,16}})", POST=api.command),
+        of(f"/{_NUMBER}/{_COMMAND}", POST=api.command),
         of(f"/{_NUMBER}/messages", POST=api.say),
         of(f"/{_NUMBER}/members", POST=api.invite),
         of(f"/{_NUMBER}/opinions", POST=api.opine),

@@ -96,7 +96,7 @@ def letter(mail: Mail, to: Sequence[str], rows: Sequence[NoticeRow]) -> Message:
             for kind in kinds
         )
     message = MIMEText(text + _END, "plain", "utf-8")
-    message["Subject"] = Header(f"ЦАМИ: {subject}", "utf-8")
+    message["Subject"] = Header(f"ЦАМИ: {subject}", "utf-8").encode()
     message["From"], message["To"] = mail.sender, ", ".join(to)
     message["Date"] = format_datetime(max(row.at for row in rows))
     named = "|".join(f"{row.id}|{row.at}" for row in rows)
