@@ -112,7 +112,7 @@ def of_ours(method: str, path: str) -> Act | None:
     """Say what a request to one of our handlers means; None: it is recorded elsewhere, or need not be."""
     for methods, pattern, kind in _OWN:
         if methods in ("", method) and pattern.fullmatch(path):
-            return None if kind is None else Act(kind, route_of(path), each=method != "GET")
+            return None if kind is None else Act(kind, route_of(path), each=method != "GET" and path not in SEARCHES)
     return None
 
 

@@ -48,7 +48,8 @@ class ProxyRouting:
         mo = server.settings.mo
         misread = [device.aet for device in server.region.organization(mo).devices if _misread(device)]
         text = Text(misread, server.coercing.put_right)
-        facts = FactReader(server.archive, mo, server.region.time_zone, clock, text)
+        uploaded = server.uploads.has
+        facts = FactReader(server.archive, mo, server.region.time_zone, clock, text, uploaded=uploaded)
         self._destinations = server.own_proxy().destinations
         known = known_to(server.region, mo)
         versions = Versions(engine, clock, known)

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from cami.access import (
     ArchiveSubjects,
+    CentralSubjects,
     Gate,
     Gateway,
     Limits,
@@ -36,6 +37,7 @@ from cami.portal import Bringing, Consulting, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.query_retrieve.strangers import Strangers
 from cami.region import Disk, load_region
+from cami.removal import Removals
 from cami.routing import CentralRules, RoutingService
 from cami.settings import Settings
 from cami.sharing import EmergencyDesk, SharingDesk
@@ -101,6 +103,8 @@ class Server(ABC):
         self.sharing: SharingDesk | None = None
         """Grants that people give; at the centre only."""
         self.emergency: EmergencyDesk | None = None
+        self.removals: Removals | None = None
+        """Studies that are to be deleted; at the centre only."""
         self.controls: Controls | None = None
         """What people may do with the queue; at a proxy only."""
 
@@ -163,6 +167,7 @@ class Server(ABC):
             strangers=self.strangers,
             worklist=self.worklist_desk,
             matching=self.matching,
+            removals=self.removals,
         )
         endpoints += PeopleApi(self.people).endpoints(central=settings.role == "central")
         jobs = OwnJobs(self.engine, self.archive, self.visibility.sight, self.clock)
@@ -184,8 +189,11 @@ class Server(ABC):
 
     def _register_recorded(self, gate: Gate, endpoints: list[Endpoint]) -> None:
         """Put the journal between Orthanc and all that decides and answers."""
-        subjects = ArchiveSubjects(
-            self.archive, study_owners(self.settings.role, self.settings.mo, self.engine, self.clock)
+        owners = study_owners(self.settings.role, self.settings.mo, self.engine, self.clock)
+        subjects = (
+            CentralSubjects(self.archive, owners, self.engine, self.clock)
+            if self.settings.role == "central"
+            else ArchiveSubjects(self.archive, owners)
         )
         witness = Witness(
             gate,

@@ -38,6 +38,7 @@ CONSULTATION_STATISTICS = "/cami/consultations/statistics"
 GRANTS = "/cami/grants"
 EMERGENCY = "/cami/emergency"
 NODES = "/cami/nodes"
+REMOVALS = "/cami/removals"
 WORKLIST = "/cami/worklist"
 MATCHING = "/cami/matching"
 
@@ -63,6 +64,7 @@ PLACES: Sequence[Place] = (
     Place(ACCESSES, _("Кто смотрел"), Action.ACCESSES_READ, frozenset({"central"})),
     Place(GRANTS, _("Доступы"), Action.GRANTS_READ, frozenset({"central"})),
     Place(EMERGENCY, _("Экстренный доступ"), Action.GRANTS_EMERGENCY, frozenset({"central"})),
+    Place(REMOVALS, _("Удаление"), Action.REMOVAL_READ, frozenset({"central"})),
     Place(NODES, _("Узлы DICOM"), Action.NODES_READ),
 )
 

@@ -148,6 +148,7 @@ def test_every_template_is_rendered_by_these_tests():
     known |= {"delivery.html", "completeness.html"}  # in test_delivery_page, which fills them with a real delivery
     known |= {"mis.html", "launch_over.html"}  # tests/unit/portal/test_mis_page.py
     known |= {"worklist.html", "worklist_new.html", "matching.html", "matching_study.html"}  # in test_worklist_pages
+    known |= {"removals.html", "removal_new.html"}  # in test_removals_page
     assert {path.name for path in rendered.iterdir()} == known | PEOPLE_TEMPLATES
 
 
