@@ -18,6 +18,7 @@ from cami.delivery import (
     Coercing,
     Commitment,
     CommitmentReports,
+    Confirming,
     Controls,
     Courier,
     DeliveryQueue,
@@ -43,9 +44,9 @@ from cami.delivery import (
 )
 from cami.delivery.answers import cause_of
 from cami.delivery.fitting import fit
+from cami.delivery.items import Item
 from cami.delivery.journal import DeviceJournal
 from cami.delivery.order import ALL, URGENT, Priority
-from cami.delivery.queue import Item
 from cami.delivery.transport import Transport
 from cami.delivery.uploaded import UploadedHere
 from cami.edge import commitment, disk, ingest, metrics, query_retrieve
@@ -259,9 +260,10 @@ class ProxyServer(Server):
             meter=self.meter,
         )
         self.queue.tell_reclassified(courier.reclassified)
+        confirming = Confirming(self.queue, self.link, self.clock)
 
         def confirm() -> float:
-            courier.confirm_due()
+            confirming.confirm_due()
             return CONFIRM_INTERVAL
 
         def measure() -> float:

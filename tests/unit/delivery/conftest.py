@@ -17,7 +17,7 @@ from cami.audit import AuditTrail
 from cami.audit.recent import Recent
 from cami.db import open_engine
 from cami.db.tables import metadata
-from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Manifests, ProxyReports, Quarantine, Receiver
+from cami.delivery import ChangeFeed, Confirming, Courier, DeliveryQueue, Manifests, ProxyReports, Quarantine, Receiver
 from cami.delivery.controls import Controls
 from cami.delivery.journal import CentralJournal, DeviceJournal, KeptApart, Origin
 from cami.delivery.line import Line as LineState
@@ -291,6 +291,7 @@ class ProxySide:
         self.courier = Courier(
             self.archive, self.queue, self.line, self.region.clock, line=self.line_state, meter=self.meter
         )
+        self.confirming = Confirming(self.queue, self.line, self.region.clock)
         self.controls = Controls(self.line.mo, self.queue, Repeats(self.engine))
         self.queue.recover()
 
@@ -303,7 +304,7 @@ class ProxySide:
                 while self.courier.send_next():
                     pass
                 self.region.read_contents()
-                self.courier.confirm_due()
+                self.confirming.confirm_due()
             except Transient:
                 pass
             self.region.clock.pass_(seconds=6)
