@@ -48,7 +48,7 @@ from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import Item
 from cami.delivery.transport import Certificates, Transport
 from cami.edge import commitment, disk, ingest, metrics, query_retrieve
-from cami.edge.background import Worker
+from cami.edge.background import WHILE_AWAY, Worker
 from cami.edge.desk import open_desk
 from cami.edge.origins import origin_of
 from cami.edge.proxy_retrieval import ProxyRetrieval
@@ -164,6 +164,17 @@ class ProxyServer(Server):
             self._desk(),
             self.routes.services(),
         )
+
+    def register(self) -> list[Worker]:
+        """Register everything with Orthanc; when the line is back, who waited for it asks at once."""
+        workers = super().register()
+
+        def retry() -> None:
+            for worker in workers:
+                worker.retry()
+
+        self.outlook.tell_back(retry)
+        return workers
 
     def keeper(self) -> Keeper:
         """Return what stores objects that people send."""
@@ -313,7 +324,7 @@ class ProxyServer(Server):
             follower.step()
             return READINGS_INTERVAL
 
-        return [], [Worker("retention", retain), Worker("central-readings", follow_readings)]
+        return [], [Worker("retention", retain), Worker("central-readings", follow_readings, rest_most=WHILE_AWAY)]
 
     def _comparing(self) -> Services:
         """Compare with the centre, every night and when asked."""
@@ -339,7 +350,7 @@ class ProxyServer(Server):
 
         reconciler = Worker("reconciliation", reconcile)
         endpoints = completeness_endpoints(self.settings.mo, self.authenticator, runs, reconciler.wake)
-        return endpoints, [reconciler, Worker("reports", report)]
+        return endpoints, [reconciler, Worker("reports", report, rest_most=WHILE_AWAY)]
 
     def _retrieving(self) -> Services:
         """Bring studies to where they are needed, up and down the line."""
@@ -349,7 +360,7 @@ class ProxyServer(Server):
     def _running(self) -> Services:
         """Run what the centre wants of this proxy; last, when all handlers are known."""
         runner = Runner(self.link, self.errands, self.clock, {"worklist": self.worklist.pulling})
-        return [], [Worker("errands", runner.step)]
+        return [], [Worker("errands", runner.step, rest_most=WHILE_AWAY)]
 
     def _desk(self) -> Services:
         """Let people decide of what is in quarantine."""
