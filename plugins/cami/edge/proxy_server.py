@@ -44,6 +44,7 @@ from cami.delivery import (
 from cami.delivery.answers import cause_of
 from cami.delivery.fitting import fit
 from cami.delivery.journal import DeviceJournal
+from cami.delivery.newcomers import Newcomers
 from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import Item
 from cami.delivery.transport import Certificates, Transport
@@ -102,6 +103,8 @@ class ProxyServer(Server):
         self.timetable = Timetable(self.line, self.region.time_zone, self.clock)
         self.queue = DeliveryQueue(engine, self.clock)
         self.queue.tell_arrivals(DeviceJournal(self.audit, settings.mo, origin_of, Recent(self.clock, WINDOW)))
+        self.newcomers = Newcomers(self.archive.parse, self.archive.has_series)
+        self.archive.identities.heed(self.newcomers.told)
         self.holdings = Holdings(engine, self.clock, [studies_waiting(), studies_unread()])
         self.coercing = Coercing(
             self.archive, self.region.organization(settings.mo), self.own_proxy(), Numbering(engine, self.clock)
@@ -208,7 +211,7 @@ class ProxyServer(Server):
 
     def _answering_devices(self) -> Services:
         """Take images from devices, and tell them when they may forget theirs."""
-        ingest.receive_at_proxy(self.archive, self.quarantine)
+        ingest.receive_at_proxy(self.archive, self.newcomers, self.quarantine)
         disk.refuse_when_full(self.disk)
         own = self.own_proxy()
         judging = Commitment(self.archive, self.holdings, own.commitment)
