@@ -6,6 +6,7 @@ Migrations in ``cami/db/migrations`` make them; a test checks that both agree.
 from cami.db.tables.audit import (
     audit_anchor,
     audit_archive,
+    audit_branch,
     audit_cursor,
     audit_head,
     audit_record,
@@ -113,6 +114,7 @@ __all__ = [
     "announced_study",
     "audit_anchor",
     "audit_archive",
+    "audit_branch",
     "audit_cursor",
     "audit_head",
     "audit_record",
