@@ -25,6 +25,8 @@ class Kind(StrEnum):
     """Nobody waits for the study any more: back to the class that it had before `RAISE`."""
     RAISE = "raise"
     """Somebody waits for the study: its class becomes the errand's, unless it is more urgent already."""
+    REMOVE = "remove"
+    """The study was deleted at the centre by two people's decision: the copy here goes too (F-56)."""
     SEND = "send"
     """«Запросить из МО» (F-19): send the study, again if need be, in the errand's class."""
 

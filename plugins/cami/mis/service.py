@@ -98,7 +98,13 @@ grants: GrantBook | None = None, allow_plain_http: bool = False,    ) -> None:  
         codes = {oid: code for code, oid in self._oids.items()}
         book = grants or GrantBook(clock, trail)
         self.care = CareRelations(
-            engine=engine, clock=clock, events=events, orders=orders, patients=patients, grants=book
+            engine=engine,
+            clock=clock,
+            events=events,
+            orders=orders,
+            patients=patients,
+            grants=book,
+            organizations=codes,
         )
         self.guests = Guests(engine, clock)
         self.launches = Launches(

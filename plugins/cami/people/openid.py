@@ -164,7 +164,38 @@ class OpenId:
         claimed = read_claims(self._provider, claims, self._organizations)
         if visit.login:
             return Arrival(self._confirm(visit.login, visit.began_at, claimed, claims, state), visit.next)
-        return Arrival(self._admit(claimed, client), visit.next)
+        outcome = self._admit(claimed, client)
+        if isinstance(outcome, SignedIn) and (there := claims.get("sid")):
+            self._sessions.note_provider_session(outcome.token, _digest(str(there)))
+        return Arrival(outcome, visit.next)
+
+    def signed_out(self, token: str) -> int:
+        """End the sessions of somebody who has signed out at the provider, by its word; return how many.
+
+        Of one session there, those that began with it; where the provider names none, all that it has vouched for.
+
+        Raises
+        ------
+        cami.errors.Denied
+            The word is not this provider's.
+        cami.errors.Transient
+            It cannot be checked now.
+        """
+        departed = self._line.logout(token)
+        there = _digest(departed.session) if departed.session else None
+        with self._engine.begin() as connection:
+            login = None
+            if departed.subject:
+                known = (account.c.issuer == self._provider.issuer, account.c.subject == _digest(departed.subject))
+                login = connection.scalar(select(account.c.login).where(*known))
+                if login is None:
+                    return 0
+            ended = self._sessions.close_provided_in(connection, login, there)
+            if ended and self._trail is not None:
+                for each in sorted(set(ended)):
+                    event = AuditEvent(Kind.SIGN_OUT, each, subject=each, details={"way": "provider"})
+                    self._trail.record_in(connection, event)
+        return len(ended)
 
     def vouches_for(self, login: str) -> bool:
         """Return whether an account is the provider's, so that its person has no password here."""

@@ -9,18 +9,20 @@ from cami.errors import CamiError, Denied, Transient
 from cami.people import Reason, SignedIn
 from cami.people.openid import Confirmed, Departure, OpenId
 from cami.portal import local_path
+from cami.portal.forms import fields
 from cami.portal.provider_signing import ProviderSigning
 from cami.portal.search import forget_search
 from cami.portal.session_cookie import SessionCookie
 from cami.portal.visitors import client_of
-from cami.web import Endpoint, Request, Response, redirect
+from cami.web import Endpoint, Request, Response, answer_text, redirect
 
 WAY = "/cami/login/provider"
 _COOKIE = "cami_visit"
+_LONGEST_TOKEN = 20_000
 
 
 class ProviderPages:
-    """Handlers of the three addresses."""
+    """Handlers of the addresses."""
 
     def __init__(
         self, openid: OpenId, *, cookie: SessionCookie, secure: bool, signing: ProviderSigning | None = None
@@ -37,6 +39,7 @@ class ProviderPages:
             Endpoint(WAY, self.depart),
             Endpoint(f"{WAY}/return", self.arrive),
             Endpoint(f"{WAY}/out", self.leave),
+            Endpoint(f"{WAY}/logout", self.signed_out),
             Endpoint(f"{WAY}/sign", self.sign),
         ]
 
@@ -107,6 +110,21 @@ class ProviderPages:
     def leave(self, request: Request) -> Response:
         """Sign out at the provider too."""
         return redirect(self._openid.farewell(f"{self._here(request)}{local_path.LOGIN}") or local_path.LOGIN)
+
+    def signed_out(self, request: Request) -> Response:
+        """Hear from the provider itself who has signed out there (Back-Channel Logout 1.0 §2.8)."""
+        if request.method != "POST":
+            return answer_text(405, "POST only")
+        try:
+            self._openid.signed_out(fields(request, _LONGEST_TOKEN).get("logout_token", ""))
+        except Denied:
+            answer = answer_text(400, "invalid_request")
+        except Transient:
+            answer = answer_text(503, "try again later")
+        else:
+            answer = answer_text(200, "")
+        answer.headers.append(("Cache-Control", "no-store"))
+        return answer
 
     def _here(self, request: Request) -> str:
         """Return the address of this portal as the browser sees it; the provider takes only those that it knows."""

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from sqlalchemy import select, update
 
 from cami.db.tables import account, provider_visit
+from cami.errors import Denied
 from cami.people import Client, Place, Reason, Refusal, Role, SignedIn, Step
 from cami.people.claims import read_claims
 from cami.people.openid import Confirmed, OpenId
@@ -319,6 +320,54 @@ def test_claims(claims, places):
 def test_a_claim_that_is_no_login_is_nobody(login):
     claims = {"sub": "1", "preferred_username": login, "groups": ["op"]}
     assert read_claims(provider_of("https://idp.example"), claims, frozenset()) is None
+
+
+def logout_token(liar, clock, *, key=RSA, kid="one", algorithm="RS256", **changed):
+    now = clock.now().timestamp()
+    claims = {
+        "iss": liar.url, "aud": "cami", "iat": now, "exp": now + 120, "jti": "J-1", "sub": "S-1",
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+    } | changed  # fmt: skip
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": kid, "typ": "logout+jwt"})
+
+
+def test_who_signs_out_at_the_provider_is_signed_out_here(liar, openid, easy, clock):
+    one, two = (arrive(liar, openid, clock).outcome.token for _ in range(2))
+    other = arrive(liar, openid, clock, sub="S-2", preferred_username="other").outcome.token
+    assert openid.signed_out(logout_token(liar, clock)) == 2
+    assert [easy.sessions.identify(token) for token in (one, two)] == [None, None]
+    assert easy.sessions.identify(other) is not None
+    assert openid.signed_out(logout_token(liar, clock)) == 0
+    assert openid.signed_out(logout_token(liar, clock, sub="S-9")) == 0
+
+
+@pytest.mark.parametrize("sub", ["S-1", None])
+def test_one_session_at_the_provider_ends_those_that_began_with_it(liar, openid, easy, clock, sub):
+    one = arrive(liar, openid, clock, sid="A").outcome.token
+    two = arrive(liar, openid, clock, sid="B").outcome.token
+    assert openid.signed_out(logout_token(liar, clock, sub=sub, sid="A")) == 1
+    assert easy.sessions.identify(one) is None
+    assert easy.sessions.identify(two) is not None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"iss": "https://evil.example"}, {"aud": "other"}, {"exp": 1}, {"iat": None}, {"jti": None}, {"nonce": "x"},
+        {"events": None}, {"events": {}}, {"events": "http://schemas.openid.net/event/backchannel-logout"},
+        {"sub": None}, {"key": OTHER}, {"key": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI=", "algorithm": "HS256"},
+        {"kid": "nobody"},
+    ],
+)  # fmt: skip
+def test_what_is_no_word_of_the_provider_signs_nobody_out(liar, openid, easy, clock, changed):
+    token = arrive(liar, openid, clock).outcome.token
+    with pytest.raises(Denied):
+        openid.signed_out(logout_token(liar, clock, **changed))
+    for other in ("", "a.b.c", liar.says["/token"]["id_token"]):  # an ID token is no logout token
+        with pytest.raises(Denied):
+            openid.signed_out(other)
+    assert easy.sessions.identify(token) is not None
 
 
 def confirm(liar, openid, clock, login="new.rad", **changed):
