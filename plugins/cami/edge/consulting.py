@@ -26,6 +26,8 @@ from cami.consultations import (
 )
 from cami.consultations.bindings import AccountPasswords, AuditJournal, EventOutlet, GrantRights
 from cami.consultations.dispatch import Post
+from cami.consultations.outside_verifier import OutsideVerifier
+from cami.consultations.trust import TrustStore
 from cami.delivery import CentralKeeper
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services
@@ -95,7 +97,7 @@ def open_consultations(
         workflow=workflow,
         paper=PdfPaper(server.region, routes.profile),
         passwords=AccountPasswords(server.accounts),
-        verifiers=Verifiers(),
+        verifiers=_verifiers(server),
     )
     found = Consulting(
         consultations=consultations,
@@ -118,6 +120,13 @@ def open_consultations(
         council=found.council,
     )
     return found, (endpoints, _workers(server, found, workflow, awaiting, errands))
+
+
+def _verifiers(server: Server) -> Verifiers:
+    """Return what judges signatures here: the trusted roots of the secrets folder, and the service of the registry."""
+    secrets, service = server.settings.secrets, server.region.consultations.verifier
+    others = [] if service is None else [OutsideVerifier(service.name, service.url, secrets / "verifier.token")]
+    return Verifiers(others, TrustStore(secrets / "signing-roots"))
 
 
 def _workers(
