@@ -15,6 +15,7 @@ from cami.consultations import (
     Filing,
     Images,
     Notices,
+    Outside,
     PdfPaper,
     RouteTable,
     Statistics,
@@ -52,6 +53,7 @@ class Consulting:
     statistics: Statistics
     catalogue: StudyCatalogue
     council: Council
+    outside: Outside
 
 
 def open_consultations(
@@ -70,11 +72,12 @@ def open_consultations(
     rights = GrantRights(grants)
     workflow = Workflow(clock, routes, rights=rights, journal=journal, outlet=EventOutlet(events))
     catalogue = StudyCatalogue(engine, server.archive, register, announcements)
+    drafts = Drafts(engine, clock, routes, catalogue, journal)
     consultations = Consultations(
         engine,
         clock,
         routes=routes,
-        drafts=Drafts(engine, clock, routes, catalogue, journal),
+        drafts=drafts,
         workflow=workflow,
         consultants=Consultants(engine),
         talk=Talk(engine, clock),
@@ -98,6 +101,7 @@ def open_consultations(
         statistics=Statistics(engine, routes),
         catalogue=catalogue,
         council=Council(engine, clock, consultations=consultations, workflow=workflow, journal=journal),
+        outside=Outside(clock, routes, drafts, workflow),
     )
     endpoints = consultation_endpoints(
         server.authenticator,

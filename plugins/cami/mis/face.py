@@ -12,7 +12,7 @@ from cami.clock import Clock, iso
 from cami.errors import Transient
 from cami.mis.capability import statement
 from cami.mis.fhir import Json
-from cami.mis.intake import Caller
+from cami.mis.message import Caller
 from cami.mis.problems import Refusal, outcome, refuse
 from cami.mis.reads import Reads
 from cami.mis.tokens import Tokens

@@ -22,7 +22,7 @@ from cami.mis import fhir, terms
 from cami.mis.face import Face
 from cami.mis.fhir import Json
 from cami.mis.guests import ABSOLUTE, Guests
-from cami.mis.intake import Caller
+from cami.mis.message import Caller
 from cami.mis.problems import refuse
 from cami.mis.studies import linked
 from cami.mis.writes import require_fhir, respond

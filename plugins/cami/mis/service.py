@@ -11,14 +11,16 @@ from cami.clock import Clock
 from cami.events import EventLog
 from cami.mis import tidings
 from cami.mis.announcer import Announcer
+from cami.mis.asked import AskedConsultations
 from cami.mis.care import CareRelations
+from cami.mis.consultation_intake import ConsultationIntake
 from cami.mis.face import Face
 from cami.mis.guests import Guests
 from cami.mis.intake import Intake
 from cami.mis.launch import Launches
 from cami.mis.messages import Messages
 from cami.mis.order_profile import OrderProfile
-from cami.mis.ports import NoReports, SignedReports
+from cami.mis.ports import ConsultationDesk, NoConsultations, NoReports, SignedReports
 from cami.mis.reads import Reads
 from cami.mis.repeats import Answers
 from cami.mis.sender import Post, Sender
@@ -41,7 +43,8 @@ class MisService:
     def __init__(
         self, *, engine: Engine, clock: Clock, region: Region, events: EventLog, trail: AuditTrail, check: Check,
         base: str, patients: Patients, orders: Orders, reports: SignedReports | None = None, post: Post | None = None,
-grants: GrantBook | None = None, allow_plain_http: bool = False,    ) -> None:  # fmt: skip
+        grants: GrantBook | None = None, allow_plain_http: bool = False, desk: ConsultationDesk | None = None,
+    ) -> None:  # fmt: skip
         """Make it.
 
         Parameters
@@ -56,6 +59,8 @@ grants: GrantBook | None = None, allow_plain_http: bool = False,    ) -> None:  
             Sends a message; tests have their own.
         grants
             Gives and ends grants.
+        desk
+            Takes consultations that the МИС asks for.
         allow_plain_http
             Whether messages may go to an address without TLS that is not this machine: where a tunnel encrypts.
         """
@@ -66,7 +71,10 @@ grants: GrantBook | None = None, allow_plain_http: bool = False,    ) -> None:  
         self.studies = Studies(engine)
         self.tokens = Tokens(engine, clock)
         self.answers = Answers(engine, clock)
+        codes = {oid: code for code, oid in self._oids.items()}
+        asked = AskedConsultations(engine, desk or NoConsultations(), codes.get)
         intake = Intake(
+            asked=ConsultationIntake(asked, events, oid_of=self.oid_of, zone=zone),
             profile=OrderProfile(region),
             patients=patients,
             orders=orders,
@@ -76,6 +84,7 @@ grants: GrantBook | None = None, allow_plain_http: bool = False,    ) -> None:  
             zone=zone,
         )
         self.reads = Reads(
+            asked=asked,
             engine=engine,
             orders=orders,
             patients=patients,
@@ -95,7 +104,6 @@ grants: GrantBook | None = None, allow_plain_http: bool = False,    ) -> None:  
             trail=trail,
         )
         self.face = Face(tokens=self.tokens, reads=self.reads, writes=self.writes, trail=trail, clock=clock, base=base)
-        codes = {oid: code for code, oid in self._oids.items()}
         book = grants or GrantBook(clock, trail)
         self.care = CareRelations(
             engine=engine, clock=clock, events=events, orders=orders, patients=patients, grants=book
@@ -117,6 +125,7 @@ grants: GrantBook | None = None, allow_plain_http: bool = False,    ) -> None:  
         self.messages = Messages(engine, clock)
         add_subscribing(self.face, self.writes, self.subscriptions, self.messages)
         telling = OrderTidings(
+            asked=asked,
             engine=engine,
             clock=clock,
             orders=orders,

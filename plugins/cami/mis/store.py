@@ -16,7 +16,6 @@ from cami.mis import fhir
 from cami.mis.fhir import Json
 from cami.mis.problems import refuse
 
-
 # Written out once: an order is some twenty statements, and making one costs more than carrying it out.
 _GET = select(mis_resource).where(mis_resource.c.type == bindparam("kind"), mis_resource.c.id == bindparam("of"))
 _FIND = (

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from cami.mis import fhir
 from cami.mis.fhir import Json
-from cami.mis.intake import Caller, Incoming, Intake, Message, Written
+from cami.mis.intake import Intake
+from cami.mis.message import Caller, Incoming, Message, Written
 from cami.mis.problems import Problem, Refusal, refuse
 from cami.mis.validation import TYPES
 

@@ -32,8 +32,4 @@ ORDER_OF_PLACER = select(imaging_order).where(
     imaging_order.c.placer_system == bindparam("of"), imaging_order.c.placer_number == bindparam("its")
 )
 NEW_ORDER = insert(imaging_order)
-ACCESSION = (
-    update(imaging_order)
-    .where(imaging_order.c.number == bindparam("of"))
-    .values(accession=bindparam("issued"))
-)
+ACCESSION = update(imaging_order).where(imaging_order.c.number == bindparam("of")).values(accession=bindparam("issued"))
