@@ -38,6 +38,7 @@ def open_mis(server: "CentralServer", desk: MisConsultations) -> MisService:
         grants=server.grants,
         reports=ConsultationReports(server.engine),
         desk=desk,
+        keys=server.settings.keys,
     )
     server.authenticator.guests = service.guests.identify
     server.people.sessions.on_close = service.guests.close

@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, insert, select
 
 from cami.db import reading
-from cami.db.tables import consultation, imaging_order, mis_consultation, study, study_match
+from cami.db.tables import consultation, mis_consultation
 from cami.mis import consultation_requests, fhir
 from cami.mis.consultation_requests import REFUSALS, Lookup
 from cami.mis.ports import ConsultationDesk, ConsultationRefused
 from cami.mis.problems import Problem, Refusal, refuse
+from cami.mis.studies import uid_of_ordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +114,7 @@ class AskedConsultations:
         """Return the Study Instance UIDs of what a Task names; None if one is no study of an order of this МИС."""
         found: list[str] = []
         for name in named:
-            id_ = name.removeprefix("ImagingStudy/")
-            here = study_match.c.study_id == id_ if id_ != name else study_match.c.study_uid == name
-            query = (
-                select(study.c.study_uid)
-                .join(study_match, study_match.c.study_id == study.c.study_id)
-                .join(imaging_order, imaging_order.c.number == study_match.c.order_number)
-                .where(here, study_match.c.state == "linked")
-                .where((imaging_order.c.source == source) | imaging_order.c.source.startswith("manual:"))
-            )
-            uid = connection.scalar(query.limit(1))
+            uid = uid_of_ordered(connection, name, source)
             if uid is None:
                 return None
             found.append(uid)

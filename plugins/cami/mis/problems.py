@@ -59,6 +59,7 @@ CODES: Mapping[str, tuple[str, str]] = {
     "CAMI-0091": ("structure", "Тело запроса – не JSON"),
     "CAMI-0092": ("too-long", "Пакет больше 20 МБ"),
     "CAMI-0093": ("not-supported", "Такой запрос не поддерживается"),
+    "CAMI-0095": ("throttled", "Слишком много запросов: повторите через время из заголовка Retry-After"),
     "CAMI-0094": ("transient", "Сервер занят: повторите позже"),
 }  # fmt: skip
 

@@ -7,17 +7,21 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, select
 
+from cami.audit import AuditTrail
+from cami.audit.search import JournalReader
 from cami.clock import iso
 from cami.db import reading
 from cami.db.tables import mis_study
 from cami.errors import NotFound
-from cami.mis import consultations_out, fhir, patient_profile, rendering, search, terms
+from cami.mis import accesses, consultations_out, fhir, patient_profile, rendering, search, terms
+from cami.mis.accesses import Accesses
 from cami.mis.asked import Asked, AskedConsultations
+from cami.mis.directories import Directories
 from cami.mis.fhir import Json
 from cami.mis.message import Caller
 from cami.mis.problems import refuse
 from cami.mis.store import Resources, shown
-from cami.mis.studies import OrderedStudy, Studies, imaging_study
+from cami.mis.studies import OrderedStudy, Studies, imaging_study, uid_of_ordered
 from cami.orders import (
     Order,
     OrderQuery,
@@ -31,7 +35,18 @@ from cami.orders import (
 
 #: Types that are kept as they came, and can be read by id and by identifier.
 PLAIN = frozenset(
-    {"Practitioner", "PractitionerRole", "Condition", "Observation", "Binary", "DiagnosticReport", "Provenance"}
+    {
+        "Organization",
+        "HealthcareService",
+        "Device",
+        "Practitioner",
+        "PractitionerRole",
+        "Condition",
+        "Observation",
+        "Binary",
+        "DiagnosticReport",
+        "Provenance",
+    }
 )
 #: What a type can be searched by.
 PARAMETERS: Mapping[str, frozenset[str]] = {
@@ -42,6 +57,7 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
         {"identifier", "patient", "patient.identifier", "based-on", "modality", "started", "_lastUpdated"}
     ),
     "DiagnosticReport": frozenset({"identifier", "patient", "patient.identifier", "based-on"}),
+    "AuditEvent": accesses.PARAMETERS,
 } | {name: frozenset({"identifier"}) for name in PLAIN - {"DiagnosticReport"}}
 _PAGING = frozenset({"_count", "_sort", "_page", "_elements", "_format"})
 
@@ -51,7 +67,8 @@ class Reads:
 
     def __init__(
         self, *, engine: Engine, orders: Orders, patients: Patients, resources: Resources, studies: Studies,
-        oid_of: Callable[[str], str], base: str, zone: ZoneInfo, asked: AskedConsultations,
+        oid_of: Callable[[str], str], base: str, zone: ZoneInfo, asked: AskedConsultations, directories: Directories,
+        trail: AuditTrail,
     ) -> None:  # fmt: skip
         self._engine = engine
         self._reader = reading(engine)
@@ -63,6 +80,8 @@ class Reads:
         self._base = base
         self._zone = zone
         self._asked = asked
+        self._directories = directories
+        self._accesses = Accesses(JournalReader(engine), trail, oid_of, self._uid_of)
 
     def read(self, type_: str, id_: str, caller: Caller) -> Json:
         """Return one resource.
@@ -91,6 +110,10 @@ class Reads:
             if asked is None:
                 raise NotFound("no such task")
             return self.consultation(asked, asked.state, asked.version)
+        return self._directories.read(type_, id_) or self._kept(type_, id_)
+
+    def _kept(self, type_: str, id_: str) -> Json:
+        """Return a resource as it was sent."""
         stored = self._resources.get(type_, id_)
         if stored is None:
             raise NotFound("no such resource")
@@ -113,7 +136,10 @@ class Reads:
             return _bundle(self._base, type_, [self._patient(each) for each in self._patients_of(given)])
         if type_ in ("ServiceRequest", "Task", "ImagingStudy"):
             return self._search_orders(type_, given, caller)
-        return _bundle(self._base, type_, self._plain(type_, given))
+        if type_ == "AuditEvent":
+            found, following = self._accesses.search(given, search.count(given), caller)
+            return _bundle(self._base, type_, found, self._next(type_, given, following))
+        return _bundle(self._base, type_, [*self._directories.search(type_, given), *self._plain(type_, given)])
 
     def service_request(self, order: Order) -> Json:
         """Return an order as a ServiceRequest."""
@@ -182,11 +208,19 @@ class Reads:
             found = [each for each in self._studies.of_orders(page) if search.fits(each, given)]
             resources = [self.imaging_study(each) for each in found]
         following = next_page(query, page)
-        after = None
-        if following is not None:
-            kept = {name: value for name, value in given.items() if name != "_page"}
-            after = f"{self._base}/cami/fhir/{type_}?{urlencode(kept | {'_page': search.place(following)})}"
-        return _bundle(self._base, type_, resources, after)
+        after = search.place(following) if following is not None else None
+        return _bundle(self._base, type_, resources, self._next(type_, given, after))
+
+    def _next(self, type_: str, given: Mapping[str, str], place: str | None) -> str | None:
+        """Return the address of the next page."""
+        if place is None:
+            return None
+        kept = {name: value for name, value in given.items() if name != "_page"}
+        return f"{self._base}/cami/fhir/{type_}?{urlencode(kept | {'_page': place})}"
+
+    def _uid_of(self, named: str, caller: Caller) -> str | None:
+        with self._reader.connect() as connection:
+            return uid_of_ordered(connection, named, caller.source)
 
     def _consultations_of(self, given: Mapping[str, str], caller: Caller) -> list[Json]:
         """Return the consultation that is asked for by the number that the МИС gave it."""

@@ -18,7 +18,8 @@ from cami.mis.validation import TYPES
 
 #: What refers to nothing else comes first, so that every reference is known when it is needed.
 _ORDER = (
-    "Patient", "Practitioner", "PractitionerRole", "Condition", "Binary", "Observation", "ServiceRequest",
+    "Organization", "HealthcareService", "Patient", "Practitioner",
+    "PractitionerRole", "Condition", "Binary", "Observation", "ServiceRequest",
     "DiagnosticReport", "Provenance", "Task",
 )  # fmt: skip
 MOST_ENTRIES = 500
