@@ -36,7 +36,7 @@ from cami.edge.central_sharing import open_sharing
 from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
-from cami.edge.mis import mis_services, open_mis
+from cami.edge.mis import hl7_services, mis_services, open_mis
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
@@ -115,7 +115,7 @@ class CentralServer(Server):
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.grants = GrantBook(self.clock, self.audit)
-        self.mis = open_mis(self)
+        self.mis, self.hl7 = open_mis(self)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
         self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
@@ -172,6 +172,7 @@ class CentralServer(Server):
             self._journal(),
             self._removing(),
             mis_services(self, self.mis),
+            hl7_services(self, self.hl7),
             self._consulting(),
             self.worklists.services(),
             open_sharing(self, self.grants, self.errands),

@@ -66,7 +66,7 @@ grants: GrantBook | None = None, allow_plain_http: bool = False,    ) -> None:  
         self.studies = Studies(engine)
         self.tokens = Tokens(engine, clock)
         self.answers = Answers(engine, clock)
-        intake = Intake(
+        self.intake = intake = Intake(
             profile=OrderProfile(region),
             patients=patients,
             orders=orders,
@@ -85,10 +85,11 @@ grants: GrantBook | None = None, allow_plain_http: bool = False,    ) -> None:  
             base=base,
             zone=zone,
         )
+        self.transactions = Transactions(intake, zone)
         self.writes = Writes(
             engine=engine,
             intake=intake,
-            transactions=Transactions(intake, zone),
+            transactions=self.transactions,
             patients=patients,
             answers=self.answers,
             events=events,

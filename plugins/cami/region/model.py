@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from cami.errors import NotFound
 from cami.region.consultations import Consultations
+from cami.region.hl7 import Hl7
 from cami.region.journal import Journal
 from cami.region.nodes import CentreAccess, Device, DeviceCoercion, Entry, Node, Place, Workstation
 from cami.region.people import People, Role
@@ -311,6 +312,7 @@ class Region(Entry):
     consultations: Consultations = Consultations()
     journal: Journal = Journal()
     people: People = People()
+    hl7: Hl7 = Hl7()
 
     def organization(self, code: str) -> Organization:
         """Return the МО with `code`.

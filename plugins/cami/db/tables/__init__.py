@@ -42,6 +42,7 @@ from cami.db.tables.dicom import refused_caller
 from cami.db.tables.errands import errand
 from cami.db.tables.events import event, event_cursor
 from cami.db.tables.grants import guest_instance, guest_study, study_grant
+from cami.db.tables.hl7 import hl7_refused
 from cami.db.tables.mis import (
     mis_answer,
     mis_former_resource,
@@ -139,6 +140,7 @@ __all__ = [
     "forwarding_destination",
     "guest_instance",
     "guest_study",
+    "hl7_refused",
     "imaging_order",
     "indexed_gram",
     "indexed_name",
