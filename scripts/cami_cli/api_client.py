@@ -93,7 +93,7 @@ class ApiClient:
             remedy = "see how the servers are: scripts/cami region status --state DIR"
             raise Trouble(f"{self._url} does not answer", remedy) from error
 
-    def put(self, path: str, content: bytes, kind: str) -> requests.Response:
+    def put_bytes(self, path: str, content: bytes, kind: str) -> requests.Response:
         """PUT bytes to `path` and return whatever answer comes.
 
         Raises
@@ -107,6 +107,10 @@ class ApiClient:
         except requests.RequestException as error:
             remedy = "see how the servers are: scripts/cami region status --state DIR"
             raise Trouble(f"{self._url} does not answer", remedy) from error
+
+    def put(self, path: str, body: Mapping[str, Any]) -> requests.Response:
+        """PUT `body` to `path` as JSON and return whatever answer comes."""
+        return self._session.put(self._url + path, json=body, timeout=_SECONDS, allow_redirects=False)
 
     def status(self, path: str, *, body: Mapping[str, Any] | None = None, accept: str = "*/*") -> int:
         """Return the HTTP status of an answer."""

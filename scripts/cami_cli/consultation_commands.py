@@ -30,7 +30,7 @@ def load_diagnoses(
         text = content.decode("windows-1251", errors="replace")
     region = read_region(state)
     with ApiClient(region.central_url, region.account("region_admin")) as client:
-        answer = client.put("/cami/api/consultations/diagnoses", text.encode("utf-8"), "text/csv; charset=utf-8")
+        answer = client.put_bytes("/cami/api/consultations/diagnoses", text.encode("utf-8"), "text/csv; charset=utf-8")
     if answer.status_code != 200:
         raise Trouble(f"the centre did not take {file}: {answer.text[:200]}", "nothing was changed; mend that line")
     typer.echo(f"{answer.json()['loaded']} diagnoses are loaded")

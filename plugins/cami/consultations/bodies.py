@@ -8,7 +8,6 @@ from cami.consultations.workflow import Taken
 from cami.errors import CamiError, Conflict, Denied, Invalid, NotFound, Transient
 from cami.web import Request, Response, answer_json, answer_text
 
-
 #: An INTEGER of PostgreSQL.
 _LARGEST = 2**31 - 1
 
