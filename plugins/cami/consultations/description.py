@@ -42,7 +42,8 @@ class Spoken:
 def _of(kind: Any) -> Schema:
     """Return the schema of a class, with everything that it refers to inside."""
     whole = TypeAdapter(kind).json_schema(mode="serialization")
-    return _inlined(whole, whole.pop("$defs", {}))
+    inlined: Schema = _inlined(whole, whole.pop("$defs", {}))
+    return inlined
 
 
 def _inlined(value: Any, known: Mapping[str, Any]) -> Any:
@@ -54,8 +55,12 @@ def _inlined(value: Any, known: Mapping[str, Any]) -> Any:
     return [_inlined(each, known) for each in value] if isinstance(value, list) else value
 
 
-def _object(required: bool = True, **properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties} | ({"required": sorted(properties)} if required else {})
+def _object(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "required": sorted(properties)}
+
+
+def _optional(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties}
 
 
 def _list(of: Schema) -> Schema:
@@ -89,14 +94,14 @@ def spoken() -> dict[str, dict[str, Spoken]]:
             "offers": _list(_TEXT),
             "members": _list(_of(Member)),
             "may": _list(_of(Command)),
-            "studies": _list(_object(required=False, **_fields(ChosenStudy))),
+            "studies": _list(_optional(**_fields(ChosenStudy))),
             "messages": _list(_of(Message)),
-            "history": _list(_object(required=False, **_fields(Event))),
+            "history": _list(_optional(**_fields(Event))),
             "files": _list(_of(Attached)),
         }
     }
     version = {"version": _NUMBER}
-    draft = _object(required=False, **_fields(Content), studies=_list(_TEXT))
+    draft = _optional(**_fields(Content), studies=_list(_TEXT))
     made = draft | {
         "properties": draft["properties"] | {"based_on": _NUMBER, "send": {"type": "boolean"}},
         "required": ["studies"],
@@ -122,9 +127,7 @@ def spoken() -> dict[str, dict[str, Spoken]]:
             "PUT": Spoken(takes=draft | {"properties": draft["properties"] | version}, gives=case),
         },
         "/N/COMMAND": {
-            "POST": Spoken(
-                takes=_object(required=False, **version, **_some(Wish, "reason", "text", "to", "mo")), gives=case
-            )
+            "POST": Spoken(takes=_optional(**version, **_some(Wish, "reason", "text", "to", "mo")), gives=case)
         },
         "/N/messages": {"POST": Spoken(takes=_object(text=_TEXT), gives=identified)},
         "/N/members": {"POST": Spoken(takes=_object(to=_TEXT), gives=case)},
@@ -138,20 +141,14 @@ def spoken() -> dict[str, dict[str, Spoken]]:
                     draft={"anyOf": [_flat(Draft), {"type": "null"}]},
                 )
             ),
-            "PUT": Spoken(
-                takes=_object(required=False, **_fields(Text), revision=_NUMBER), gives=_object(revision=_NUMBER)
-            ),
+            "PUT": Spoken(takes=_optional(**_fields(Text), revision=_NUMBER), gives=_object(revision=_NUMBER)),
         },
         "/N/answer/document": {
-            "POST": Spoken(
-                takes=_object(required=False, why=_TEXT, agreed=_TEXT), gives=_object(sha256=_TEXT, document=_TEXT)
-            )
+            "POST": Spoken(takes=_optional(why=_TEXT, agreed=_TEXT), gives=_object(sha256=_TEXT, document=_TEXT))
         },
         "/N/answer/sign": {
             "POST": Spoken(
-                takes=_object(
-                    required=False, **version, password=_TEXT, why=_TEXT, agreed=_TEXT, sha256=_TEXT, signature=_TEXT
-                ),
+                takes=_optional(**version, password=_TEXT, why=_TEXT, agreed=_TEXT, sha256=_TEXT, signature=_TEXT),
                 gives=case,
             )
         },
