@@ -6,7 +6,7 @@ from dataclasses import dataclass
 #: Widths and heights in the units of the drawing; the page scales it.
 WIDTH = 720.0
 _COLUMNS_HEIGHT, _BOTTOM, _TOP = 150.0, 18.0, 16.0
-_ROW, _NAME, _VALUE = 24.0, 290.0, 90.0
+_ROW, _NAME, _VALUE = 24.0, 310.0, 90.0
 #: Labels below columns that find room.
 _LABELS = 10
 
