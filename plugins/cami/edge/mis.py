@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cami.edge.background import Worker
+from cami.edge.mis_consultations import MisConsultations
 from cami.edge.mis_reports import ConsultationReports
 from cami.hl7v2 import Hl7Service, Posting
 from cami.mis import Hooks, MisService, warm_up
@@ -24,7 +25,7 @@ LOOK_INTERVAL = 1.0
 WATCH_INTERVAL = 5.0
 
 
-def open_mis(server: "CentralServer") -> tuple[MisService, Hl7Service]:
+def open_mis(server: "CentralServer", desk: MisConsultations) -> tuple[MisService, Hl7Service]:
     """Return the services of the centre: the face to the МИС, and its form in HL7 v2."""
     posting = Posting(Hooks())
     service = MisService(
@@ -40,6 +41,8 @@ def open_mis(server: "CentralServer") -> tuple[MisService, Hl7Service]:
         grants=server.grants,
         reports=ConsultationReports(server.engine),
         post=posting.post,
+        desk=desk,
+        keys=server.settings.keys,
     )
     server.authenticator.guests = service.guests.identify
     server.people.sessions.on_close = service.guests.close

@@ -39,6 +39,7 @@ CONSULTATION_STATISTICS = "/cami/consultations/statistics"
 GRANTS = "/cami/grants"
 EMERGENCY = "/cami/emergency"
 NODES = "/cami/nodes"
+REMOVALS = "/cami/removals"
 WORKLIST = "/cami/worklist"
 MATCHING = "/cami/matching"
 
@@ -59,12 +60,13 @@ PLACES: Sequence[Place] = (
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
     Place(MIS, _("Обмен с МИС"), Action.MIS_WATCH, frozenset({"central"})),
     Place(HL7, _("Сообщения HL7"), Action.MIS_WATCH, frozenset({"central"})),
-    Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
+    Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ),
     Place(PEOPLE, _("Сотрудники"), Action.PEOPLE_MANAGE, frozenset({"central"})),
     Place(JOURNAL, _("Журнал"), Action.JOURNAL_READ, frozenset({"central"})),
     Place(ACCESSES, _("Кто смотрел"), Action.ACCESSES_READ, frozenset({"central"})),
     Place(GRANTS, _("Доступы"), Action.GRANTS_READ, frozenset({"central"})),
     Place(EMERGENCY, _("Экстренный доступ"), Action.GRANTS_EMERGENCY, frozenset({"central"})),
+    Place(REMOVALS, _("Удаление"), Action.REMOVAL_READ, frozenset({"central"})),
     Place(NODES, _("Узлы DICOM"), Action.NODES_READ),
 )
 

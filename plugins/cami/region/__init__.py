@@ -25,6 +25,7 @@ from cami.region.model import (
     Proxy,
     RateWindow,
     Region,
+    Responsible,
     Retention,
 )
 from cami.region.nodes import CentreAccess, CharacterSets, Device, DeviceCoercion, Node, Place, Service, Workstation
@@ -80,6 +81,7 @@ __all__ = [
     "Proxy",
     "RateWindow",
     "Region",
+    "Responsible",
     "Retention",
     "Role",
     "SecondFactor",
