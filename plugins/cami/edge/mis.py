@@ -40,9 +40,9 @@ def open_mis(server: "CentralServer", desk: MisConsultations) -> tuple[MisServic
         orders=server.orders,
         grants=server.grants,
         reports=ConsultationReports(server.engine),
-        post=posting.post,
         desk=desk,
         keys=server.settings.keys,
+        post=posting.post,
     )
     server.authenticator.guests = service.guests.identify
     server.people.sessions.on_close = service.guests.close
