@@ -37,6 +37,7 @@ from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
 from cami.edge.enrolling import Enrolling
 from cami.edge.mis import mis_services, open_mis
+from cami.edge.mis_consultations import MisConsultations
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
@@ -126,7 +127,8 @@ class CentralServer(Server):
         )
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.grants = GrantBook(self.clock, self.audit)
-        self.mis = open_mis(self)
+        self.asked_by_mis = MisConsultations()
+        self.mis = open_mis(self, self.asked_by_mis)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
         self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
@@ -201,6 +203,7 @@ class CentralServer(Server):
             grants=self.grants,
             events=self.events,
         )
+        self.asked_by_mis.desk = self.consulting.outside
         return services
 
     def _receiving(self) -> Services:

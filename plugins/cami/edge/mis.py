@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cami.edge.background import Worker
+from cami.edge.mis_consultations import MisConsultations
 from cami.edge.mis_reports import ConsultationReports
 from cami.mis import MisService, warm_up
 from cami.portal.entry import Entry
@@ -22,7 +23,7 @@ LOOK_INTERVAL = 1.0
 WATCH_INTERVAL = 5.0
 
 
-def open_mis(server: "CentralServer") -> MisService:
+def open_mis(server: "CentralServer", desk: MisConsultations) -> MisService:
     """Return the service of the centre."""
     service = MisService(
         engine=server.engine,
@@ -36,6 +37,8 @@ def open_mis(server: "CentralServer") -> MisService:
         orders=server.orders,
         grants=server.grants,
         reports=ConsultationReports(server.engine),
+        desk=desk,
+        keys=server.settings.keys,
     )
     server.authenticator.guests = service.guests.identify
     server.people.sessions.on_close = service.guests.close

@@ -5,8 +5,24 @@ everything that a request does, its events, its answer and its record in the jou
 of it goes out as messages (`Announcer`, `Sender`). `SignedReports` is the shape in which reports are handed over.
 """
 
-from cami.mis.ports import Signature, SignedReport, SignedReports
+from cami.mis.ports import (
+    ConsultationDesk,
+    ConsultationRefused,
+    Signature,
+    SignedReport,
+    SignedReports,
+    WantedConsultation,
+)
 from cami.mis.service import MisService
 from cami.mis.validation import warm_up
 
-__all__ = ["MisService", "Signature", "SignedReport", "SignedReports", "warm_up"]
+__all__ = [
+    "ConsultationDesk",
+    "ConsultationRefused",
+    "MisService",
+    "Signature",
+    "SignedReport",
+    "SignedReports",
+    "WantedConsultation",
+    "warm_up",
+]

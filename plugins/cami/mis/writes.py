@@ -15,7 +15,8 @@ from cami.errors import Conflict
 from cami.events import EventLog
 from cami.mis import fhir, patient_profile, validation
 from cami.mis.fhir import Json
-from cami.mis.intake import Caller, Incoming, Intake, Message, Written
+from cami.mis.intake import Intake
+from cami.mis.message import Caller, Incoming, Message, Written
 from cami.mis.problems import Problem, Refusal, outcome, refuse
 from cami.mis.repeats import Answers
 from cami.mis.transactions import Transactions, version_of

@@ -86,6 +86,9 @@ class Shelf:
             instance_id, "series", it.study_id, it.sop_uid, it.series_uid, it.study_uid, "CT", "Chest", 10
         )
 
+    def identify_arrivals(self, instance_ids):
+        return [self.identify(instance_id) for instance_id in instance_ids]
+
     def read(self, instance_id):
         return self.files.get(instance_id)
 
