@@ -46,6 +46,7 @@ from cami.db.tables.errands import errand
 from cami.db.tables.events import event, event_cursor
 from cami.db.tables.fleet import alarm_notice, fleet_trouble, heartbeat
 from cami.db.tables.grants import guest_instance, guest_study, study_grant
+from cami.db.tables.hl7 import hl7_refused
 from cami.db.tables.mis import (
     mis_answer,
     mis_consultation,
@@ -156,6 +157,7 @@ __all__ = [
     "guest_instance",
     "guest_study",
     "heartbeat",
+    "hl7_refused",
     "imaging_order",
     "indexed_gram",
     "indexed_name",
