@@ -23,12 +23,18 @@ app = typer.Typer(
 
 @app.command()
 def cstore(
+    *,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds; each stores with every variant once.")] = 5,
     slices: Annotated[int, typer.Option(min=1, help="CT slices of 512×512×16 bit.")] = 200,
+    ours: Annotated[
+        bool, typer.Option("--ours", help="Our proxy and what it is held against alone, both with TCP_NODELAY.")
+    ] = False,
     suite: SuiteOption = None,
 ) -> None:
     """C-STORE into plain Orthanc, with and without TCP_NODELAY, and into our proxy."""
-    _show(cstore_benchmark.measure(suite or "forky", slices=slices, repeats=repeats, steps=Progress()))
+    variants = cstore_benchmark.PAIR if ours else cstore_benchmark.VARIANTS
+    steps = Progress()
+    _show(cstore_benchmark.measure(suite or "forky", slices=slices, repeats=repeats, steps=steps, variants=variants))
 
 
 @app.command()
