@@ -18,7 +18,7 @@ REGIONS ?= 2
 
 CAMI := scripts/cami
 PYTEST := .venv/bin/pytest
-BENCHES := access cstore delivery mis
+BENCHES := access cstore delivery mis scale
 
 .PHONY: help
 help: ## This list
@@ -72,6 +72,10 @@ bench-cstore: dev runtime ## C-STORE into plain Orthanc, with and without TCP_NO
 .PHONY: bench-delivery
 bench-delivery: dev runtime ## Delivery over an emulated line of 2 and 10 Mbit/s, against stock ways; ARGS=--quick
 	@$(CAMI) bench delivery $(ARGS)
+
+.PHONY: bench-scale
+bench-scale: dev runtime ## Ingest at the centre from many proxies against stock Orthanc
+	@$(CAMI) bench scale $(ARGS)
 
 .PHONY: bench-mis
 bench-mis: dev runtime ## Orders on their way to the worklist, and findscu with 100,000 entries; ARGS='--seconds 60'
