@@ -10,7 +10,7 @@ from joserfc.jwk import RSAKey
 
 from cami.clock import SystemClock
 from cami.people import Client, Reason, Refusal, Step
-from cami.people.openid import OpenId
+from cami.people.openid import Confirmed, OpenId
 from cami.people.provider_line import ProviderLine
 from cami.region import Provider
 from tests import provider
@@ -46,10 +46,10 @@ def openid(idp, easy, tmp_path):
     )  # fmt: skip
 
 
-def through(openid, login):
+def through(openid, login, there=None, **more):
     """Sign in at the provider as a person does, and come back."""
-    departure = openid.depart(f"{PORTAL}/cami/login/provider/return", "/cami/")
-    there = requests.Session()
+    departure = openid.depart(f"{PORTAL}/cami/login/provider/return", "/cami/", **more)
+    there = there or requests.Session()
     page = there.get(departure.address, timeout=30)
     page = there.post(page.url, data={"login": login}, timeout=30)
     answer = there.post(page.url, data={"password": provider.PASSWORD}, timeout=30, allow_redirects=False)
@@ -86,3 +86,12 @@ def test_its_own_key_signs_people_out(openid, idp, easy):
     token = jwt.encode(claims, pem, algorithm="RS256", headers={"kid": key.kid, "typ": "logout+jwt"})
     assert openid.signed_out(token) >= 1
     assert easy.sessions.identify(one.token) is None
+
+
+def test_to_sign_the_provider_asks_again_whatever_session_it_has(openid, idp):
+    there = requests.Session()
+    assert through(openid, "rad.oidc", there).identity.login == "rad.oidc"
+    confirmed = through(openid, "rad.oidc", there, again="rad.oidc")
+    assert isinstance(confirmed, Confirmed)
+    assert confirmed.login == "rad.oidc"
+    assert through(openid, "both.oidc", requests.Session(), again="rad.oidc") == Refusal(Reason.PROVIDER)

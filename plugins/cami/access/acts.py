@@ -89,6 +89,8 @@ _OWN: tuple[tuple[str, re.Pattern[str], Kind | None], ...] = tuple(
         ("GET", r"/cami/(nodes|mis|s/[0-9.]+)|/cami/api/openapi.*", None),
         # `cami.people` records what is done to accounts, in the transaction that does it.
         ("", r"/cami/(account|people|api/people|api/sessions)(/.*)?", None),
+        # What is opened is recorded when its images are read; this is only that it still is.
+        ("POST", r"/cami/viewing", None),
         ("POST", r"/cami/logout", Kind.SIGN_OUT),
         ("GET", r"/cami/logout", None),
         ("GET", r"/cami/(delivery|routing(/.*)?|completeness(\.csv)?)", None),

@@ -49,6 +49,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     },
     Role.MIS: {},
     Role.MO_ADMIN: {
+        Action.FLEET_READ: _AT_CENTRE,
         Action.ACCESSES_READ: _AT_CENTRE,
         Action.GRANTS_GIVE: _AT_CENTRE,
         Action.GRANTS_READ: _AT_CENTRE,
@@ -75,6 +76,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
     Role.GUEST: {Action.STUDIES_READ: _AT_CENTRE},
     Role.MONITOR: {Action.METRICS_READ: _EVERYWHERE},
     Role.OPERATOR: {
+        Action.FLEET_READ: _AT_CENTRE,
+        Action.PROXIES_MANAGE: _AT_CENTRE,
         Action.MIS_WATCH: _AT_CENTRE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
         Action.CONSULTATIONS_STATISTICS: _AT_CENTRE,
@@ -84,6 +87,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.QUARANTINE_DECIDE: _AT_CENTRE,
         Action.QUARANTINE_READ: _AT_CENTRE,
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
+        Action.ROUTING_READ: _AT_CENTRE,
     },
     Role.RADIOLOGIST: {
         Action.CONSULTATIONS_ANSWER: _AT_CENTRE,
@@ -104,6 +108,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.WORKLIST_READ: _AT_PROXY,
     },
     Role.REGION_ADMIN: {
+        Action.FLEET_READ: _AT_CENTRE,
+        Action.PROXIES_MANAGE: _AT_CENTRE,
         Action.MIS_WATCH: _AT_CENTRE,
         Action.ARCHIVE_INSPECT: _EVERYWHERE,
         Action.COMPLETENESS_READ: _EVERYWHERE,
@@ -117,6 +123,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[ServerRole]]] = {
         Action.RETRIEVAL_REQUEST: _EVERYWHERE,
         Action.METRICS_READ: _EVERYWHERE,
         Action.PEOPLE_MANAGE: _AT_CENTRE,
+        Action.ROUTING_CHANGE: _AT_CENTRE,
+        Action.ROUTING_READ: _AT_CENTRE,
         Action.STUDIES_OWN: _EVERYWHERE,
         Action.STUDIES_READ: _EVERYWHERE,
         Action.WORKLIST_READ: _AT_PROXY,

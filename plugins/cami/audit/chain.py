@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cami.audit.event import AuditEvent
@@ -12,6 +12,11 @@ from cami.audit.record import GENESIS, Record
 from cami.db.tables import audit_head, audit_record, audit_study
 
 PAGE = 1000
+# Written out once: SQLAlchemy spends more on making a statement than a database on carrying it out.
+_LOCK = select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.server == bindparam("of")).with_for_update()
+_MOVE = update(audit_head).where(audit_head.c.server == bindparam("of"))
+_MOVE = _MOVE.values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
+_INSERT = insert(audit_record)
 
 
 #: Between the name of a server and the number of a branch of its chain: ``proxy-42001+2``.
@@ -50,14 +55,13 @@ def append(connection: Connection, server: str, events: Sequence[AuditEvent], at
 
 def lock_head(connection: Connection, server: str) -> Head:
     """Return the end of a chain and keep others from adding to it until the transaction ends."""
-    query = select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.server == server).with_for_update()
-    row = connection.execute(query).first()
+    row = connection.execute(_LOCK, {"of": server}).first()
     if row is None:
         # Of two who begin a chain at once, one writes the row and the other waits for it.
         begun = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         values = {"server": server, "seq": 0, "hash": GENESIS}
         connection.execute(begun(audit_head).values(values).on_conflict_do_nothing())
-        row = connection.execute(query).one()
+        row = connection.execute(_LOCK, {"of": server}).one()
     return Head(server, row.seq, row.hash)
 
 
@@ -65,7 +69,7 @@ def put(connection: Connection, records: Sequence[Record], head: Head) -> None:
     """Write records that follow each other into the chain of the end that they make."""
     if not records:
         return
-    connection.execute(insert(audit_record), [_row(head.server, record) for record in records])
+    connection.execute(_INSERT, [_row(head.server, record) for record in records])
     studies = [
         {"study_uid": uid, "server": head.server, "seq": record.seq}
         for record in records
@@ -73,8 +77,7 @@ def put(connection: Connection, records: Sequence[Record], head: Head) -> None:
     ]
     if studies:
         connection.execute(insert(audit_study), studies)
-    change = update(audit_head).where(audit_head.c.server == head.server)
-    connection.execute(change.values(seq=head.seq, hash=head.hash))
+    connection.execute(_MOVE, {"of": head.server, "new_seq": head.seq, "new_hash": head.hash})
 
 
 def contents(connection: Connection, server: str, after: int, limit: int = PAGE) -> list[str]:

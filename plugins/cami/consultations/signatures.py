@@ -48,6 +48,8 @@ class Proof:
     """Whose it is, for people."""
     verification: str
     verified_by: str
+    trust: str = ""
+    """Of the certificate; `cami.consultations.trust.Trust`, empty where there is none."""
 
 
 #: Signed by the password of the account: nothing else to keep.

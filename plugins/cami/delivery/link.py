@@ -189,6 +189,17 @@ class CentralLink:
             raise NotFound("the centre knows no such thing")
         return understood(response)
 
+    def push(self, path: str, body: bytes) -> dict[str, Any]:
+        """POST bytes that mean nothing: how fast they go is what is asked."""
+        return self._call("POST", path, {"Content-Type": "application/octet-stream"}, body, urgent=True)
+
+    def fetch(self, path: str) -> bytes:
+        """GET bytes that mean nothing."""
+        response = self._request("GET", path, {"Accept-Encoding": "identity"}, b"", Passage(urgent=True))
+        if response.status_code != 200:
+            understood(response)
+        return response.content
+
     def part(self, path: str, start: int, size: int) -> Part:
         """Fetch a part of something large, by a range request (RFC 9110 §14).
 

@@ -22,14 +22,12 @@ from cami.delivery import (
     Recall,
     Receiver,
     Scrub,
-    TokenVerifier,
     Uploads,
     for_proxies,
     wire_endpoints,
 )
 from cami.delivery.direct import DirectReception, NodeJournal
 from cami.delivery.journal import CentralJournal
-from cami.delivery.tokens import Keys, read_certificates
 from cami.delivery.uploaded import UploadCoercing
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
@@ -37,6 +35,7 @@ from cami.edge.central_sharing import open_sharing
 from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
+from cami.edge.enrolling import Enrolling
 from cami.edge.mis import mis_services, open_mis
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
@@ -61,7 +60,14 @@ from cami.retrieval import (
     central_endpoints,
     retrieval_wire_endpoints,
 )
-from cami.routing import Shares, share_handlers
+from cami.routing import (
+    CentralRules,
+    Shares,
+    central_routing_endpoints,
+    known_everywhere,
+    rules_wire_endpoints,
+    share_handlers,
+)
 from cami.settings import Settings
 from cami.sharing import GuestList, guest_wire_endpoints
 from cami.watch import completeness_api, index_endpoints
@@ -105,7 +111,8 @@ class CentralServer(Server):
 
     def __init__(self, settings: Settings, engine: Engine, storage: Path) -> None:
         super().__init__(settings, engine, storage)
-        self.tokens = TokenVerifier(Keys(settings.keys), self.clock, read_certificates(settings.keys))
+        self.enrolling = Enrolling(self)
+        self.tokens = self.enrolling.tokens
         self.deliveries = CentralJournal(self.audit)
         self.events = EventLog(engine, self.clock)
         self.patients = Patients(engine, self.clock, self.events)
@@ -114,6 +121,9 @@ class CentralServer(Server):
         self.worklists = CentralWorklist(self)
         self.matching = self.worklists.desk
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
+        self.rules = self.central_rules = CentralRules(
+            engine, self.clock, known_everywhere(self.region), self.bell.ring
+        )
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.grants = GrantBook(self.clock, self.audit)
         self.mis = open_mis(self)
@@ -177,6 +187,7 @@ class CentralServer(Server):
             self._consulting(),
             self.worklists.services(),
             open_sharing(self, self.grants, self.errands, self.mis.care),
+            self.enrolling.services(self),
         )
 
     def _consulting(self) -> Services:
@@ -186,6 +197,7 @@ class CentralServer(Server):
             register=self.register_of_studies,
             announcements=self.announcements,
             awaiting=self.awaiting,
+            errands=self.errands,
             grants=self.grants,
             events=self.events,
         )
@@ -305,14 +317,18 @@ class CentralServer(Server):
             self.errands.tidy()
             return TIDY_INTERVAL
 
-        endpoints = errand_endpoints(self.tokens, self.errands, self.bell, {"worklist": self.worklists.feed.last})
+        feeds = {"worklist": self.worklists.feed.last, "rules": self.rules.place}
+        endpoints = errand_endpoints(self.tokens, self.errands, self.bell, feeds)
+        endpoints += rules_wire_endpoints(self.tokens, self.rules)
+        endpoints += central_routing_endpoints(self.authenticator, self.rules)
         return endpoints, [Worker("errands", tidy, on_stop=self.bell.close)]
 
     def _pending(self) -> Mapping[str, Pending]:
         """Return what waits for each proxy: errands, and what else it is told of."""
-        errands, heads = open_errands(self.engine), self.worklists.feed.heads()
+        errands, heads, rules = open_errands(self.engine), self.worklists.feed.heads(), self.rules.place()
+        everybody = errands.keys() | heads.keys() | self.rules.organizations
         none = Pending(0, 0)
-        return {mo: errands.get(mo, none)._replace(news=heads.get(mo, 0)) for mo in errands.keys() | heads.keys()}
+        return {mo: errands.get(mo, none)._replace(news=heads.get(mo, 0) + rules) for mo in everybody}
 
     def _retrieving(self) -> Services:
         """Know what proxies have, ask for what somebody waits for, and give back to each МО what is its own."""

@@ -20,6 +20,7 @@ from cami.region import Region
 from cami.retrieval import (
     Announcer,
     Catalogue,
+    Documents,
     Downloads,
     Fetcher,
     Fetches,
@@ -81,11 +82,18 @@ class ProxyRetrieval:
         self._proxy = proxy
         self.catalogue = Catalogue(archive, engine, clock, guests=Guests(engine, clock).studies)
         self.fetches = Fetches(engine, clock, holdings)
+        adoption = Adoption(engine, clock)
+        self._documents = Documents(
+            archive=archive,
+            adoption=adoption,
+            downloads=self._make_downloads(downloads / "documents", link, clock),
+            link=link,
+        )
         self._fetcher = Fetcher(
             archive=archive,
             fetches=self.fetches,
             holdings=holdings,
-            adoption=Adoption(engine, clock),
+            adoption=adoption,
             catalogue=self.catalogue,
             downloads=self._make_downloads(downloads, link, clock),
             link=link,
@@ -144,7 +152,7 @@ class ProxyRetrieval:
 
     def errands(self) -> dict[Kind, Handler]:
         """Return the handlers of errands about studies."""
-        return {**self._handlers.by_kind(), Kind.GUESTS: self._called}
+        return {**self._handlers.by_kind(), **self._documents.by_kind(), Kind.GUESTS: self._called}
 
     def _called(self, errand: Errand) -> Report:
         report = self._room.called(errand)

@@ -46,17 +46,19 @@ from cami.delivery.fitting import fit
 from cami.delivery.journal import DeviceJournal
 from cami.delivery.order import ALL, URGENT, Priority
 from cami.delivery.queue import Item
-from cami.delivery.transport import Certificates, Transport
+from cami.delivery.transport import Transport
 from cami.delivery.uploaded import UploadedHere
 from cami.edge import commitment, disk, ingest, metrics, query_retrieve
 from cami.edge.background import Worker
 from cami.edge.desk import open_desk
+from cami.edge.enrolling import renewing
 from cami.edge.origins import origin_of
 from cami.edge.proxy_retrieval import ProxyRetrieval
 from cami.edge.proxy_routing import ProxyRouting
 from cami.edge.proxy_worklist import ProxyWorklist
 from cami.edge.server import Server, Services, gathered
-from cami.errands import Handler, Kind, Runner
+from cami.enrolment.line import link_certificates
+from cami.errands import Handler, Kind, Runner, Watched
 from cami.errors import Denied, Misconfigured, Transient
 from cami.portal import Bringing, BringingToProxy
 from cami.quarantine import ProxySide
@@ -192,9 +194,9 @@ class ProxyServer(Server):
         self.routes.wake()
 
     def _make_link(self) -> CentralLink:
-        tokens = TokenIssuer(self.settings.mo, self.settings.secrets / "link.key", self.clock)
         settings = self.settings
-        known = Certificates(settings.central_ca, settings.client_certificate, settings.secrets / "client.key")
+        tokens = TokenIssuer(settings.mo, settings.link_key, self.clock)
+        known = link_certificates(settings)
         transport = Transport(self.pace, self.fit.unsent, known)
         return CentralLink(self.settings.central_url, tokens, transport, self.fit.piece, gzip=self.line.gzip)
 
@@ -233,9 +235,9 @@ class ProxyServer(Server):
                 self.people.copies.fetched()
             return DIRECTORY_INTERVAL
 
-        shipping = self.journal.to_centre(self.link.tell)
+        shipping, renewal = self.journal.to_centre(self.link.tell), renewing(self, self.link)
         feed = Worker("feed", read_changes, gather=FEED_GATHERS, gather_most=FEED_GATHERS_MOST)
-        return [], [feed, Worker("directory", fetch_people), shipping]
+        return [], [feed, Worker("directory", fetch_people), shipping, renewal]
 
     def _sending(self) -> Services:
         """Send to the centre and close each study with its manifest."""
@@ -352,7 +354,8 @@ class ProxyServer(Server):
 
     def _running(self) -> Services:
         """Run what the centre wants of this proxy; last, when all handlers are known."""
-        runner = Runner(self.link, self.errands, self.clock, {"worklist": self.worklist.pulling})
+        feeds: dict[str, Watched] = {"worklist": self.worklist.pulling, "rules": self.routes.pulling}
+        runner = Runner(self.link, self.errands, self.clock, feeds)
         return [], [Worker("errands", runner.step)]
 
     def _desk(self) -> Services:

@@ -38,7 +38,7 @@ from cami.quarantine import QuarantineDesk
 from cami.query_retrieve.strangers import Strangers
 from cami.region import Disk, load_region
 from cami.removal import Removals
-from cami.routing import RoutingService
+from cami.routing import CentralRules, RoutingService
 from cami.settings import Settings
 from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer, description, watch_endpoints
@@ -87,6 +87,8 @@ class Server(ABC):
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.routing: RoutingService | None = None
         """What people see of routing and do with it; at a proxy only."""
+        self.central_rules: CentralRules | None = None
+        """Rules of routing for all МО; at the centre only."""
         self.worklist_desk: WorklistDesk | None = None
         """Who is to be examined; at a proxy only."""
         self.matching: MatchingDesk | None = None
@@ -157,6 +159,7 @@ class Server(ABC):
             transfer=self.transfer,
             controls=self.controls,
             routing=self.routing,
+            central_rules=self.central_rules,
             audit=self.audit,
             consulting=self.consulting,
             sharing=self.sharing,

@@ -17,6 +17,8 @@ class Kind(StrEnum):
     answers `Outcome.UNSUPPORTED` to a kind that it does not know, so kinds can be added but never change their meaning.
     """
 
+    BRING = "bring"
+    """Bring what the centre has made for the study, by Orthanc ids (`details`: ``instances``): a signed answer."""
     GUESTS = "guests"
     """What is granted to the МО has changed: ask for it. About no study."""
     LOWER = "lower"

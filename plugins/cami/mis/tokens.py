@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from urllib.parse import parse_qs, unquote_plus
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, bindparam, delete, insert, select
 
 from cami.access import Identity, Refusal, Role
 from cami.clock import Clock
-from cami.db import reading
+from cami.db import Quick, UtcDateTime, reading
 from cami.db.tables import account, mis_token
 from cami.errors import Transient
 from cami.web import Endpoint, Request, Response
@@ -36,8 +36,18 @@ class Tokens:
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
-        self._reader = reading(engine)
         self._clock = clock
+        self._client = Quick(
+            reading(engine),
+            select(mis_token.c.client)
+            .join(account, account.c.login == mis_token.c.client)
+            .where(
+                mis_token.c.token_hash == bindparam("token_hash"),
+                mis_token.c.expires_at > bindparam("now", type_=UtcDateTime()),
+                account.c.disabled.is_(False),
+                account.c.role == Role.MIS.value,
+            ),
+        )
 
     def issue(self, client: str) -> str:
         """Return a new token of 256 random bits; forget those that are over."""
@@ -54,18 +64,8 @@ class Tokens:
         scheme, _, token = headers.get("authorization", "").strip().partition(" ")
         if scheme.lower() != "bearer" or not token or len(token) > 200:
             return None
-        query = (
-            select(mis_token.c.client)
-            .join(account, account.c.login == mis_token.c.client)
-            .where(
-                mis_token.c.token_hash == _digest(token.strip()),
-                mis_token.c.expires_at > self._clock.now(),
-                account.c.disabled.is_(False),
-                account.c.role == Role.MIS.value,
-            )
-        )
-        with self._reader.connect() as connection:
-            return connection.scalar(query)
+        found = self._client.value({"token_hash": _digest(token.strip()), "now": self._clock.now()})
+        return None if found is None else str(found)
 
 
 def token_endpoint(tokens: Tokens, check: Check, granted_to: Callable[[str], None]) -> Endpoint:

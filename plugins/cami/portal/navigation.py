@@ -58,7 +58,7 @@ PLACES: Sequence[Place] = (
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
     Place(MIS, _("Обмен с МИС"), Action.MIS_WATCH, frozenset({"central"})),
-    Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
+    Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ),
     Place(PEOPLE, _("Сотрудники"), Action.PEOPLE_MANAGE, frozenset({"central"})),
     Place(JOURNAL, _("Журнал"), Action.JOURNAL_READ, frozenset({"central"})),
     Place(ACCESSES, _("Кто смотрел"), Action.ACCESSES_READ, frozenset({"central"})),

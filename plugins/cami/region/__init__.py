@@ -24,6 +24,7 @@ from cami.region.model import (
     Proxy,
     RateWindow,
     Region,
+    Responsible,
     Retention,
 )
 from cami.region.nodes import CentreAccess, CharacterSets, Device, DeviceCoercion, Node, Place, Service, Workstation
@@ -76,6 +77,7 @@ __all__ = [
     "Proxy",
     "RateWindow",
     "Region",
+    "Responsible",
     "Retention",
     "Role",
     "SecondFactor",

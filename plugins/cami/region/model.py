@@ -1,16 +1,18 @@
 """The registry as typed, frozen values."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
 from cami.errors import NotFound
-from cami.region.consultations import Consultations
+from cami.region.consultations import Consultations, Email
 from cami.region.journal import Journal
 from cami.region.nodes import CentreAccess, Device, DeviceCoercion, Entry, Node, Place, Workstation
 from cami.region.people import People, Role
 from cami.region.terms import (
+    Address,
     AeTitle,
     Code,
     DestinationName,
@@ -229,11 +231,31 @@ class Destination(Entry):
         return self
 
 
+class Responsible(Entry):
+    """Whom an МО has appointed (приказ № 856, 3.1)."""
+
+    duty: Literal["technical", "organization", "consultations"]
+    """Technical support of the PACS, organisation of the work, remote consultations."""
+    name: Title
+    phone: Annotated[str, Field(max_length=64)] = ""
+    email: Email | None = None
+    """Alarms of this МО's proxy go there too."""
+    order: Annotated[str, Field(max_length=100)] = ""
+    """Number and date of the order that appoints."""
+    since: date | None = None
+    until: date | None = None
+
+
 class Proxy(Entry):
     """The PACS Proxy of an МО."""
 
     aet: AeTitle
     link: Link
+    address: Address | None = None
+    """Where devices reach it; printed for who sets them up."""
+    http_port: TcpPort = 8042
+    dicom_port: TcpPort = 4242
+    """Where it listens, unless its installation says otherwise."""
     disk: Disk = Disk()
     retention: Retention = Retention()
     commitment: Literal["local", "central"] = "local"
@@ -269,6 +291,9 @@ class Organization(Entry):
     workstations: tuple[Workstation, ...] = ()
     centre_dicom: CentreAccess | None = None
     """How it speaks DICOM to the centre; empty: not at all."""
+    responsible: tuple[Responsible, ...] = ()
+    closed: date | None = None
+    """Since when its proxy has left: it may not deliver any more. What it has delivered stays its own."""
 
     def nodes(self, archive: Place) -> tuple[Node, ...]:
         """Return the devices and workstations that call its proxy, or the centre."""
@@ -282,6 +307,8 @@ class Centre(Entry):
     name: Title
     aet: AeTitle
     oid: Oid
+    url: WebAddress | None = None
+    """Where proxies reach it, as it stands in installation bundles: https://cami.example"""
     dicom_port_open: bool = False
     """Whether the centre listens for DICOM associations at all; studies come over HTTP."""
     disk: Disk = Disk()
@@ -340,5 +367,5 @@ class Region(Entry):
 
     @property
     def with_proxy(self) -> tuple[Organization, ...]:
-        """The МО that have a proxy."""
-        return tuple(organization for organization in self.organizations if organization.proxy is not None)
+        """The МО that have a proxy and have not left."""
+        return tuple(each for each in self.organizations if each.proxy is not None and each.closed is None)

@@ -12,7 +12,17 @@ from cami.removal.at_proxy import ProxyRemoval
 from cami.removal.copies import ProxyCopies
 from cami.removal.endpoints import removal_endpoints
 from cami.removal.removal import Removal
-from cami.removal.removals import Removals
+from cami.removal.removals import Removals, forget_study
 from cami.removal.states import OPEN, Command, State
 
-__all__ = ["OPEN", "Command", "ProxyCopies", "ProxyRemoval", "Removal", "Removals", "State", "removal_endpoints"]
+__all__ = [
+    "OPEN",
+    "Command",
+    "ProxyCopies",
+    "ProxyRemoval",
+    "Removal",
+    "Removals",
+    "State",
+    "forget_study",
+    "removal_endpoints",
+]

@@ -194,7 +194,7 @@ class Removals:
             return
         self._copies.remove(found)
         with self._engine.begin() as connection:
-            deleted = _forget(connection, found.study_id)
+            deleted = forget_study(connection, found.study_id)
             self._copies.forget(connection, found)
             values = {
                 "state": after(found.state, Command.FINISH),
@@ -253,7 +253,7 @@ class Removals:
         self._trail.record_in(connection, event)
 
 
-def _forget(connection: Connection, study_id: str) -> int:
+def forget_study(connection: Connection, study_id: str) -> int:
     """Take a study out of our tables; whose its UID is stays known, so that nobody else can take it."""
     instances = select(received_instance.c.instance_id).where(received_instance.c.study_id == study_id)
     connection.execute(delete(stored_content).where(stored_content.c.instance_id.in_(instances)))

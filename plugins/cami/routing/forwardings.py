@@ -43,6 +43,7 @@ class Wanted:
     seq: int
     rule: str
     version: int
+    by_centre: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Forwardings:
                 "seq": entry.seq,
                 "rule": entry.rule,
                 "version": entry.version,
+                "by_centre": entry.by_centre,
                 "state": State.QUEUED,
                 "queued_at": now,
             }

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
+from cami.consultations.answers import SIMPLY_SIGNED
 from cami.consultations.paper import PdfPaper
 from cami.consultations.request import Person
 from cami.consultations.signatures import Verifiers
@@ -49,7 +50,7 @@ ORIGIN = Origin(
 @pytest.fixture
 def sheet(centre):
     case = centre.consultations.find(CONSULTANT, sent(centre))
-    return Sheet(case, TEXT, 1, "", Person.of(CONSULTANT), SIGNED, by_password=True)
+    return Sheet(case, TEXT, 1, "", Person.of(CONSULTANT), SIGNED, how=SIMPLY_SIGNED)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from cami.db.tables import account, provider_visit
 from cami.errors import Denied
 from cami.people import Client, Place, Reason, Refusal, Role, SignedIn, Step
 from cami.people.claims import read_claims
-from cami.people.openid import OpenId
+from cami.people.openid import Confirmed, OpenId
 from cami.people.provider_line import ProviderLine
 from cami.region import Provider
 
@@ -368,3 +368,46 @@ def test_what_is_no_word_of_the_provider_signs_nobody_out(liar, openid, easy, cl
         with pytest.raises(Denied):
             openid.signed_out(other)
     assert easy.sessions.identify(token) is not None
+
+
+def confirm(liar, openid, clock, login="new.rad", **changed):
+    """Have the provider ask somebody once more, to sign."""
+    departure = openid.depart(BACK, "/cami/consultations/7", again=login)
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(departure.address).query).items()}
+    assert (asked["prompt"], asked["max_age"]) == ("login", "0")
+    given = {"auth_time": clock.now().timestamp()} | changed
+    token = jwt.encode(claims_of(liar, clock, asked, **given), RSA, algorithm="RS256", headers={"kid": "one"})
+    liar.says["/token"] = {"id_token": token, "access_token": "x", "token_type": "Bearer"}
+    return departure, openid.arrive(asked["state"], "code", departure.browser, HERE)
+
+
+def test_who_signs_is_asked_once_more(liar, openid, easy, clock):
+    arrive(liar, openid, clock)
+    departure, arrival = confirm(liar, openid, clock)
+    assert arrival.outcome == Confirmed("new.rad", departure.visit)
+    assert arrival.next == "/cami/consultations/7"
+    assert openid.vouches_for("new.rad")
+    again = openid.arrive(departure.visit, "code", departure.browser, HERE)
+    assert again.outcome == Refusal(Reason.PROVIDER)  # good once
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"auth_time": None},  # a provider that does not say when it has asked
+        {"auth_time": 1_700_000_000},  # its old session was enough for it
+        {"auth_time": "now"},
+        {"preferred_username": "Other.Rad", "sub": "S-2"},  # somebody else sat down there
+        {"sub": "S-2"},
+        {"groups": ["kitchen"]},
+    ],
+)
+def test_nobody_else_and_no_old_sign_in_signs(liar, openid, clock, changed):
+    arrive(liar, openid, clock)
+    _departure, arrival = confirm(liar, openid, clock, **changed)
+    assert isinstance(arrival.outcome, Refusal)
+
+
+def test_an_account_with_a_password_here_is_not_the_providers(openid, easy):
+    login = next(iter(easy.accounts.directory("42001").accounts)).login
+    assert not openid.vouches_for(login)

@@ -16,7 +16,7 @@ from cami.portal import Coming, wording
 from tests.unit.portal.conftest import COOKIE, OPERATOR, Services, get, make_portal, post, progress, settings, study
 
 #: Rendered in test_routing_page.py.
-ROUTING_TEMPLATES = {"routing.html", "routing_history.html"}
+ROUTING_TEMPLATES = {"routing.html", "routing_history.html", "routing_parts.html", "central_routing.html"}
 #: Rendered in test_people_pages.py.
 PEOPLE_TEMPLATES = {
     "account.html", "factor.html", "factor_fields.html", "password.html", "password_fields.html", "password_made.html",

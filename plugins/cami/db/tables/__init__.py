@@ -32,6 +32,7 @@ from cami.db.tables.consultations import (
     consultation_notice,
     consultation_offer,
     consultation_prepared,
+    consultation_reading,
     consultation_report,
     consultation_seen,
     consultation_study,
@@ -40,8 +41,10 @@ from cami.db.tables.consultations import (
 )
 from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
 from cami.db.tables.dicom import refused_caller
+from cami.db.tables.enrolment import join_code, proxy_key, trial_study
 from cami.db.tables.errands import errand
 from cami.db.tables.events import event, event_cursor
+from cami.db.tables.fleet import alarm_notice, fleet_trouble, heartbeat
 from cami.db.tables.grants import guest_instance, guest_study, study_grant
 from cami.db.tables.mis import (
     mis_answer,
@@ -78,10 +81,14 @@ from cami.db.tables.retrieval import (
     schedule,
 )
 from cami.db.tables.routing import (
+    central_rules,
+    central_rules_standing,
     forwarding,
     forwarding_destination,
     routed_study,
     routing_version,
+    rules_trial,
+    rules_trial_outcome,
     share_notice,
     study_share,
 )
@@ -103,6 +110,7 @@ __all__ = [
     "account",
     "account_place",
     "accounts_copy",
+    "alarm_notice",
     "announced_study",
     "audit_anchor",
     "audit_archive",
@@ -112,6 +120,8 @@ __all__ = [
     "audit_record",
     "audit_study",
     "awaited_study",
+    "central_rules",
+    "central_rules_standing",
     "change_cursor",
     "commitment_request",
     "consultation",
@@ -123,6 +133,7 @@ __all__ = [
     "consultation_notice",
     "consultation_offer",
     "consultation_prepared",
+    "consultation_reading",
     "consultation_report",
     "consultation_seen",
     "consultation_study",
@@ -136,16 +147,19 @@ __all__ = [
     "eviction",
     "fetch",
     "file_damage",
+    "fleet_trouble",
     "former_password",
     "forwarding",
     "forwarding_destination",
     "guest_instance",
     "guest_study",
+    "heartbeat",
     "imaging_order",
     "indexed_gram",
     "indexed_name",
     "indexed_series",
     "indexed_study",
+    "join_code",
     "kept_study",
     "known_study",
     "match_decision",
@@ -166,6 +180,7 @@ __all__ = [
     "patient_merge",
     "program_password",
     "provider_visit",
+    "proxy_key",
     "proxy_report",
     "quarantine_decision",
     "quarantine_outcome",
@@ -179,6 +194,8 @@ __all__ = [
     "removal",
     "routed_study",
     "routing_version",
+    "rules_trial",
+    "rules_trial_outcome",
     "schedule",
     "scrub_round",
     "sent_content",
@@ -192,6 +209,7 @@ __all__ = [
     "study_match",
     "study_read",
     "study_share",
+    "trial_study",
     "upload",
     "uploaded_instance",
     "worklist_cursor",

@@ -100,6 +100,7 @@ provider_visit = Table(
     Column("verifier", String(128), nullable=False),
     Column("return_to", String(300), nullable=False),
     Column("next", String(2000), nullable=False),
+    Column("login", String(64), nullable=False, server_default="", comment="who is asked again, to sign; else empty"),
     Column("began_at", UtcDateTime, nullable=False),
 )
 
