@@ -51,7 +51,8 @@ def through(openid, login, there=None, **more):
     departure = openid.depart(f"{PORTAL}/cami/login/provider/return", "/cami/", **more)
     there = there or requests.Session()
     page = there.get(departure.address, timeout=30)
-    page = there.post(page.url, data={"login": login}, timeout=30)
+    if 'name="login"' in page.text:
+        page = there.post(page.url, data={"login": login}, timeout=30)
     answer = there.post(page.url, data={"password": provider.PASSWORD}, timeout=30, allow_redirects=False)
     while not answer.headers["Location"].startswith(f"{PORTAL}/"):
         answer = there.get(urljoin(answer.url, answer.headers["Location"]), timeout=30, allow_redirects=False)

@@ -54,6 +54,15 @@ class AnswerFace:
         document, digest = self._answers.prepare(identity, int(request.groups[0]), why, agreed)
         return answer_json({"sha256": digest, "document": base64.b64encode(document).decode("ascii")})
 
+    def prepared(self, request: Request, identity: Identity) -> Response:
+        """Return the document that waits for one's signature, to be signed outside."""
+        number = int(request.groups[0])
+        self._consultations.find(identity, number)
+        waiting = self._answers.prepared(identity, number)
+        if waiting is None:
+            raise NotFound("no such document")
+        return download(waiting.document, "application/pdf", f"{number}.pdf")
+
     def sign(self, request: Request, identity: Identity) -> Response:
         """Sign: by ``{"password"}``, or by ``{"sha256", "signature"}`` of the document that was made."""
         document = read_object(request)

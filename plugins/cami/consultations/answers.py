@@ -5,6 +5,7 @@ over a newer one is told. What is signed is the document, byte by byte; it is ma
 """
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
@@ -35,6 +36,15 @@ from cami.errors import Conflict, Invalid, NotFound
 LONGEST_WHY = 1000
 #: What a document says of a signature by password.
 SIMPLY_SIGNED = "Подписано простой электронной подписью (вход по паролю), 63-ФЗ ст. 5."
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A document that waits for its signature."""
+
+    sha256: str
+    document: bytes
+    by_provider: bool
 
 
 class Answers(AnswerTexts):
@@ -121,14 +131,15 @@ class Answers(AnswerTexts):
         row = self._prepared(identity, number)
         if row is None or row.sha256 != sha256 or row.visit_hash:
             raise NotFound("no such document was prepared")
-        proof = self._verifiers.check(row.document, signature)
+        proof = self._verifiers.check(row.document, signature, self._clock.now())
         return self._close_prepared(identity, number, row, proof, version)
 
-    def prepared(self, identity: Identity, number: int) -> str:
-        """Return the SHA-256 of the document that waits for its signature through the provider; empty: none does."""
+    def prepared(self, identity: Identity, number: int) -> Waiting | None:
+        """Return the document of somebody's that waits for its signature, unless the text has changed since."""
         row, draft = self._prepared(identity, number), self.draft(number, identity.login)
-        waits = row is not None and row.visit_hash and draft is not None and row.revision == draft.revision
-        return str(row.sha256) if waits else ""
+        if row is None or draft is None or row.revision != draft.revision:
+            return None
+        return Waiting(row.sha256, row.document, by_provider=bool(row.visit_hash))
 
     def bind(self, identity: Identity, number: int, sha256: str, visit: str) -> None:
         """Let a document that was prepared for the provider be signed by one visit, and by no other.

@@ -73,6 +73,7 @@ def consultation_endpoints(
         of(f"/{_NUMBER}/answer", GET=answer.answer, PUT=answer.save_answer),
         of(f"/{_NUMBER}/answer/document", POST=answer.prepare),
         of(f"/{_NUMBER}/answer/sign", POST=answer.sign),
+        of(f"/{_NUMBER}/answer/prepared", GET=answer.prepared),
         of(f"/{_NUMBER}/answer/{_NUMBER}/(document|signature|cda)", GET=answer.document),
     ]
 

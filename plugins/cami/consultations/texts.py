@@ -81,6 +81,7 @@ class Signed:
     certificate: str
     verification: str
     verified_by: str
+    trust: str
     filed_at: datetime | None
     filing: str
 

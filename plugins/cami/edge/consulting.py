@@ -15,6 +15,7 @@ from cami.consultations import (
     Filing,
     Images,
     Notices,
+    Outside,
     PdfPaper,
     RouteTable,
     Statistics,
@@ -26,6 +27,8 @@ from cami.consultations import (
 )
 from cami.consultations.bindings import AccountPasswords, AuditJournal, EventOutlet, GrantRights
 from cami.consultations.dispatch import Post
+from cami.consultations.outside_verifier import OutsideVerifier
+from cami.consultations.trust import TrustStore
 from cami.delivery import CentralKeeper
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services
@@ -54,6 +57,7 @@ class Consulting:
     statistics: Statistics
     catalogue: StudyCatalogue
     council: Council
+    outside: Outside
     openid: OpenId | None = None
 
     def provider_for(self, login: str) -> str:
@@ -78,11 +82,12 @@ def open_consultations(
     rights = GrantRights(grants)
     workflow = Workflow(clock, routes, rights=rights, journal=journal, outlet=EventOutlet(events))
     catalogue = StudyCatalogue(engine, server.archive, register, announcements)
+    drafts = Drafts(engine, clock, routes, catalogue, journal)
     consultations = Consultations(
         engine,
         clock,
         routes=routes,
-        drafts=Drafts(engine, clock, routes, catalogue, journal),
+        drafts=drafts,
         workflow=workflow,
         consultants=Consultants(engine),
         talk=Talk(engine, clock),
@@ -95,7 +100,7 @@ def open_consultations(
         workflow=workflow,
         paper=PdfPaper(server.region, routes.profile),
         passwords=AccountPasswords(server.accounts),
-        verifiers=Verifiers(),
+        verifiers=_verifiers(server),
     )
     found = Consulting(
         consultations=consultations,
@@ -106,6 +111,7 @@ def open_consultations(
         statistics=Statistics(engine, routes),
         catalogue=catalogue,
         council=Council(engine, clock, consultations=consultations, workflow=workflow, journal=journal),
+        outside=Outside(clock, routes, drafts, workflow),
         openid=server.people.openid,
     )
     endpoints = consultation_endpoints(
@@ -118,6 +124,13 @@ def open_consultations(
         council=found.council,
     )
     return found, (endpoints, _workers(server, found, workflow, awaiting, errands))
+
+
+def _verifiers(server: Server) -> Verifiers:
+    """Return what judges signatures here: the trusted roots of the secrets folder, and the service of the registry."""
+    secrets, service = server.settings.secrets, server.region.consultations.verifier
+    others = [] if service is None else [OutsideVerifier(service.name, service.url, secrets / "verifier.token")]
+    return Verifiers(others, TrustStore(secrets / "signing-roots"))
 
 
 def _workers(

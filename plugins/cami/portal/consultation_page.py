@@ -65,7 +65,7 @@ class ConsultationPage:
             self._steps.do(visit, step)
         except Incomplete as error:
             visit.troubles = [consultation_wording.MISSING.get(code, "wrong") for code in error.codes]
-        except (Conflict, Denied, Invalid, Transient) as error:
+        except (Conflict, Denied, Invalid, NotFound, Transient) as error:
             visit.troubles = [trouble(error, step)]
         if step.endswith("autosave"):
             return self._kept(visit)

@@ -1,12 +1,14 @@
 """What people do on the page of one request: each button is a step of this table, everything else a command."""
 
+import base64
+import binascii
 from collections.abc import Callable
 
 from cami.consultations.phrases import named
 from cami.consultations.service import Wish
 from cami.consultations.states import Command, State
 from cami.consultations.terms import MessageKind
-from cami.errors import CamiError, Conflict, Denied, Invalid, Transient
+from cami.errors import CamiError, Conflict, Denied, Invalid, NotFound, Transient
 from cami.portal import consultation_wording
 from cami.portal.consultation_ports import Consulting
 from cami.portal.consultation_view import Visit
@@ -32,6 +34,8 @@ class ConsultationSteps:
             "template": self._template,
             "sign": self._sign,
             "prepare": self._prepare,
+            "prepare-outside": self._prepare_outside,
+            "attach-signature": self._attach_signature,
             "say": self._say,
             "invite": self._invite,
             "opine": self._opine,
@@ -118,6 +122,24 @@ class ConsultationSteps:
             visit="to be made",
         )
 
+    def _prepare_outside(self, visit: Visit) -> None:
+        """Make the document that is signed by a program of the doctor's (УКЭП)."""
+        self._save_answer(visit)
+        number = visit.case.request.number
+        self._consulting.answers.prepare(visit.identity, number, visit.value("why"), visit.value("agreed"))
+
+    def _attach_signature(self, visit: Visit) -> None:
+        """Take the detached signature of the prepared document: base64, as plug-ins of browsers give it."""
+        signature = signature_of(visit.value("signature"))
+        visit.case = self._consulting.answers.sign_with(
+            visit.identity,
+            visit.case.request.number,
+            version=None,
+            sha256=visit.value("sha256"),
+            signature=signature,
+        )
+        visit.told = "sign" if visit.case.request.state is State.DONE else "read"
+
     def _say(self, visit: Visit) -> None:
         text = visit.value("text")
         talk = self._consulting.consultations.talk
@@ -153,13 +175,30 @@ def _(message: str) -> str:
     return message
 
 
+def signature_of(text: str) -> bytes:
+    """Read a signature as it is pasted: base64 with or without lines, or between the lines of PEM.
+
+    Raises
+    ------
+    cami.errors.Invalid
+        It is none.
+    """
+    lines = [line.strip() for line in text.splitlines() if not line.startswith("-----")]
+    try:
+        return base64.b64decode("".join(lines).replace(" ", ""), validate=True)
+    except (binascii.Error, ValueError):
+        raise Invalid("signature-malformed") from None
+
+
 def trouble(error: CamiError, step: str) -> str:
     """Return what a person is told of an error, as a message id."""
     known = consultation_wording.TROUBLES
     if isinstance(error, Conflict):
-        return known["newer" if step.startswith(("answer", "template", "sign")) else "changed"]
+        return known["newer" if step.startswith(("answer", "template", "sign", "prepare")) else "changed"]
     if isinstance(error, Denied):
         return known["denied"]
+    if isinstance(error, NotFound):
+        return known["not-prepared"]
     if isinstance(error, Transient):
         return known["busy"]
     return known.get(str(error), known["wrong"])

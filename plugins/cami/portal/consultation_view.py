@@ -118,7 +118,7 @@ class ConsultationView:
         return {
             "writes": writes,
             "provider": self._consulting.provider_for(identity.login) if writes else "",
-            "prepared": self._consulting.answers.prepared(identity, case.request.number) if writes else "",
+            "prepared": self._consulting.answers.prepared(identity, case.request.number) if writes else None,
             "signs": writes and case.request.state in (State.IN_WORK, State.COMPARING, State.DONE),
             "text": text,
             "revision": draft.revision if draft else 0,

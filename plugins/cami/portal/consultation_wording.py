@@ -7,6 +7,7 @@ from cami.consultations.notices import Told
 from cami.consultations.readings import Agreement, Upheld
 from cami.consultations.states import Command, State
 from cami.consultations.terms import Cancelled, Kind, MessageKind, Mode, Refused, Urgency
+from cami.consultations.trust import Trust
 
 
 def _(message: str) -> str:
@@ -138,6 +139,15 @@ MESSAGES: Mapping[MessageKind, str] = {
     MessageKind.OPINION: _("Мнение участника консилиума"),
 }
 
+#: What is known of the certificate of a signature.
+TRUSTS: Mapping[str, str] = {
+    Trust.TRUSTED: _("сертификат доверенный"),
+    Trust.UNTRUSTED: _("сертификат не от доверенного удостоверяющего центра"),
+    Trust.OUT_OF_DATE: _("сертификат на момент подписи не действовал"),
+    Trust.OTHER_USE: _("сертификат не для подписи документов"),
+    Trust.NOT_CHECKED: _("доверие к сертификату не проверено"),
+}
+
 #: How far texts agree, as the one says who compares them.
 AGREEMENTS: Mapping[str, str] = {
     Agreement.NONE: _("Нет замечаний"),
@@ -194,6 +204,14 @@ TROUBLES: Mapping[str, str] = {
     "conclusion": _("Напишите заключение."),
     "password": _("Неверный пароль. Заключение не подписано."),
     "why": _("Напишите причину исправления."),
+    "signature-malformed": _("Это не подпись: нужен файл открепленной подписи CMS (.sig, .p7s)."),
+    "signature-attached": _("Подпись не откреплённая: нужен отдельный файл без самого документа."),
+    "signature-signers": _("В файле подпись не одного человека."),
+    "signature-algorithm": _("Такой алгоритм подписи здесь не проверяется."),
+    "signature-certificate": _("В подписи нет сертификата."),
+    "signature-other-document": _("Подписан другой документ. Подпишите тот, что скачан отсюда."),
+    "signature-wrong": _("Подпись не подтвердилась. Заключение не подписано."),
+    "not-prepared": _("Протокол для подписи надо подготовить заново: текст изменился."),
     "pathology-needed": _("Двойное чтение: отметьте, выявлена ли патология. По этой отметке чтения сопоставляются."),
     "agreement": _("Отметьте, насколько заключения совпадают."),
     "upheld": _("Отметьте, с кем из читающих вы согласны."),

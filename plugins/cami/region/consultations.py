@@ -168,6 +168,14 @@ class Webhook(_Entry):
     url: WebAddress
 
 
+class SignatureVerifier(_Entry):
+    """A service that verifies ГОСТ signatures by a certified tool. Its bearer token: secret ``verifier.token``."""
+
+    name: Title
+    """As it is recorded: «проверена (КриптоПро SVS)»."""
+    url: WebAddress
+
+
 class Consultations(_Entry):
     """Consultations between МО."""
 
@@ -177,3 +185,4 @@ class Consultations(_Entry):
     approval: tuple[Approval, ...] = ()
     mail: Mail | None = None
     webhook: Webhook | None = None
+    verifier: SignatureVerifier | None = None

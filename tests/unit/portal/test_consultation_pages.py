@@ -1,5 +1,6 @@
 """«Консультации»: what each side sees and presses, over real requests; in Russian, and whole in English."""
 
+import base64
 import csv
 import io
 import re
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
+from cryptography.hazmat.primitives.serialization import pkcs7
 
 from cami.consultations import Desk, Diagnoses, Statistics
 from cami.consultations.request import ChosenStudy
@@ -36,6 +38,7 @@ from tests.unit.consultations.conftest import (
     sent,
     template,
 )  # fmt: skip
+from tests.unit.consultations.test_documents import RSA, cms
 
 from .conftest import settings
 
@@ -333,3 +336,26 @@ def test_who_has_no_password_here_signs_through_the_provider(portal):
     assert portal.signing.sign(CONSULTANT, address, "third", "МИАС") == "sign"
     assert "повторный вход через «МИАС»" in portal.get(DOCTOR, address)
     assert portal.centre.answers.versions(number)[0].sha256 == sha256
+
+
+def test_a_signature_made_outside_is_attached_on_the_page(portal):
+    address = f"{BASE}/{sent(portal.centre)}"
+    portal.post(CONSULTANT, address, step="take")
+    assert portal.post(CONSULTANT, address, step="prepare-outside", conclusion="Норма") == address
+    page = portal.get(CONSULTANT, address)
+    assert "Приложить подпись и отправить" in page
+    sha256 = re.search(r'name="sha256" value="([0-9a-f]{64})"', page)[1]
+    document = portal.centre.answers.prepared(CONSULTANT, int(address.rpartition("/")[2])).document
+    for wrong, said in (("это не подпись", "Это не подпись"), ("bm9uc2Vuc2U=", "Это не подпись")):
+        told = portal.post(CONSULTANT, address, step="attach-signature", sha256=sha256, signature=wrong)
+        assert said in told
+    signature = cms(document, RSA, pkcs7.PKCS7Options.Binary)
+    pem = "-----BEGIN CMS-----\n" + base64.encodebytes(signature).decode() + "-----END CMS-----"
+    other = base64.b64encode(cms(b"%PDF-other", RSA, pkcs7.PKCS7Options.Binary)).decode()
+    told = portal.post(CONSULTANT, address, step="attach-signature", sha256=sha256, signature=other)
+    assert "Подписан другой документ" in told
+    done = portal.post(CONSULTANT, address, step="attach-signature", sha256=sha256, signature=pem)
+    assert done == f"{address}?done=sign"
+    page = portal.get(DOCTOR, address)
+    assert "электронная подпись проверена (ЦАМИ)" in page
+    assert "доверие к сертификату не проверено" in page

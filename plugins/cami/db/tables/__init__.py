@@ -46,14 +46,17 @@ from cami.db.tables.errands import errand
 from cami.db.tables.events import event, event_cursor
 from cami.db.tables.fleet import alarm_notice, fleet_trouble, heartbeat
 from cami.db.tables.grants import guest_instance, guest_study, study_grant
+from cami.db.tables.hl7 import hl7_refused
 from cami.db.tables.mis import (
     mis_answer,
+    mis_consultation,
     mis_former_resource,
     mis_guest,
     mis_launch,
     mis_message,
     mis_resource,
     mis_resource_identifier,
+    mis_signed_once,
     mis_study,
     mis_subscription,
     mis_token,
@@ -155,6 +158,7 @@ __all__ = [
     "guest_instance",
     "guest_study",
     "heartbeat",
+    "hl7_refused",
     "imaging_order",
     "indexed_gram",
     "indexed_name",
@@ -167,12 +171,14 @@ __all__ = [
     "match_decision",
     "metadata",
     "mis_answer",
+    "mis_consultation",
     "mis_former_resource",
     "mis_guest",
     "mis_launch",
     "mis_message",
     "mis_resource",
     "mis_resource_identifier",
+    "mis_signed_once",
     "mis_study",
     "mis_subscription",
     "mis_token",
