@@ -1,7 +1,6 @@
 """The face to the МИС over a database in a file; requests as Orthanc hands them over."""
 
 import json
-import os
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,18 +8,17 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 
 from cami.access import Identity, Reason, Refusal, Role
 from cami.audit import AuditTrail
-from cami.db import open_engine
-from cami.db.tables import account, metadata
+from cami.db.tables import account
 from cami.events import EventLog
 from cami.mis import MisService
 from cami.orders import Orders, Patients
 from cami.region import load_region
 from cami_cli.mis.messages import STUDIES, Doctor, SimulatedPatient, WantedStudy, order_bundle
+from tests.unit.empty_database import empty_database
 from tests.unit.fakes import Hands
 
 BASE = "https://cami.example"
@@ -98,27 +96,8 @@ def check(login, password):
     return Refusal(Reason.WRONG)
 
 
-#: An empty PostgreSQL database that may be filled; without it, SQLite in a file.
-POSTGRESQL = os.environ.get("CAMI_TEST_POSTGRESQL", "")
-
-
-def database(path):
-    """Return an engine of an empty database."""
-    if not POSTGRESQL:
-        engine = open_engine(f"sqlite:///{path}")
-        sqlalchemy_event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-        metadata.create_all(engine)
-        return engine
-    engine = open_engine(POSTGRESQL)
-    metadata.create_all(engine)
-    with engine.begin() as connection:
-        names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
-        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
-    return engine
-
-
 def make(path, **more):
-    engine = database(path)
+    engine = empty_database(path)
     clock = Hands()
     with engine.begin() as connection:
         for login, role in (("kuzdrav", "mis"), ("other", "mis"), ("rad.42001", "radiologist")):
