@@ -42,6 +42,8 @@ class Settings:
     """Where a proxy keeps large objects that come back from the centre until they are whole."""
     audit: Path = Path("/var/lib/cami/audit")
     """Where old parts of the journal lie."""
+    link: Path = Path("/var/lib/cami/link")
+    """Where a proxy that has joined by a code keeps its key and certificate, and renews them."""
     http_threads: int = 50
     """How many requests Orthanc answers at the same time (``HttpThreadsCount``)."""
     requests_per_second: float = 500.0
@@ -50,6 +52,16 @@ class Settings:
     """Whose certificates the centre may show (PEM); None: the authorities that browsers know."""
     client_certificate: Path | None = None
     """What a proxy shows to the centre's TLS (PEM); its key is ``client.key`` among the secrets."""
+
+    @property
+    def joined(self) -> Path:
+        """The file with key and certificate of a proxy that has joined (`cami.enrolment.link_file`)."""
+        return self.link / "link.pem"
+
+    @property
+    def link_key(self) -> Path:
+        """The file with the key that this proxy signs with: its own, else the one that was put among the secrets."""
+        return self.joined if self.joined.exists() else self.secrets / "link.key"
 
 
 def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -97,6 +109,7 @@ def read_settings(configuration: Mapping[str, Any], environ: Mapping[str, str] =
         uploads=Path(text("Uploads", required=False) or "/var/lib/cami/uploads"),
         downloads=Path(text("Downloads", required=False) or "/var/lib/cami/downloads"),
         audit=Path(text("Audit", required=False) or "/var/lib/cami/audit"),
+        link=Path(text("Link", required=False) or "/var/lib/cami/link"),
         http_threads=int(configuration.get("HttpThreadsCount", 50)),
         requests_per_second=_rate(section.get("RequestsPerSecond", 500)),
         central_ca=file("CentralCa"),

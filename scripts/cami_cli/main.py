@@ -18,7 +18,10 @@ from cami_cli import (
     routing_commands,
 )
 from cami_cli.errors import Trouble
+from cami_cli.hl7 import commands as hl7_commands
 from cami_cli.mis import commands as mis_commands
+from cami_cli.mo import ca_commands
+from cami_cli.mo import commands as mo_commands
 from cami_cli.options import DEFAULT_REGISTRY, DEFAULT_STATE, RegistryOption, RuntimeOption, StateOption, SuiteOption
 from cami_cli.places import make_folder
 from cami_cli.progress import Progress, human_size
@@ -39,6 +42,9 @@ app.add_typer(index_commands.app, name="index")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(routing_commands.app, name="routing")
 app.add_typer(mis_commands.app, name="mis")
+app.add_typer(mo_commands.app, name="mo")
+app.add_typer(ca_commands.app, name="ca")
+app.add_typer(hl7_commands.app, name="hl7")
 config_app = typer.Typer(no_args_is_help=True, help="The registry of a region.")
 app.add_typer(config_app, name="config")
 

@@ -64,6 +64,9 @@ class Configurations:
         keys = make_folder(server.configuration / "keys", private=True)
         ensure_people_key(server.configuration / "secrets" / "people.key")
         write_accounts(server.configuration / "secrets" / "accounts.json", self._region, self._kept.passwords)
+        from cami_cli.mo.centre_secrets import prepare_secrets  # noqa: PLC0415 - brings the database library with it
+
+        prepare_secrets(server.configuration / "secrets")
         wanted = {organization.code for organization in self._region.with_proxy}
         for mo in wanted:
             proxy = self._state.server(_PROXY + mo, self._kept.ports[_PROXY + mo])

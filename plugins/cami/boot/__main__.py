@@ -2,11 +2,13 @@
 
 import logging
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
 
 from cami.boot.checks import check_registry, migrate, problems, read_configuration, warnings
+from cami.boot.index_statistics import prepare_index
 from cami.boot.supervisor import Supervisor
 from cami.errors import Misconfigured
 from cami.settings import read_settings
@@ -33,6 +35,16 @@ def main(arguments: list[str]) -> int:
 
 
 def _boot(path: Path) -> int:
+    """Run Orthanc, and again when somebody has asked for it: SIGHUP to this process takes up a changed registry."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # between two Orthancs nobody is there to restart
+    while True:
+        supervisor = _supervisor(path)
+        status = supervisor.run()
+        if not supervisor.anew or status:
+            return status
+
+
+def _supervisor(path: Path) -> Supervisor:
     configuration = read_configuration(path)
     found = problems(configuration)
     if found:
@@ -45,8 +57,25 @@ def _boot(path: Path) -> int:
     settings = read_settings(configuration)
     check_registry(settings)
     migrate(settings)
+    prepare_index(configuration, orthanc)
     log.info("starting Orthanc as %s%s", settings.role, f" of {settings.mo}" if settings.mo else "")
-    return Supervisor([orthanc, str(path)], configuration).run()
+    return Supervisor([orthanc, str(path)], configuration, may_restart=lambda: _startable(path))
+
+
+def _startable(path: Path) -> bool:
+    """Say whether the server could be started with what lies there now."""
+    try:
+        configuration = read_configuration(path)
+        found = problems(configuration)
+        if not found:
+            check_registry(read_settings(configuration))
+    except Misconfigured as error:
+        found = str(error).splitlines()
+    for line in found:
+        log.error("%s", line)
+    if found:
+        log.error("the server goes on as it was")
+    return not found
 
 
 def _log_to_stderr() -> None:

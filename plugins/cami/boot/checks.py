@@ -16,8 +16,10 @@ from cami.settings import Settings, read_settings
 
 _ERROR = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(: |$)")
 
-#: The secret that each role cannot do without.
-_SECRETS = {"central": "accounts.json", "proxy": "link.key"}
+
+def _secret(settings: Settings) -> Path:
+    """Return the secret that a role cannot do without."""
+    return settings.link_key if settings.role == "proxy" else settings.secrets / "accounts.json"
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def _missing_files(configuration: Mapping[str, Any], settings: Settings) -> Iter
         "the plugin": [Path(plugin) for plugin in configuration["Plugins"]],
         "the script": [Path(configuration["Python"]["Path"])],
         "the registry": [settings.region],
-        "the secret": [settings.secrets / _SECRETS[settings.role]],
+        "the secret": [_secret(settings)],
     }
     for what, paths in wanted.items():
         for path in paths:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -46,7 +46,9 @@ class Supervisor:
         *,
         ready_seconds: float = READY_SECONDS,
         calm_seconds: float = CALM_SECONDS,
+        may_restart: Callable[[], bool] = lambda: False,
     ) -> None:
+        """Make one; `may_restart` is asked when somebody wants Orthanc started anew (SIGHUP)."""
         self._command = command
         self._configuration = configuration
         self._address = http_address(configuration)
@@ -62,6 +64,10 @@ class Supervisor:
         self._answers = False  # strangers were refused at least once
         self._unsafe = False  # strangers were answered
         self._stopping = False
+        self._may_restart = may_restart
+        self._asked_anew = False
+        self.anew = False
+        """Whether it has ended Orthanc to have it started anew."""
         self._next_event = 0.0
 
     def run(self) -> int:
@@ -96,15 +102,30 @@ class Supervisor:
 
     @staticmethod
     def _signals() -> tuple[signal.Signals, ...]:
-        return (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+        return (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGCHLD:  # the wake-up socket has told the loop
             return
+        if number == signal.SIGHUP:
+            self._asked_anew = True
+            return
         self._stopping = True
+        self._end_child()
+
+    def _end_child(self) -> None:
         if self._child is not None and self._status is None:
             with suppress(ProcessLookupError):
                 os.kill(self._child.pid, signal.SIGTERM)
+
+    def _consider_restart(self) -> None:
+        """End Orthanc in order, if it could be started again; a wrong registry must not stop a server that runs."""
+        self._asked_anew = False
+        if self._stopping or self.anew or not self._guarded or not self._may_restart():
+            return
+        log.info("Orthanc is started anew, as was asked for")
+        self.anew = True
+        self._end_child()
 
     def _start(self, theirs: socket.socket, ours: socket.socket) -> None:
         parent = os.getpid()
@@ -146,6 +167,8 @@ class Supervisor:
                 elif isinstance(key.data, HeldPort) and self._held:
                     key.data.turn_away()
             self._reap()
+            if self._asked_anew:
+                self._consider_restart()
             if self._status is None and time.monotonic() >= self._next_event:
                 self._on_time()
 
@@ -181,7 +204,7 @@ class Supervisor:
         if finding is Finding.REFUSED and not self._answers:
             log.info("Orthanc answers on %s:%d and refuses strangers", self._address, self._port)
             self._answers = True
-        elif finding is Finding.SILENT and self._answers and not self._stopping:
+        elif finding is Finding.SILENT and self._answers and not (self._stopping or self.anew):
             log.warning("Orthanc does not answer on %s:%d", self._address, self._port)
         pause = self._calm_seconds if self._answers else EAGER_SECONDS
         self._next_event = time.monotonic() + pause

@@ -9,9 +9,9 @@ from typing import Any
 import requests
 
 from cami.delivery.answers import Receipt, receipt, understood
+from cami.delivery.items import Manifest
 from cami.delivery.order import LAST, Rank
 from cami.delivery.pace import Pace
-from cami.delivery.queue import Manifest
 from cami.delivery.right_of_way import Passage
 from cami.delivery.squeeze import squeezed
 from cami.delivery.tokens import HEADER, TokenIssuer
@@ -188,6 +188,17 @@ class CentralLink:
         if response.status_code == 404:
             raise NotFound("the centre knows no such thing")
         return understood(response)
+
+    def push(self, path: str, body: bytes) -> dict[str, Any]:
+        """POST bytes that mean nothing: how fast they go is what is asked."""
+        return self._call("POST", path, {"Content-Type": "application/octet-stream"}, body, urgent=True)
+
+    def fetch(self, path: str) -> bytes:
+        """GET bytes that mean nothing."""
+        response = self._request("GET", path, {"Accept-Encoding": "identity"}, b"", Passage(urgent=True))
+        if response.status_code != 200:
+            understood(response)
+        return response.content
 
     def part(self, path: str, start: int, size: int) -> Part:
         """Fetch a part of something large, by a range request (RFC 9110 §14).

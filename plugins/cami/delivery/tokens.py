@@ -14,9 +14,10 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -116,19 +117,42 @@ class Keys:
             return self._keys.get(mo, ())
 
 
+class KeySource(Protocol):
+    """Knows the public keys of proxies; `Keys` does, and `cami.enrolment.KeyRing`."""
+
+    def of(self, mo: str) -> PublicKeys:
+        """Return the keys of an МО."""
+        ...
+
+
 class TokenVerifier:
     """Checks tokens at the centre."""
 
     def __init__(
         self,
-        keys: Keys | Mapping[str, Ed25519PublicKey | PublicKeys],
+        keys: KeySource | Mapping[str, Ed25519PublicKey | PublicKeys],
         clock: Clock,
         certificates: Mapping[str, str] | None = None,
+        issued: Callable[[str], Collection[str]] | None = None,
     ) -> None:
-        """Make one; `certificates` are the SHA-256 of those that proxies must show to the gateway, by МО."""
+        """Make one.
+
+        Parameters
+        ----------
+        certificates
+            The SHA-256 of those that proxies must show to the gateway, by МО.
+        issued
+            Tells the SHA-256 of those that the centre has issued to an МО: where a proxy shows one, it must be of them.
+        """
         self._keys = keys
         self._clock = clock
         self._certificates = dict(certificates or {})
+        self._issued_to = issued
+
+    def _issued(self, mo: str, shown: str) -> Collection[str]:
+        """Return the certificates that an МО may show; any, where the centre has issued none."""
+        found = self._issued_to(mo) if self._issued_to is not None else ()
+        return found or (shown,)
 
     def verify_request(self, headers: Mapping[str, str]) -> str:
         """Return the code of the МО whose proxy has sent a request with these headers (names in lower case).
@@ -143,12 +167,15 @@ class TokenVerifier:
         """
         mo = self.verify(headers.get(HEADER.lower(), ""))
         bound = self._certificates.get(mo)
-        if bound is not None and not hmac.compare_digest(bound, certificate_of(headers)):
+        shown = certificate_of(headers)
+        if bound is not None and not hmac.compare_digest(bound, shown):
             raise Denied("this proxy has to show its own certificate")
+        if bound is None and shown and shown not in self._issued(mo, shown):
+            raise Denied("this certificate is not this proxy's")
         return mo
 
     def _of(self, mo: str, kid: str) -> PublicKeys:
-        if not isinstance(self._keys, Keys):
+        if isinstance(self._keys, Mapping):
             known = self._keys.get(mo, ())
             found: PublicKeys = known if isinstance(known, tuple) else (known,)
         else:

@@ -5,6 +5,8 @@ everything that a request does, its events, its answer and its record in the jou
 of it goes out as messages (`Announcer`, `Sender`). `SignedReports` is the shape in which reports are handed over.
 """
 
+from cami.mis.message import Caller, Incoming
+from cami.mis.messages import Message as OutMessage
 from cami.mis.ports import (
     ConsultationDesk,
     ConsultationRefused,
@@ -13,16 +15,27 @@ from cami.mis.ports import (
     SignedReports,
     WantedConsultation,
 )
+from cami.mis.sender import Hooks, Sent
 from cami.mis.service import MisService
+from cami.mis.subscriptions import Hook, Subscription
 from cami.mis.validation import warm_up
+from cami.mis.writes import acts_of
 
 __all__ = [
+    "Caller",
     "ConsultationDesk",
     "ConsultationRefused",
+    "Hook",
+    "Hooks",
+    "Incoming",
     "MisService",
+    "OutMessage",
+    "Sent",
     "Signature",
     "SignedReport",
     "SignedReports",
+    "Subscription",
     "WantedConsultation",
+    "acts_of",
     "warm_up",
 ]

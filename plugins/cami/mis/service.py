@@ -90,7 +90,7 @@ class MisService:
         self.answers = Answers(engine, clock)
         codes = {oid: code for code, oid in self._oids.items()}
         asked = AskedConsultations(engine, desk or NoConsultations(), codes.get)
-        intake = Intake(
+        self.intake = intake = Intake(
             asked=ConsultationIntake(asked, events, oid_of=self.oid_of, zone=zone),
             profile=OrderProfile(region),
             patients=patients,
@@ -113,10 +113,11 @@ class MisService:
             base=base,
             zone=zone,
         )
+        self.transactions = Transactions(intake, zone)
         self.writes = Writes(
             engine=engine,
             intake=intake,
-            transactions=Transactions(intake, zone),
+            transactions=self.transactions,
             patients=patients,
             answers=self.answers,
             events=events,
@@ -127,7 +128,13 @@ class MisService:
         )
         book = grants or GrantBook(clock, trail)
         self.care = CareRelations(
-            engine=engine, clock=clock, events=events, orders=orders, patients=patients, grants=book
+            engine=engine,
+            clock=clock,
+            events=events,
+            orders=orders,
+            patients=patients,
+            grants=book,
+            organizations=codes,
         )
         self.guests = Guests(engine, clock)
         self.launches = Launches(

@@ -23,20 +23,22 @@ _MONITOR = Identity("monitor", "", Role.MONITOR, "")
 class MonitorToken:
     """Reads the file when it changes. Thread-safe."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, identity: Identity = _MONITOR) -> None:
+        """Make it for the token in the file `path`; who has it is `identity`."""
         self._path = path
+        self._identity = identity
         self._lock = threading.Lock()
         self._read_at: int | None = None
         self._token = b""
 
     def identify(self, authorization: str) -> Identity | None:
-        """Return the monitoring system if the header ``Authorization`` carries its token."""
+        """Return who it is if the header ``Authorization`` carries its token."""
         scheme, _, given = authorization.strip().partition(" ")
         if scheme.lower() != "bearer":
             return None
         token = self._current()
         right = bool(token) and hmac.compare_digest(given.strip().encode("utf-8", "replace"), token)
-        return _MONITOR if right else None
+        return self._identity if right else None
 
     def _current(self) -> bytes:
         with self._lock:

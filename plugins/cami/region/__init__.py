@@ -6,6 +6,7 @@ same registry. Passwords and keys are never in it.
 """
 
 from cami.region.consultations import ConsultationRoute, Consultations, Deadlines, span_of
+from cami.region.hl7 import Facility, Hl7, Listen, Send, System
 from cami.region.journal import Collector, Journal
 from cami.region.load import load_region
 from cami.region.model import (
@@ -24,6 +25,7 @@ from cami.region.model import (
     Proxy,
     RateWindow,
     Region,
+    Responsible,
     Retention,
 )
 from cami.region.nodes import CentreAccess, CharacterSets, Device, DeviceCoercion, Node, Place, Service, Workstation
@@ -60,8 +62,11 @@ __all__ = [
     "DicomNode",
     "DicomWebServer",
     "Disk",
+    "Facility",
+    "Hl7",
     "Journal",
     "Link",
+    "Listen",
     "Lock",
     "Night",
     "NightWindow",
@@ -76,11 +81,14 @@ __all__ = [
     "Proxy",
     "RateWindow",
     "Region",
+    "Responsible",
     "Retention",
     "Role",
     "SecondFactor",
+    "Send",
     "Service",
     "SessionRules",
+    "System",
     "Workstation",
     "load_region",
     "span_of",

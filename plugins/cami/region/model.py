@@ -1,16 +1,19 @@
 """The registry as typed, frozen values."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
 from cami.errors import NotFound
-from cami.region.consultations import Consultations
+from cami.region.consultations import Consultations, Email
+from cami.region.hl7 import Hl7
 from cami.region.journal import Journal
 from cami.region.nodes import CentreAccess, Device, DeviceCoercion, Entry, Node, Place, Workstation
 from cami.region.people import People, Role
 from cami.region.terms import (
+    Address,
     AeTitle,
     Code,
     DestinationName,
@@ -157,6 +160,9 @@ class Worklist(Entry):
     """How long after its day an entry is listed that nobody came for; by its number it is found longer."""
     quiet_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
     """How long no image may have come for a study to count as complete; at the centre it is also confirmed by then."""
+    other_patient_ids: tuple[Literal["snils", "enp"], ...] = ()
+    """Which numbers beside the МИС's devices are told (Other Patient IDs Sequence); what is not here does not leave the
+    centre. Devices write them into their images."""
 
 
 _NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})
@@ -229,11 +235,31 @@ class Destination(Entry):
         return self
 
 
+class Responsible(Entry):
+    """Whom an МО has appointed (приказ № 856, 3.1)."""
+
+    duty: Literal["technical", "organization", "consultations"]
+    """Technical support of the PACS, organisation of the work, remote consultations."""
+    name: Title
+    phone: Annotated[str, Field(max_length=64)] = ""
+    email: Email | None = None
+    """Alarms of this МО's proxy go there too."""
+    order: Annotated[str, Field(max_length=100)] = ""
+    """Number and date of the order that appoints."""
+    since: date | None = None
+    until: date | None = None
+
+
 class Proxy(Entry):
     """The PACS Proxy of an МО."""
 
     aet: AeTitle
     link: Link
+    address: Address | None = None
+    """Where devices reach it; printed for who sets them up."""
+    http_port: TcpPort = 8042
+    dicom_port: TcpPort = 4242
+    """Where it listens, unless its installation says otherwise."""
     disk: Disk = Disk()
     retention: Retention = Retention()
     commitment: Literal["local", "central"] = "local"
@@ -269,6 +295,9 @@ class Organization(Entry):
     workstations: tuple[Workstation, ...] = ()
     centre_dicom: CentreAccess | None = None
     """How it speaks DICOM to the centre; empty: not at all."""
+    responsible: tuple[Responsible, ...] = ()
+    closed: date | None = None
+    """Since when its proxy has left: it may not deliver any more. What it has delivered stays its own."""
 
     def nodes(self, archive: Place) -> tuple[Node, ...]:
         """Return the devices and workstations that call its proxy, or the centre."""
@@ -282,6 +311,8 @@ class Centre(Entry):
     name: Title
     aet: AeTitle
     oid: Oid
+    url: WebAddress | None = None
+    """Where proxies reach it, as it stands in installation bundles: https://cami.example"""
     dicom_port_open: bool = False
     """Whether the centre listens for DICOM associations at all; studies come over HTTP."""
     disk: Disk = Disk()
@@ -311,6 +342,7 @@ class Region(Entry):
     consultations: Consultations = Consultations()
     journal: Journal = Journal()
     people: People = People()
+    hl7: Hl7 = Hl7()
 
     def organization(self, code: str) -> Organization:
         """Return the МО with `code`.
@@ -340,5 +372,5 @@ class Region(Entry):
 
     @property
     def with_proxy(self) -> tuple[Organization, ...]:
-        """The МО that have a proxy."""
-        return tuple(organization for organization in self.organizations if organization.proxy is not None)
+        """The МО that have a proxy and have not left."""
+        return tuple(each for each in self.organizations if each.proxy is not None and each.closed is None)

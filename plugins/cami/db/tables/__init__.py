@@ -6,6 +6,7 @@ Migrations in ``cami/db/migrations`` make them; a test checks that both agree.
 from cami.db.tables.audit import (
     audit_anchor,
     audit_archive,
+    audit_branch,
     audit_cursor,
     audit_head,
     audit_record,
@@ -31,6 +32,7 @@ from cami.db.tables.consultations import (
     consultation_notice,
     consultation_offer,
     consultation_prepared,
+    consultation_reading,
     consultation_report,
     consultation_seen,
     consultation_study,
@@ -39,9 +41,12 @@ from cami.db.tables.consultations import (
 )
 from cami.db.tables.decisions import quarantine_decision, quarantine_outcome, quarantine_removal
 from cami.db.tables.dicom import refused_caller
+from cami.db.tables.enrolment import join_code, proxy_key, trial_study
 from cami.db.tables.errands import errand
 from cami.db.tables.events import event, event_cursor
+from cami.db.tables.fleet import alarm_notice, fleet_trouble, heartbeat
 from cami.db.tables.grants import guest_instance, guest_study, study_grant
+from cami.db.tables.hl7 import hl7_refused
 from cami.db.tables.mis import (
     mis_answer,
     mis_consultation,
@@ -79,10 +84,14 @@ from cami.db.tables.retrieval import (
     schedule,
 )
 from cami.db.tables.routing import (
+    central_rules,
+    central_rules_standing,
     forwarding,
     forwarding_destination,
     routed_study,
     routing_version,
+    rules_trial,
+    rules_trial_outcome,
     share_notice,
     study_share,
 )
@@ -97,21 +106,25 @@ from cami.db.tables.worklist import (
     worklist_feed,
     worklist_head,
 )
-from cami.db.tables.writing import own_job, removal
+from cami.db.tables.writing import own_job, removal, uploaded_instance
 
 __all__ = [
     "accession_stamp",
     "account",
     "account_place",
     "accounts_copy",
+    "alarm_notice",
     "announced_study",
     "audit_anchor",
     "audit_archive",
+    "audit_branch",
     "audit_cursor",
     "audit_head",
     "audit_record",
     "audit_study",
     "awaited_study",
+    "central_rules",
+    "central_rules_standing",
     "change_cursor",
     "commitment_request",
     "consultation",
@@ -123,6 +136,7 @@ __all__ = [
     "consultation_notice",
     "consultation_offer",
     "consultation_prepared",
+    "consultation_reading",
     "consultation_report",
     "consultation_seen",
     "consultation_study",
@@ -136,16 +150,20 @@ __all__ = [
     "eviction",
     "fetch",
     "file_damage",
+    "fleet_trouble",
     "former_password",
     "forwarding",
     "forwarding_destination",
     "guest_instance",
     "guest_study",
+    "heartbeat",
+    "hl7_refused",
     "imaging_order",
     "indexed_gram",
     "indexed_name",
     "indexed_series",
     "indexed_study",
+    "join_code",
     "kept_study",
     "known_study",
     "match_decision",
@@ -168,6 +186,7 @@ __all__ = [
     "patient_merge",
     "program_password",
     "provider_visit",
+    "proxy_key",
     "proxy_report",
     "quarantine_decision",
     "quarantine_outcome",
@@ -181,6 +200,8 @@ __all__ = [
     "removal",
     "routed_study",
     "routing_version",
+    "rules_trial",
+    "rules_trial_outcome",
     "schedule",
     "scrub_round",
     "sent_content",
@@ -194,7 +215,9 @@ __all__ = [
     "study_match",
     "study_read",
     "study_share",
+    "trial_study",
     "upload",
+    "uploaded_instance",
     "worklist_cursor",
     "worklist_entry",
     "worklist_feed",
