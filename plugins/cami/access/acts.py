@@ -86,7 +86,7 @@ _OWN: tuple[tuple[str, re.Pattern[str], Kind | None], ...] = tuple(
         ("", r"/cami/(health|metrics|whoami|login(/.*)?|static/.*|wire/.*|oidc(/.*)?|oauth/.*|journal.*|who)", None),
         # These record what they do themselves, in the transactions that do it.
         ("", r"/cami/(fhir|api/consultations|consultations|api/grants|grants|emergency|launch)(/.*)?", None),
-        ("GET", r"/cami/(nodes|mis|s/[0-9.]+)|/cami/api/openapi.*", None),
+        ("GET", r"/cami/(nodes|mis|hl7|s/[0-9.]+)|/cami/api/openapi.*", None),
         # `cami.people` records what is done to accounts, in the transaction that does it.
         ("", r"/cami/(account|people|api/people|api/sessions)(/.*)?", None),
         # What is opened is recorded when its images are read; this is only that it still is.

@@ -19,6 +19,15 @@ _MOVE = _MOVE.values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
 _INSERT = insert(audit_record)
 
 
+#: Between the name of a server and the number of a branch of its chain: ``proxy-42001+2``.
+BRANCH = "+"
+
+
+def server_of(chain: str) -> str:
+    """Return whose chain it is: the server that its records name, also if it is a branch."""
+    return chain.partition(BRANCH)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """The end of a chain."""
@@ -57,12 +66,12 @@ def lock_head(connection: Connection, server: str) -> Head:
 
 
 def put(connection: Connection, records: Sequence[Record], head: Head) -> None:
-    """Write records that follow each other, and the end that they make."""
+    """Write records that follow each other into the chain of the end that they make."""
     if not records:
         return
-    connection.execute(_INSERT, [_row(record) for record in records])
+    connection.execute(_INSERT, [_row(head.server, record) for record in records])
     studies = [
-        {"study_uid": uid, "server": record.server, "seq": record.seq}
+        {"study_uid": uid, "server": head.server, "seq": record.seq}
         for record in records
         for uid in record.event.studies
     ]
@@ -103,9 +112,9 @@ def columns(record: Record) -> Iterator[tuple[str, object]]:
         yield name, getattr(event, name)
 
 
-def _row(record: Record) -> dict[str, object]:
+def _row(chain: str, record: Record) -> dict[str, object]:
     return {
-        "server": record.server,
+        "server": chain,
         "seq": record.seq,
         **dict(columns(record)),
         "content": record.content,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -109,11 +110,13 @@ class Drafts:
         self._journal = journal
 
     def create(
-        self, identity: Identity, study_uids: Sequence[str], content: Content, *, before: Case | None = None
-    ) -> Case:
+        self, identity: Identity, study_uids: Sequence[str], content: Content, *, before: Case | None = None,
+        within: Connection | None = None,
+    ) -> Case:  # fmt: skip
         """Make a draft about studies of the own МО; the first is the one that it is about, the others are earlier.
 
-        It may follow another request (`before`), of the same patient.
+        It may follow another request (`before`), of the same patient. It is made in a transaction of its own, or
+        `within` the caller's.
 
         Raises
         ------
@@ -129,7 +132,7 @@ class Drafts:
         now = self._clock.now()
         values = {name: getattr(content, name) for name in Content.__dataclass_fields__}
         texts = {name: str(value) for name, value in values.items() if isinstance(value, Kind | Urgency | Mode)}
-        with self._engine.begin() as connection:
+        with self._engine.begin() if within is None else nullcontext(within) as connection:
             made = connection.execute(
                 insert(consultation)
                 .values(

@@ -247,7 +247,7 @@ class Workflow:
         for told, target in targets_of(before, after, change.command, approvers):
             if target.login != change.by.login:
                 notify(connection, after, now, told, [target])
-        if request.state is not State.DRAFT:
+        if request.state is not State.DRAFT or before.request.state is not State.DRAFT:
             self._tell(connection, after, found.event)
         act = Act(
             number=request.number,

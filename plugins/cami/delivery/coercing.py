@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from cami.archive import Archive
 from cami.coercion import Arrival, Institution, Note, Number, Rules, Stamps, coerce
-from cami.delivery.queue import Item
+from cami.delivery.items import Item
 from cami.errors import CamiError, NotFound, Transient
 from cami.region import CharacterSets, Coercion, Device, Organization, Proxy
 

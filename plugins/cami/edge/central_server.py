@@ -36,7 +36,8 @@ from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
 from cami.edge.enrolling import Enrolling
-from cami.edge.mis import mis_services, open_mis
+from cami.edge.mis import hl7_services, mis_services, open_mis
+from cami.edge.mis_consultations import MisConsultations
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
@@ -126,7 +127,8 @@ class CentralServer(Server):
         )
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.grants = GrantBook(self.clock, self.audit)
-        self.mis = open_mis(self)
+        self.asked_by_mis = MisConsultations()
+        self.mis, self.hl7 = open_mis(self, self.asked_by_mis)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
         self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
@@ -184,6 +186,7 @@ class CentralServer(Server):
             self._journal(),
             self._removing(),
             mis_services(self, self.mis),
+            hl7_services(self, self.hl7),
             self._consulting(),
             self.worklists.services(),
             open_sharing(self, self.grants, self.errands, self.mis.care),
@@ -201,6 +204,7 @@ class CentralServer(Server):
             grants=self.grants,
             events=self.events,
         )
+        self.asked_by_mis.desk = self.consulting.outside
         return services
 
     def _receiving(self) -> Services:

@@ -15,6 +15,7 @@ from cami.consultations import (
     Filing,
     Images,
     Notices,
+    Outside,
     PdfPaper,
     RouteTable,
     Statistics,
@@ -57,6 +58,7 @@ class Consulting:
     statistics: Statistics
     catalogue: StudyCatalogue
     council: Council
+    outside: Outside
     openid: OpenId | None = None
 
     def provider_for(self, login: str) -> str:
@@ -81,11 +83,12 @@ def open_consultations(
     rights = GrantRights(grants)
     workflow = Workflow(clock, routes, rights=rights, journal=journal, outlet=EventOutlet(events))
     catalogue = StudyCatalogue(engine, server.archive, register, announcements)
+    drafts = Drafts(engine, clock, routes, catalogue, journal)
     consultations = Consultations(
         engine,
         clock,
         routes=routes,
-        drafts=Drafts(engine, clock, routes, catalogue, journal),
+        drafts=drafts,
         workflow=workflow,
         consultants=Consultants(engine),
         talk=Talk(engine, clock),
@@ -110,6 +113,7 @@ def open_consultations(
         statistics=Statistics(engine, routes),
         catalogue=catalogue,
         council=Council(engine, clock, consultations=consultations, workflow=workflow, journal=journal),
+        outside=Outside(clock, routes, drafts, workflow),
         openid=server.people.openid,
     )
     endpoints = consultation_endpoints(

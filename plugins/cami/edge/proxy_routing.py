@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cami.delivery.queue import Item
+from cami.delivery.items import Item
 from cami.edge.background import Worker
 from cami.edge.server import Services
 from cami.errors import Misconfigured

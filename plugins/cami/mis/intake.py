@@ -3,8 +3,6 @@
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +12,9 @@ from cami.clock import iso
 from cami.errors import Conflict, NotFound
 from cami.events import EventLog, NewEvent
 from cami.mis import consultation_requests, fhir, order_profile, patient_profile, rendering, terms
+from cami.mis.consultation_intake import ConsultationIntake
 from cami.mis.fhir import Json
+from cami.mis.message import Caller, Incoming, Message, Written
 from cami.mis.order_profile import OrderProfile
 from cami.mis.problems import Problem, Refusal, refuse
 from cami.mis.store import Resources, Stored, new_id, shown
@@ -24,72 +24,12 @@ _SIGNED_BY_AUTHOR = "1.2.840.10065.1.12.1.1"
 _FINAL = frozenset({"final", "amended", "corrected", "appended"})
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who sends, and in which request."""
-
-    client: str
-    request_id: str
-    address: str = ""
-
-    @property
-    def source(self) -> str:
-        """As orders, patients and the journal name it."""
-        return f"mis:{self.client}"
-
-
-@dataclass(slots=True)
-class Message:
-    """All of one request, and what of it has been written: what it names needs no second look at the tables."""
-
-    resources: tuple[Mapping[str, Any], ...] = ()
-    patients: set[str] = field(default_factory=set)
-    """Keys that are known to exist."""
-    orders: dict[int, Order] = field(default_factory=dict)
-    placed: set[int] = field(default_factory=set)
-    """Those of `orders` that did not exist before."""
-    contents: dict[str, Json] = field(default_factory=dict)
-    """By address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One resource, its references resolved."""
-
-    resource: Mapping[str, Any]
-    place: str
-    """Where it stands in the message, as FHIRPath."""
-    id: str | None = None
-    """Of the resource that it is to be; None: by its identifiers, or a new one."""
-    version: int | None = None
-    """If-Match."""
-    due_at: datetime | None = None
-    """Of an order: from its Task."""
-    message: Message = field(default_factory=Message)
-    """What it came in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of it."""
-
-    address: str
-    """``Type/id``."""
-    version: int
-    created: bool
-    resource: Json
-    warnings: tuple[Problem, ...] = ()
-    orders: tuple[str, ...] = field(default=())
-    """Accession numbers, for the journal."""
-    patient: str = ""
-
-
 class Intake:
     """Writes resources. Thread-safe."""
 
     def __init__(
         self, *, profile: OrderProfile, patients: Patients, orders: Orders, resources: Resources, events: EventLog,
-        oid_of: Callable[[str], str], zone: ZoneInfo,
+        oid_of: Callable[[str], str], zone: ZoneInfo, asked: ConsultationIntake,
     ) -> None:  # fmt: skip
         self._profile = profile
         self._patients = patients
@@ -98,6 +38,7 @@ class Intake:
         self._events = events
         self._oid_of = oid_of
         self._zone = zone
+        self._asked = asked
         self._ways = {
             "Patient": self._patient,
             "ServiceRequest": self._request,
@@ -222,17 +163,16 @@ class Intake:
             raise refuse(422, "CAMI-0041" if started else "CAMI-0043", incoming.place + ".status") from error
 
     def _consultation(self, connection: Connection, incoming: Incoming, caller: Caller) -> Written:
-        task = incoming.resource
-        if problems := consultation_requests.problems_of(task, incoming.place):
+        def lookup(address: str) -> Json | None:
+            return self._lookup(connection, address, incoming.message)
+
+        known = None if incoming.id else self._by_identifiers(connection, "Task", incoming.resource)
+        id_ = incoming.id or (known.id if known else None)
+        if id_ is not None:
+            return self._asked.again(connection, id_, incoming, caller, lookup)
+        if problems := consultation_requests.problems_of(incoming.resource, incoming.place):
             raise Refusal(422, *problems)
-        written = self._other(connection, incoming, caller)
-        cancelled = task.get("status") == "cancelled"
-        if written.created or cancelled:
-            kind = "consultation.cancelled" if cancelled else "consultation.requested"
-            focus = self._lookup(connection, fhir.referred(task.get("focus")), incoming.message) or {}
-            payload = consultation_requests.payload(task, focus, written.address, caller.source)
-            self._events.append(connection, NewEvent(kind, written.patient or written.address, payload))
-        return written
+        return self._asked.take(connection, self._other(connection, incoming, caller), incoming, caller, lookup)
 
     def _report(self, connection: Connection, incoming: Incoming, caller: Caller) -> Written:
         report = incoming.resource

@@ -25,7 +25,9 @@ from cami.web import Endpoint, Request, Response
 
 #: How long a token is good for.
 LIFE = timedelta(minutes=10)
-_LONGEST_BODY = 10_000
+_LONGEST_BODY = 20_000
+TOKEN_PATH = "/cami/oauth/token"  # noqa: S105 - an address
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 #: Checks a login and a password, as `cami.access.Accounts.check`.
 Check = Callable[[str, str], Identity | Refusal]
@@ -68,8 +70,25 @@ class Tokens:
         return None if found is None else str(found)
 
 
-def token_endpoint(tokens: Tokens, check: Check, granted_to: Callable[[str], None]) -> Endpoint:
-    """Return ``/cami/oauth/token``; `granted_to` hears which client is alive."""
+def token_endpoint(
+    tokens: Tokens, check: Check, granted_to: Callable[[str], None], asserted: Callable[[str], str | None]
+) -> Endpoint:
+    """Return ``/cami/oauth/token``.
+
+    Parameters
+    ----------
+    granted_to
+        Hears which client is alive.
+    asserted
+        Returns the client that has signed an assertion (``private_key_jwt``, RFC 7523), None if it is not good.
+    """
+
+    def _client(request: Request, form: Mapping[str, str]) -> str | None:
+        if form.get("client_assertion_type") == ASSERTION_TYPE:
+            return asserted(form.get("client_assertion", ""))
+        client, secret = _credentials(request.headers, form)
+        found = check(client, secret) if client and secret else None
+        return found.login if isinstance(found, Identity) and found.role is Role.MIS else None
 
     def answer(request: Request) -> Response:
         if request.method != "POST" or len(request.body) > _LONGEST_BODY:
@@ -77,23 +96,22 @@ def token_endpoint(tokens: Tokens, check: Check, granted_to: Callable[[str], Non
         form = {name: values[0] for name, values in parse_qs(request.body.decode("utf-8", "replace")).items()}
         if form.get("grant_type") != "client_credentials":
             return _error("unsupported_grant_type", 400)
-        client, secret = _credentials(request.headers, form)
         try:
-            found = check(client, secret) if client and secret else None
+            login = _client(request, form)
         except Transient:
             return _error("temporarily_unavailable", 503)
-        if not isinstance(found, Identity) or found.role is not Role.MIS:
+        if login is None:
             return _error("invalid_client", 401)
-        granted_to(found.login)
+        granted_to(login)
         granted = {
-            "access_token": tokens.issue(found.login),
+            "access_token": tokens.issue(login),
             "token_type": "Bearer",
             "expires_in": int(LIFE.total_seconds()),
             "scope": "system/*.cruds",
         }
         return _json(granted, 200)
 
-    return Endpoint("/cami/oauth/token", answer)
+    return Endpoint(TOKEN_PATH, answer)
 
 
 def _credentials(headers: Mapping[str, str], form: Mapping[str, str]) -> tuple[str, str]:

@@ -11,13 +11,15 @@ from sqlalchemy import Connection
 
 from cami.mis import fhir
 from cami.mis.fhir import Json
-from cami.mis.intake import Caller, Incoming, Intake, Message, Written
+from cami.mis.intake import Intake
+from cami.mis.message import Caller, Incoming, Message, Written
 from cami.mis.problems import Problem, Refusal, refuse
 from cami.mis.validation import TYPES
 
 #: What refers to nothing else comes first, so that every reference is known when it is needed.
 _ORDER = (
-    "Patient", "Practitioner", "PractitionerRole", "Condition", "Binary", "Observation", "ServiceRequest",
+    "Organization", "HealthcareService", "Patient", "Practitioner",
+    "PractitionerRole", "Condition", "Binary", "Observation", "ServiceRequest",
     "DiagnosticReport", "Provenance", "Task",
 )  # fmt: skip
 MOST_ENTRIES = 500

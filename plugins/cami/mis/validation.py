@@ -15,8 +15,9 @@ from cami.mis.problems import Problem
 #: What the МИС may send.
 TYPES = frozenset(
     {
-        "Binary", "Bundle", "Condition", "DiagnosticReport", "Observation", "Parameters", "Patient", "Practitioner",
-        "PractitionerRole", "Provenance", "ServiceRequest", "Subscription", "Task",
+        "Binary", "Bundle", "Condition", "DiagnosticReport", "HealthcareService", "Observation", "Organization",
+        "Parameters", "Patient", "Practitioner", "PractitionerRole", "Provenance", "ServiceRequest", "Subscription",
+        "Task",
     }
 )  # fmt: skip
 #: Problems that one answer names at most.

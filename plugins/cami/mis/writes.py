@@ -15,7 +15,8 @@ from cami.errors import Conflict
 from cami.events import EventLog
 from cami.mis import fhir, patient_profile, validation
 from cami.mis.fhir import Json
-from cami.mis.intake import Caller, Incoming, Intake, Message, Written
+from cami.mis.intake import Intake
+from cami.mis.message import Caller, Incoming, Message, Written
 from cami.mis.problems import Problem, Refusal, outcome, refuse
 from cami.mis.repeats import Answers
 from cami.mis.transactions import Transactions, version_of
@@ -54,7 +55,7 @@ class Writes:
             whole = "return=representation" in request.headers.get("prefer", "return=representation")
             entries = [_entry(each, caller, whole=whole) for each in written]
             body = {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
-            return respond(body), _acts(written, caller)
+            return respond(body), acts_of(written, caller)
 
         return self.once(request, caller, work)
 
@@ -64,7 +65,7 @@ class Writes:
 
         def work(connection: Connection) -> tuple[Response, list[AuditEvent]]:
             written = self._intake.write(connection, Incoming(resource, type_, message=Message((resource,))), caller)
-            return _answer(written, 201 if written.created else 200), _acts([written], caller)
+            return _answer(written, 201 if written.created else 200), acts_of([written], caller)
 
         return self.once(request, caller, work)
 
@@ -79,7 +80,7 @@ class Writes:
         def work(connection: Connection) -> tuple[Response, list[AuditEvent]]:
             incoming = Incoming(resource, type_, id_, version, message=Message((resource,)))
             written = self._intake.write(connection, incoming, caller)
-            return _answer(written, 200), _acts([written], caller)
+            return _answer(written, 200), acts_of([written], caller)
 
         return self.committed(work)
 
@@ -196,7 +197,7 @@ def _entry(written: Written, caller: Caller, *, whole: bool) -> Json:
     return {"resource": written.resource, "response": response} if keep else {"response": response}
 
 
-def _acts(written: list[Written], caller: Caller) -> list[AuditEvent]:
+def acts_of(written: list[Written], caller: Caller) -> list[AuditEvent]:
     """Return what the journal is told: an entry for each order, one for patients alone."""
     orders = [(accession, each.patient) for each in written for accession in each.orders]
     patients = [each.patient for each in written if each.address.startswith("Patient/")]

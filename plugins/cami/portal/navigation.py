@@ -28,6 +28,7 @@ DELIVERY = "/cami/delivery"
 COMPLETENESS = "/cami/completeness"
 ROUTING = "/cami/routing"
 MIS = "/cami/mis"
+HL7 = "/cami/hl7"
 PEOPLE = "/cami/people"
 #: Not among the places: one's own name leads there.
 ACCOUNT = "/cami/account"
@@ -58,6 +59,7 @@ PLACES: Sequence[Place] = (
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
     Place(MIS, _("Обмен с МИС"), Action.MIS_WATCH, frozenset({"central"})),
+    Place(HL7, _("Сообщения HL7"), Action.MIS_WATCH, frozenset({"central"})),
     Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ),
     Place(PEOPLE, _("Сотрудники"), Action.PEOPLE_MANAGE, frozenset({"central"})),
     Place(JOURNAL, _("Журнал"), Action.JOURNAL_READ, frozenset({"central"})),

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import forwarding, forwarding_destination
-from cami.delivery.queue import parts
+from cami.delivery.steps import parts
 from cami.routing.states import TRANSITIONS, WAITING, Command, State, states_before
 
 #: Longest rest of a destination that cannot be reached, and longest pause of one image.

@@ -16,9 +16,10 @@ from cami.archive import Archive, InstanceIdentity
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study, routed_study
+from cami.delivery.change_log import READER as DELIVERY
+from cami.delivery.change_log import move_cursor, read_cursor
 from cami.delivery.order import Priority
-from cami.delivery.queue import READER as DELIVERY
-from cami.delivery.queue import move_cursor, read_cursor, reclassify
+from cami.delivery.steps import reclassify
 from cami.errors import CamiError, Transient
 from cami.routing.decision import Decision, decide
 from cami.routing.facts import FactReader

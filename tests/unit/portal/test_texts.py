@@ -24,7 +24,7 @@ PEOPLE_TEMPLATES = {
     "step_enrol.html", "step_password.html", "step_place.html",
 }  # fmt: skip
 #: Names that stay as they are in a Russian text.
-NAMES = {"Orthanc", "Explorer", "Caps", "Lock", "English", "DICOM"}
+NAMES = {"HL", "Orthanc", "Explorer", "Caps", "Lock", "English", "DICOM"}
 CYRILLIC = re.compile("[А-Яа-яЁё]")
 
 
@@ -146,6 +146,7 @@ def test_every_template_is_rendered_by_these_tests():
     known |= {"nodes.html"}  # in test_nodes_page.py
     known |= {path.name for path in rendered.iterdir() if path.name.startswith("consultation")}  # in their own test
     known |= {"delivery.html", "completeness.html"}  # in test_delivery_page, which fills them with a real delivery
+    known |= {"hl7.html"}  # in test_hl7_page.py
     known |= {"mis.html", "launch_over.html"}  # tests/unit/portal/test_mis_page.py
     known |= {"worklist.html", "worklist_new.html", "matching.html", "matching_study.html"}  # in test_worklist_pages
     known |= {"removals.html", "removal_new.html"}  # in test_removals_page

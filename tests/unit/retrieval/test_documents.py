@@ -20,7 +20,7 @@ def answer(country, mo="42001"):
     for name in NAMES:
         file = dicom("P1", "1.1", "1.1.9", name, name * 300)
         what = country.central.parse(file)
-        assert country.receiver.upload("42001", file, what, "consultation").outcome == "stored"
+        assert country.receiver.upload("42001", file, what, "consultation", None).outcome == "stored"
         ids.append(what.instance_id)
     study = Study(study_id(), "1.1")
     country.book.ask(mo, Kind.BRING, asked_by="consultation", cause="consultation", study=study,

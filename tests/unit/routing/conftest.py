@@ -74,6 +74,9 @@ class Cabinet:
             key, image.series, image.study, key, image.series, f"1.2.{image.study}", modality, "", 10
         )
 
+    def identify_arrivals(self, keys):
+        return [self.identify(key) for key in keys]
+
     def instances_of(self, study):
         return [key for key, image in self.images.items() if image.study == study]
 

@@ -6,6 +6,7 @@ Migrations in ``cami/db/migrations`` make them; a test checks that both agree.
 from cami.db.tables.audit import (
     audit_anchor,
     audit_archive,
+    audit_branch,
     audit_cursor,
     audit_head,
     audit_record,
@@ -45,14 +46,17 @@ from cami.db.tables.errands import errand
 from cami.db.tables.events import event, event_cursor
 from cami.db.tables.fleet import alarm_notice, fleet_trouble, heartbeat
 from cami.db.tables.grants import guest_instance, guest_study, study_grant
+from cami.db.tables.hl7 import hl7_refused
 from cami.db.tables.mis import (
     mis_answer,
+    mis_consultation,
     mis_former_resource,
     mis_guest,
     mis_launch,
     mis_message,
     mis_resource,
     mis_resource_identifier,
+    mis_signed_once,
     mis_study,
     mis_subscription,
     mis_token,
@@ -113,6 +117,7 @@ __all__ = [
     "announced_study",
     "audit_anchor",
     "audit_archive",
+    "audit_branch",
     "audit_cursor",
     "audit_head",
     "audit_record",
@@ -152,6 +157,7 @@ __all__ = [
     "guest_instance",
     "guest_study",
     "heartbeat",
+    "hl7_refused",
     "imaging_order",
     "indexed_gram",
     "indexed_name",
@@ -163,12 +169,14 @@ __all__ = [
     "match_decision",
     "metadata",
     "mis_answer",
+    "mis_consultation",
     "mis_former_resource",
     "mis_guest",
     "mis_launch",
     "mis_message",
     "mis_resource",
     "mis_resource_identifier",
+    "mis_signed_once",
     "mis_study",
     "mis_subscription",
     "mis_token",
