@@ -396,8 +396,8 @@ def test_a_question_survives_a_lost_line_and_its_answer_reaches_the_mis(region, 
     store(region, *(image(order, number) for number in range(2, 9)))
     assert call(consultant, "POST", f"{api}/{asked}/take").json()["state"] == "in-work"
 
-    def instances():
-        answer = call(consultant, "GET", f"/dicom-web/studies/{uid}/instances")
+    def instances(who=consultant, server=region.central):
+        answer = who.get(f"{server}/dicom-web/studies/{uid}/instances", timeout=60)
         return {each["00080018"]["Value"][0] for each in answer.json()} if answer.status_code == 200 else set()
 
     assert len(instances()) < 8
@@ -410,12 +410,11 @@ def test_a_question_survives_a_lost_line_and_its_answer_reaches_the_mis(region, 
     assert instances() == set()  # the right has ended with the request
     versions = call(doctor, "GET", f"{api}/{asked}/answer").json()["versions"]
     assert versions[0]["conclusion"] == "Панкреонекроза нет."
-    (report,) = wait_until("the МИС has it", lambda: heard(mis, "DiagnosticReport", f"C-{asked}"), 90)
+    report = wait_until("the МИС has it", lambda: heard(mis, "DiagnosticReport", f"C-{asked}"), 90)[0]
     assert "Панкреонекроза нет." in str(report)
     assert "application/xml" in str(report)  # the СЭМД beside the PDF
     line.restore()
-    here = f"{region.proxy(MO)['url']}/dicom-web/studies/{uid}/instances"
-    wait_until("the answer is at the МО", lambda: len(doctor.get(here, timeout=30).json()) == 10, 120)
+    wait_until("the answer is at the МО", lambda: len(instances(doctor, region.proxy(MO)["url"])) == 10, 120)
 
 
 def _sent(answer):
