@@ -18,7 +18,7 @@ REGIONS ?= 2
 
 CAMI := scripts/cami
 PYTEST := .venv/bin/pytest
-BENCHES := access cstore delivery mis scale
+BENCHES := access consultations cstore delivery mis scale
 
 .PHONY: help
 help: ## This list
@@ -64,6 +64,10 @@ bench: $(BENCHES:%=bench-%) ## All benchmarks; tables here, figures in build/ben
 .PHONY: bench-access
 bench-access: dev runtime ## Requests per second with and without the plugin, QIDO-RS against stock, the study index alone
 	@$(CAMI) bench access $(ARGS)
+
+.PHONY: bench-consultations
+bench-consultations: dev runtime ## Desks of consultations: 200 people at once on 50,000 requests, SQLite and PostgreSQL
+	@$(CAMI) bench consultations $(ARGS)
 
 .PHONY: bench-cstore
 bench-cstore: dev runtime ## C-STORE into plain Orthanc, with and without TCP_NODELAY, and into ours

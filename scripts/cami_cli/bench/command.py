@@ -7,6 +7,7 @@ import yaml
 from rich.console import Console
 
 from cami_cli.bench import access as access_benchmark
+from cami_cli.bench import consultations as consultations_benchmark
 from cami_cli.bench import cstore as cstore_benchmark
 from cami_cli.bench import delivery as delivery_benchmark
 from cami_cli.bench import dicom_find, link_emulator_ends, mis_outbox
@@ -138,6 +139,24 @@ def mis(
     )
     rows = [*rows, *mis_outbox.rows(orders, messages)]
     _show(Report("mis", {"Orthanc": NativeRuntime(used).orthanc_version(), "suite": used}, rows, runs))
+
+
+@app.command()
+def consultations(
+    *,
+    users: Annotated[int, typer.Option(min=20, help="People who have a desk open.")] = 200,
+    requests: Annotated[int, typer.Option(min=1000, help="Requests in the database.")] = 50_000,
+    seconds: Annotated[int, typer.Option(min=10, help="How long the load lasts.")] = 60,
+    rate: Annotated[float, typer.Option(min=0.1, help="Requests sent, taken or signed a second.")] = 2.0,
+    postgresql: Annotated[bool, typer.Option(help="The same on PostgreSQL, too.")] = True,
+    suite: SuiteOption = None,
+) -> None:
+    """Desks of consultations: pages, taking, signing, notices, with 200 people at once on 50,000 requests."""
+    report = consultations_benchmark.measure(
+        suite or "forky", users=users, requests=requests, seconds=seconds, rate=rate, postgresql=postgresql,
+        steps=Progress(),
+    )  # fmt: skip
+    _show(report)
 
 
 def _settings(pairs: list[str]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ announced_study = Table(
     Column("first_received_at", UtcDateTime, nullable=False, comment="by the proxy's clock"),
     Column("announced_at", UtcDateTime, nullable=False),
     Index("ix_announced_study_owner_study_date", "owner", "study_date"),
+    Index("ix_announced_study_owner_patient_id", "owner", "patient_id"),
 )
 
 #: Centre: who waits for a study that is not whole here; the row goes when the waiting ends.
