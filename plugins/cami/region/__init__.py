@@ -10,6 +10,7 @@ from cami.region.journal import Collector, Journal
 from cami.region.load import load_region
 from cami.region.model import (
     Account,
+    Alarms,
     Centre,
     Coercion,
     Destination,
@@ -47,6 +48,7 @@ __all__ = [
     "REGION_ROLES",
     "ROLES",
     "Account",
+    "Alarms",
     "Centre",
     "CentreAccess",
     "CharacterSets",
