@@ -116,7 +116,7 @@ class SelfTest:
         try:
             link.probe()
         except Denied:
-            return Check(title, "failure", "не признаёт этот PACS Proxy", "подключитесь снова с новым кодом")
+            return Check(title, "failure", "не признаёт этот PACS Proxy", "возьмите новый код у администратора ЦАМИ: ./install.sh --join")
         except Transient:
             return Check(
                 title, "failure", f"{self._settings.central_url} не отвечает", "проверьте ViPNet и межсетевой экран"

@@ -15,6 +15,7 @@ from typing import NoReturn, Protocol, runtime_checkable
 from cami_cli import region as regions
 from cami_cli.demo import table
 from cami_cli.demo.delivery import Delivery
+from cami_cli.demo.new_mo import Newcomer
 from cami_cli.demo.outage import Outage
 from cami_cli.demo.stage import Stage
 from cami_cli.demo.witness import Witness
@@ -103,6 +104,12 @@ def _show(plan: Plan, stage: Stage, region: Region, state: StateFolder) -> bool:
     check = Outage(region, state, _slices(folder, written), stage).run()
     stage.check(check)
     passed = passed and check.passed
+
+    if region.runtime == "native":
+        stage.step("A third МО: a bundle, a one-time code, install.sh on its machine")
+        check = Newcomer(region, state, plan.wish.registry, stage).run(_slices(folder, written)[0])
+        stage.check(check)
+        passed = passed and check.passed
 
     stage.step("Try it")
     _links(stage, region, written, state)
