@@ -6,6 +6,9 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# Each process would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What people may set: make demo ONCE=1 RUNTIME=docker SUITE=trixie; make test-unit ARGS='-k queue'
 # RUNTIME and SUITE reach scripts/cami through the environment; without them it keeps what a region was made with.
 ONCE ?=

@@ -156,6 +156,13 @@ class Archive(Protocol):
         """Return the identity of an instance, or None if it is gone."""
         ...
 
+    def identify_arrivals(self, instance_ids: Sequence[str]) -> Sequence[InstanceIdentity | None]:
+        """Return the identities of instances that came in, in their order; None for one that is gone.
+
+        One that has only just gone may still be told of.
+        """
+        ...
+
     def read(self, instance_id: str) -> bytes | None:
         """Return the stored DICOM file, or None if it is gone."""
         ...

@@ -93,6 +93,10 @@ class ApiClient:
             remedy = "see how the servers are: scripts/cami region status --state DIR"
             raise Trouble(f"{self._url} does not answer", remedy) from error
 
+    def put(self, path: str, body: Mapping[str, Any]) -> requests.Response:
+        """PUT `body` to `path` as JSON and return whatever answer comes."""
+        return self._session.put(self._url + path, json=body, timeout=_SECONDS, allow_redirects=False)
+
     def status(self, path: str, *, body: Mapping[str, Any] | None = None, accept: str = "*/*") -> int:
         """Return the HTTP status of an answer."""
         return self.ask(path, body=body, accept=accept).status_code

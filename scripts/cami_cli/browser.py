@@ -35,7 +35,7 @@ ARGUMENTS = (
 )
 
 #: Raised when the wrapper changes.
-_LAYOUT = 2
+LAYOUT = 2
 
 _WRAPPER = """\
 #!/bin/sh
@@ -64,7 +64,7 @@ def prepare(runtime_dir: Path, steps: Progress) -> Path:
     host = shutil.which("chromium")
     if host is not None:
         return Path(host)
-    shelf = runtime_dir / f"chromium-{SUITE}-{_LAYOUT}"
+    shelf = runtime_dir / f"chromium-{SUITE}-{LAYOUT}"
     wrapper = shelf / "chromium"
     if wrapper.is_file():
         return wrapper

@@ -5,6 +5,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +87,21 @@ def write_accounts(file: Path, region: Region, passwords: Mapping[str, str]) -> 
     """Write ``accounts.json`` for the centre: hashes, never passwords. A hash that is there stays."""
     from cami.people.passwords import hash_password  # noqa: PLC0415 - brings the database library with it
 
+    accounts = all_accounts(region)
     hashes: dict[str, str] = {}
     if file.exists():
         hashes = {entry["login"]: entry["password_hash"] for entry in json.loads(file.read_text("utf-8"))}
+    lacking = [account.login for account in accounts if account.login not in hashes]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # argon2 is slow on purpose, and lets other threads run
+        hashes |= zip(lacking, pool.map(lambda login: hash_password(passwords[login]), lacking), strict=True)
     entries: list[dict[str, Any]] = [
         {
             "login": account.login,
             "name": account.name,
             "role": account.role,
             "mo": account.mo,
-            "password_hash": hashes.get(account.login) or hash_password(passwords[account.login]),
+            "password_hash": hashes[account.login],
         }
-        for account in all_accounts(region)
+        for account in accounts
     ]
     write_private(file, json.dumps(entries, ensure_ascii=False, indent=1))

@@ -18,6 +18,7 @@ from cami_cli import (
     routing_commands,
 )
 from cami_cli.errors import Trouble
+from cami_cli.hl7 import commands as hl7_commands
 from cami_cli.mis import commands as mis_commands
 from cami_cli.mo import ca_commands
 from cami_cli.mo import commands as mo_commands
@@ -43,6 +44,7 @@ app.add_typer(routing_commands.app, name="routing")
 app.add_typer(mis_commands.app, name="mis")
 app.add_typer(mo_commands.app, name="mo")
 app.add_typer(ca_commands.app, name="ca")
+app.add_typer(hl7_commands.app, name="hl7")
 config_app = typer.Typer(no_args_is_help=True, help="The registry of a region.")
 app.add_typer(config_app, name="config")
 

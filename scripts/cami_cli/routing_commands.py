@@ -1,6 +1,7 @@
-"""``scripts/cami routing``: the routing rules of an МО's proxy, as its administrator."""
+"""``scripts/cami routing``: the routing rules of an МО's proxy, or of the centre for all МО, as the administrator."""
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +14,14 @@ from cami_cli.region_file import read_region
 app = typer.Typer(no_args_is_help=True, help="Routing rules: where an МО's images go besides the centre.")
 
 _ROOT = "/cami/api/routing"
+#: The centre, where an МО's code stands.
+_CENTRAL = "central"
+#: Seconds that proxies have for a trial.
+_PATIENCE = 60
 
-MoOption = Annotated[str, typer.Option("--to", help="Code of the МО whose proxy has the rules.")]
+MoOption = Annotated[
+    str, typer.Option("--to", help="Code of the МО whose proxy has the rules; central: rules for all МО.")
+]
 FileArgument = Annotated[Path, typer.Argument(help="A file of rules, YAML or JSON.", show_default=False)]
 
 
@@ -22,12 +29,17 @@ FileArgument = Annotated[Path, typer.Argument(help="A file of rules, YAML or JSO
 def show(to: MoOption, state: StateOption = DEFAULT_STATE) -> None:
     """Show the rules in force, and how it is with their destinations."""
     found = _ask(to, state, "")
-    typer.echo(f"version {found['version']} of МО {to}")
+    typer.echo(f"version {found['version']} of {_whose(to)}")
     if found["trouble"]:
         typer.echo(f"! the rules do not hold:\n{found['trouble']}")
     for rule in found["rules"]:
-        typer.echo(f"  {rule['name']}{'' if rule['enabled'] else ' (off)'}: if {rule['when']}: {rule['then']}")
-    for destination in found["destinations"]:
+        typer.echo(f"  {_said(rule)}")
+    for rule in found.get("centre", {}).get("rules", ()):
+        typer.echo(f"  (of the centre) {_said(rule)}")
+    for each in found.get("organizations", ()):
+        trouble = f"; they do not hold there: {each['trouble']}" if each["trouble"] else ""
+        typer.echo(f"  → МО {each['mo']}: version {each['version']}{trouble}")
+    for destination in found.get("destinations", ()):
         typer.echo(
             f"  → {destination['name']} {destination['address'] or '(not in the registry)'}: "
             f"{destination['waiting']} waiting, {destination['delivered']} delivered, {destination['failed']} failed"
@@ -55,7 +67,7 @@ def apply(
     """Put the rules of a file into force."""
     base = _ask(to, state, "")["version"]
     answer = _ask(to, state, "", {"content": _text(file), "why": why, "base": base}, file=file)
-    typer.echo(f"✓ version {answer['version']} of the rules of МО {to} is in force")
+    typer.echo(f"✓ version {answer['version']} of the rules of {_whose(to)} is in force")
 
 
 @app.command()
@@ -68,7 +80,7 @@ def restore(
     """Bring an earlier version back, as a new one."""
     base = _ask(to, state, "")["version"]
     answer = _ask(to, state, f"/versions/{version}/restore", {"why": why, "base": base})
-    typer.echo(f"✓ version {answer['version']} of the rules of МО {to} is version {version} again")
+    typer.echo(f"✓ version {answer['version']} of the rules of {_whose(to)} is version {version} again")
 
 
 @app.command(name="dry-run")
@@ -79,7 +91,25 @@ def dry_run(
     state: StateOption = DEFAULT_STATE,
 ) -> None:
     """Tell what the rules of a file would have done with the last studies. Nothing is sent or changed."""
-    run = _ask(to, state, "/dry-run", {"content": _text(file), "studies": studies}, file=file)
+    asked = {"content": _text(file), "studies": studies}
+    if to != _CENTRAL:
+        _tell_run(_ask(to, state, "/dry-run", asked, file=file))
+        return
+    trial = _ask(to, state, "/dry-run", asked, file=file)["trial"]
+    end = time.monotonic() + _PATIENCE
+    while (found := _ask(to, state, f"/dry-run/{trial}"))["waits_for"] and time.monotonic() < end:
+        time.sleep(1)
+    for mo, outcome in found["organizations"].items():
+        typer.echo(f"МО {mo}:")
+        if "studies" in outcome:
+            _tell_run(outcome)
+        else:
+            typer.echo(f"  not tried: {outcome.get('problems') or outcome.get('trouble')}")
+    for mo in found["waits_for"]:
+        typer.echo(f"МО {mo}: no answer")
+
+
+def _tell_run(run: dict[str, Any]) -> None:
     for study in run["studies"]:
         what = f"{study['modality']} {study['description']}".strip()
         typer.echo(f"{study['received_at'][:16]}  {what}, {study['instances']} images")
@@ -93,6 +123,15 @@ def dry_run(
     typer.echo(
         f"{len(run['studies'])} studies looked at" + ("; there were more images than a run takes" if run["cut"] else "")
     )
+
+
+def _whose(to: str) -> str:
+    return "the centre, for all МО" if to == _CENTRAL else f"МО {to}"
+
+
+def _said(rule: dict[str, Any]) -> str:
+    only = f" [МО {', '.join(rule['organizations'])}]" if rule.get("organizations") else ""
+    return f"{rule['name']}{'' if rule['enabled'] else ' (off)'}{only}: if {rule['when']}: {rule['then']}"
 
 
 def _reason(finding: dict[str, Any]) -> str:
@@ -112,13 +151,15 @@ def _ask(
     from cami_cli.api_client import ApiClient  # noqa: PLC0415 - requests is slow to import
 
     region = read_region(state)
-    with ApiClient(region.proxy(mo).url, region.account("mo_admin", mo)) as client:
+    url = region.central_url if mo == _CENTRAL else region.proxy(mo).url
+    account = region.account("region_admin") if mo == _CENTRAL else region.account("mo_admin", mo)
+    with ApiClient(url, account) as client:
         answer = client.ask(_ROOT + path, body=body)
     if answer.status_code == 200:
         return dict(answer.json())
     if answer.status_code == 400:
         raise Trouble(*_refusal(answer.text, file))
-    raise Trouble(f"the proxy of МО {mo} answered {answer.status_code}", answer.text[:200])
+    raise Trouble(f"the server of {_whose(mo)} answered {answer.status_code}", answer.text[:200])
 
 
 def _refusal(text: str, file: Path | None) -> tuple[str, str]:

@@ -128,3 +128,83 @@ def test_the_statistics_name_no_patient(visitor, asked):
     assert "ГБ № 1" in page.locator("main").inner_text()
     operator.screenshot("consultation-statistics")
     assert operator.problems == []
+
+
+def another(seated, login):
+    """Sign in as somebody whose role others have too."""
+    account = next(each for each in seated.region.about["accounts"] if each["login"] == login)
+    seated.page.fill("input[name=login]", account["login"])
+    seated.page.fill("input[name=password]", account["password"])
+    seated.page.click("main button[type=submit]")
+    return account["password"]
+
+
+def asked_by_api(region, kind, **more):
+    """A request that МО 42001 has sent; return its number."""
+    doctor = region.session("clinician", MO)
+    study = next(each for each in region.studies("radiologist", MO) if each["modality"] == "MG")
+    given = {
+        "studies": [study["study_uid"]], "urgency": "urgent", "profile": "radiology", "route": "radiology-centre",
+        "question": "Скрининг", "consent": True, "phone": "1", "kind": kind, "send": True,
+    }  # fmt: skip
+    answer = doctor.post(f"{region.central}/cami/api/consultations", json=given | more, timeout=30)
+    answer.raise_for_status()
+    return answer.json()["number"]
+
+
+def test_two_readers_see_each_other_when_both_have_signed(visitor, region):
+    address = f"/cami/consultations/{asked_by_api(region, 'double-reading')}"
+    first = seat(visitor, "consultant", CENTRE, address)
+    first.page.get_by_role("button", name="Взять в работу").click()
+    first.page.locator("textarea[name=conclusion]").fill("Узловое образование слева.")
+    first.page.get_by_label("Патология").select_option(label="выявлена")
+    first.page.get_by_label("Ваш пароль").fill(region.session("consultant", CENTRE).auth[1])
+    first.page.get_by_role("button", name="Сохранить и подписать").click()
+    first.page.get_by_text("Чтение подписано.").wait_for()
+    first.screenshot("reading-first-signed")
+
+    second = visitor(viewport={"width": 1366, "height": 768})
+    second.open(address)
+    password = another(second, "con2.42900")
+    second.page.get_by_role("button", name="Взять в работу").click()
+    second.page.get_by_text("будет видно, когда подписаны оба").wait_for()
+    assert "Узловое" not in second.page.content()
+    second.screenshot("reading-blind")
+    second.page.locator("textarea[name=conclusion]").fill("Образование левой молочной железы.")
+    second.page.get_by_label("Патология").select_option(label="выявлена")
+    second.page.get_by_label("Ваш пароль").fill(password)
+    second.page.get_by_role("button", name="Сохранить и подписать").click()
+    second.page.get_by_text("Узловое образование слева.").wait_for()
+    second.screenshot("reading-compared", full=True)
+    second.page.get_by_label("Насколько совпадают заключения").select_option(label="Замечания")
+    second.page.get_by_label("Ваш пароль").fill(password)
+    second.page.get_by_role("button", name="Сохранить и подписать").click()
+    second.page.get_by_text("Заключение подписано").first.wait_for()
+    second.screenshot("reading-done", full=True)
+    assert first.problems == second.problems == []
+
+
+def test_a_member_of_a_council_looks_and_says(visitor, region):
+    address = f"/cami/consultations/{asked_by_api(region, 'council')}"
+    consultant = seat(visitor, "consultant", CENTRE, address)
+    consultant.page.get_by_role("button", name="Взять в работу").click()
+    consultant.page.get_by_text("Пригласить в консилиум…").click()
+    consultant.page.get_by_label("Кого").select_option("con2.42900")
+    consultant.page.get_by_role("button", name="Пригласить в консилиум", exact=True).click()
+    consultant.page.get_by_text("Советова").first.wait_for()
+
+    member = visitor(viewport={"width": 1366, "height": 768})
+    member.open("/cami/consultations?view=inbox")
+    another(member, "con2.42900")
+    member.page.locator(f"a[href='{address}']").first.click()
+    with member.page.expect_popup() as opened:
+        member.page.get_by_role("link", name="Открыть снимки").click()
+    wait_painted(opened.value)
+    opened.value.close()
+    member.page.get_by_label("Сообщение другой стороне").fill("Рекомендую МРТ с контрастом.")
+    member.page.get_by_role("button", name="Записать мнение").click()
+    member.page.get_by_text("Мнение участника консилиума").wait_for()
+    member.screenshot("council-member", full=True)
+    consultant.page.get_by_text("Рекомендую МРТ с контрастом.").wait_for()
+    consultant.screenshot("council-consultant")
+    assert member.problems == consultant.problems == []

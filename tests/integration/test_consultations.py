@@ -53,6 +53,14 @@ def people(region):
     }
 
 
+def at_home(region, study_uid):
+    """The SOP Instance UIDs of a study at the proxy of МО 42001."""
+    session = region.session("radiologist", MO)
+    address = f"{region.proxy(MO)['url']}/dicom-web/studies/{study_uid}/instances"
+    answer = session.get(address, timeout=30)
+    return {each["00080018"]["Value"][0] for each in answer.json()} if answer.ok else set()
+
+
 def ask(doctor, study_uid, **more):
     given = {
         "studies": [study_uid], "urgency": "stat", "profile": "radiology", "route": "radiology-centre",
@@ -97,6 +105,8 @@ def test_the_right_to_see_comes_with_the_request_and_goes_with_it(region, people
     ids = admin.ask("POST", "/tools/find", json={"Level": "Instance", "Query": {"SOPInstanceUID": pdf}}).json()
     dicom = pydicom.dcmread(io.BytesIO(admin.ask("GET", f"/instances/{ids[0]}/file").content))
     assert dicom.EncapsulatedDocument[: dicom.EncapsulatedDocumentLength] == document
+    # Both are in the study at the МО's own proxy too, and are not sent back.
+    wait_until("the answer is at the МО", lambda: set(classes.values()) <= at_home(region, study), 40)
 
 
 def test_two_take_at_once_and_one_has_it(people, studies, region):

@@ -4,6 +4,7 @@ A rule of 42001 shares with 42002: its doctor sees the study at the centre and a
 back, it is gone at both.
 """
 
+import io
 import re
 import sqlite3
 import time
@@ -12,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
+from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, generate_uid
 
-from tests.integration.isolation.sides import JSON, Side, image
+from tests.integration.isolation.sides import JSON, PATIENT, Side, image
 from tests.live import LiveRegion, cami, wait_until
 
 RULES = """rules:
@@ -170,6 +171,41 @@ def test_a_consultant_sees_what_was_granted_and_nothing_else(region, own, neighb
     assert consultant.get(region.central + "/studies", timeout=30).json() == []
 
 
+def report(uid, mo):
+    """Write a text report about a study as another МО's program would: in ISO_IR 144, with its own institution."""
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = ComprehensiveSRStorage
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = uid, generate_uid()
+    dataset.SpecificCharacterSet, dataset.PatientID, dataset.Modality = "ISO_IR 144", PATIENT, "SR"
+    dataset.PatientName, dataset.InstitutionName = "Альфа^Своя", f"Консультант {mo}"
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def test_a_consultant_stores_a_document_into_what_was_granted(region, own, doctor):
+    consultant = region.session("consultant", "42900")
+    document = report(own.uid, "42900")
+    url = region.central + "/instances"
+    assert consultant.post(url, data=document, timeout=60).status_code == 403, "nothing is granted"
+    number = share(region, doctor, own.uid, login="con.42900")
+    stored = consultant.post(url, data=document, timeout=60)
+    assert (stored.status_code, stored.json()["ParentStudy"]) == (200, own.study)
+    assert consultant.post(url, data=document, timeout=60).json()["Status"] == "AlreadyStored", "coerced to the same"
+    end(region, doctor, number)
+    here = stored.json()["ID"]
+    assert consultant.get(f"{url}/{here}/file", timeout=60).status_code == 403
+    got = pydicom.dcmread(io.BytesIO(doctor.get(f"{url}/{here}/file", timeout=60).content))
+    assert got.SpecificCharacterSet == "ISO_IR 192"
+    assert str(got.PatientName) == "Альфа^Своя"
+    assert got.InstitutionName == "Консультант 42900", "who wrote it stays"
+    assert got.IssuerOfPatientID.startswith("MO:"), "the Patient ID is the owner's"
+    assert got.OriginalAttributesSequence[0].ReasonForTheAttributeModification == "COERCE"
+
+
 def test_a_grant_ends_on_time_after_a_restart_too(region, own, neighbour, doctor):
     until = datetime.now(UTC) + timedelta(seconds=4)
     share(region, doctor, own.uid, mo="42002", until=until)
@@ -310,3 +346,44 @@ def test_a_study_shared_by_a_rule_reaches_the_other_organization_and_leaves(regi
     wait_until("nothing is left of it", lambda: guests(region, "42002") == 0, 30)
     assert region.delivery("42002")["queue"] == queue
     assert len(neighbour.find("Instance", {"StudyInstanceUID": neighbour.uid})) == 4
+
+
+def test_a_deleted_study_leaves_its_proxy_too_when_the_line_is_back(region, tmp_path_factory):
+    folder, uid = tmp_path_factory.mktemp("deleted"), generate_uid()[:50]
+    image(folder, uid, name="DELTA^WRONG", patient="DELETED-1")
+    before = region.delivery("42001")["queue"]["confirmed"]
+    region.send(folder, "42001")
+    region.settle("42001", before + 1)
+    people = {role: region.session(role, "42001") for role in ("technologist", "mo_admin")}
+    people["region_admin"] = region.session("region_admin")
+    proxy, form = region.proxy("42001")["url"], {"Sec-Fetch-Site": "same-origin"}
+    body = {"Level": "Instance", "Query": {"StudyInstanceUID": uid}}
+
+    def do(role, what, **fields):
+        answer = people[role].post(f"{region.central}/cami/removals/{what}", data=fields, headers=form, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def page(role="mo_admin"):
+        return people[role].get(region.central + "/cami/removals", timeout=30).text
+
+    def at(url):
+        return len(people["technologist"].post(url + "/tools/find", json=body, timeout=30).json())
+
+    assert at(region.central) == at(proxy) == 1
+    assert "нет исследования с таким номером" in do("technologist", "new", uid="1.2.3", reason="чужой пациент")
+    assert "Исследование отмечено" in do("technologist", "new", uid=uid, reason="снимок не того пациента")
+    number = re.search(r'name="removal" value="(\d+)"', page())[1]
+    do("mo_admin", "confirm", removal=number)
+    assert at(region.central) == 1, "one is not enough"
+    region.server("stop", "proxy-42001")
+    do("region_admin", "confirm", removal=number)
+    wait_until("it is deleted at the centre", lambda: at(region.central) == 0, 30)
+    wait_until("and the page says so", lambda: "как только МО будет на связи" in page(), 30)
+    region.server("start", "proxy-42001")
+    wait_until("the copy at the proxy is gone", lambda: "копия в МО удалена" in page(), 60)
+    assert at(proxy) == 0
+    assert "DELTA" not in page()
+    region.send(folder, "42001")
+    wait_until("the device's copy is refused", lambda: region.delivery("42001")["queue"]["quarantined"] >= 1, 60)
+    assert at(region.central) == 0

@@ -4,8 +4,11 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pydicom
@@ -15,7 +18,12 @@ import yaml
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE
 
+from cami_cli.hl7.client import MllpClient
+from cami_cli.hl7.examples import Sender
+from cami_cli.hl7.examples import order as hl7_order
+from cami_cli.hl7.receiver import Receiver
 from cami_cli.mis.client import FhirClient, read_access
+from tests.integration.test_worklist import numbers
 from tests.live import CAMI, ROOT, LiveRegion, cami, wait_until
 
 MO = "42001"
@@ -28,9 +36,7 @@ class Simulated:
     def __init__(self, region, folder):
         self._region = region
         self._folder = Path(folder)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process = None
 
@@ -65,9 +71,34 @@ class Simulated:
         return requests.get(self.url + "/api/orders", timeout=10).json()
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+#: Where the centre listens for HL7, and where it tells the МИС.
+HL7_IN, HL7_OUT = free_port(), free_port()
+HL7 = {
+    "listen": {"port": str(HL7_IN), "tls": "false"},
+    "systems": [
+        {
+            "name": "legacy",
+            "title": "МИС по HL7",
+            "application": "KUZDRAV",
+            "facilities": [{"name": "RB01", "mo": MO}],
+            "oid": "1.2.643.5.1.13.13.12.2.42.9999.100.7.1",
+            "addresses": ["127.0.0.1"],
+            "send": {"host": "127.0.0.1", "port": str(HL7_OUT), "tls": "false"},
+        }
+    ],
+}
+
+
 @pytest.fixture(scope="module")
 def region(tmp_path_factory):
     content = yaml.load((ROOT / "orthanc-config" / "region.yaml").read_text(), Loader=yaml.BaseLoader)
+    content["hl7"] = HL7
     content["organizations"][0]["proxy"]["worklist"] = {"quiet_minutes": "0"}
     registry = tmp_path_factory.mktemp("registry") / "region.yaml"
     registry.write_text(yaml.safe_dump(content, allow_unicode=True))
@@ -233,3 +264,101 @@ def test_strangers_get_nothing(region):
     assert doctor.get(fhir + "/Task", timeout=10).status_code == 401
     secret = {"grant_type": "client_credentials", "client_id": doctor.auth[0], "client_secret": doctor.auth[1]}
     assert requests.post(region.about["mis"]["token_url"], data=secret, timeout=30).status_code == 401
+
+
+class Legacy:
+    """A МИС that speaks HL7: it sends orders, and is told by a listener that comes and goes."""
+
+    def __init__(self):
+        self.now = datetime.now(ZoneInfo("Asia/Novokuznetsk"))
+        self.told = []
+        self._receiver = None
+
+    def order(self, number, what="NW", patient="700700"):
+        sender = Sender(number=number, patient=patient, device=f"CT{MO}")
+        return hl7_order(sender, f"{number}-{what}", self.now, what=what)
+
+    def send(self, message):
+        with MllpClient("127.0.0.1", HL7_IN) as line:
+            return line.tell(message)
+
+    def listen(self):
+        self._receiver = Receiver(HL7_OUT, lambda _data, message: self.told.append(message))
+        threading.Thread(target=self._receiver.serve, daemon=True).start()
+
+    def close(self):
+        if self._receiver:
+            self._receiver.close()
+
+    def heard(self, number):
+        return [
+            ("^".join(message.kind), message.first("ORC").text(5))
+            for message in list(self.told)
+            if message.first("ORC").text(2) == number
+        ]
+
+
+@pytest.fixture
+def legacy():
+    made = Legacy()
+    yield made
+    made.close()
+
+
+def test_an_order_by_hl7_is_on_the_worklist_and_its_life_is_told_after_an_absence(region, legacy):
+    placed = legacy.send(legacy.order("H-1"))
+    assert placed.first("MSA").text(1) == "AA"
+    accession, uid = placed.first("ORC").text(3), placed.first("IPC").text(3)
+    wait_until("the device finds the order", lambda: numbers(region, f"AccessionNumber={accession}"), 30)
+    # Nobody listens while the study is made and comes to the centre.
+    store(region, image({"study_uid": uid, "patient": "700700", "accession": accession}))
+    operator = region.session("operator")
+    page = f"{region.central}/cami/mis"
+    wait_until("the silent МИС shows", lambda: "МИС не отвечает" in operator.get(page, timeout=30).text, 60)
+    legacy.listen()
+    wait_until("all of it is told", lambda: len(legacy.heard("H-1")) >= 3, 90)
+    heard = legacy.heard("H-1")
+    assert heard[0] == ("OMI^O23", "IP")
+    assert ("ORU^R01", "CM") in heard or ("ORU^R01", "IP") in heard
+    controls = [each.control for each in legacy.told]
+    assert len(set(controls)) == len(controls)
+    # What was refused is on the operator's page, without whose it is.
+    assert legacy.send(legacy.order("H-1", what="CA")).first("MSA").text(1) == "AE"
+    shown = operator.get(f"{region.central}/cami/hl7", timeout=30).text
+    assert "H-1-CA" in shown
+    assert "Исследование уже начато" in shown
+    assert "700700" not in shown
+    assert "Тестова" not in shown
+
+
+def test_orders_by_hl7_survive_kill_9_in_the_middle(region, legacy):
+    """The centre is killed while orders come; what has no answer is sent again, and each order is there once."""
+    wanted = [f"K-{number}" for number in range(30)]
+    numbers_of = {}
+    killer = threading.Timer(0.5, lambda: region.server("kill", "central"))
+    killer.start()
+    for number in wanted:
+        try:
+            numbers_of[number] = legacy.send(legacy.order(number)).first("ORC").text(3)
+        except OSError:
+            break
+    killer.join()
+    region.server("start", "central")
+    for number in wanted:
+        answer = wait_until("the listener is back", lambda number=number: _again(legacy, number), 60)
+        accession = answer.first("ORC").text(3)
+        assert numbers_of.setdefault(number, accession) == accession
+    assert len(set(numbers_of.values())) == len(wanted)
+
+
+def _again(legacy, number):
+    try:
+        answer = legacy.send(legacy.order(number))
+    except OSError:
+        return None
+    return answer if answer.first("MSA").text(1) == "AA" else None
+
+
+def test_the_listener_passes_its_conformance_run(region):
+    done = cami("hl7", "check", "--to", f"127.0.0.1:{HL7_IN}", "--device", f"CT{MO}")
+    assert "не пройдено: 0" in done.stdout

@@ -1,13 +1,16 @@
 """The sign-in service against a real OpenID Connect provider, without Orthanc; its key changes in between."""
 
+import time
 from urllib.parse import parse_qs, urljoin, urlsplit
 
+import jwt
 import pytest
 import requests
+from joserfc.jwk import RSAKey
 
 from cami.clock import SystemClock
 from cami.people import Client, Reason, Refusal, Step
-from cami.people.openid import OpenId
+from cami.people.openid import Confirmed, OpenId
 from cami.people.provider_line import ProviderLine
 from cami.region import Provider
 from tests import provider
@@ -43,12 +46,13 @@ def openid(idp, easy, tmp_path):
     )  # fmt: skip
 
 
-def through(openid, login):
+def through(openid, login, there=None, **more):
     """Sign in at the provider as a person does, and come back."""
-    departure = openid.depart(f"{PORTAL}/cami/login/provider/return", "/cami/")
-    there = requests.Session()
+    departure = openid.depart(f"{PORTAL}/cami/login/provider/return", "/cami/", **more)
+    there = there or requests.Session()
     page = there.get(departure.address, timeout=30)
-    page = there.post(page.url, data={"login": login}, timeout=30)
+    if 'name="login"' in page.text:
+        page = there.post(page.url, data={"login": login}, timeout=30)
     answer = there.post(page.url, data={"password": provider.PASSWORD}, timeout=30, allow_redirects=False)
     while not answer.headers["Location"].startswith(f"{PORTAL}/"):
         answer = there.get(urljoin(answer.url, answer.headers["Location"]), timeout=30, allow_redirects=False)
@@ -67,3 +71,28 @@ def test_role_and_mo_by_its_claims_also_after_its_key_has_changed(openid, idp):
     openid._line._keys_at = None  # unknown keys are looked for every ten seconds
     assert through(openid, "rad.oidc").identity.login == "rad.oidc"
     assert openid.farewell(f"{PORTAL}/cami/login").startswith(f"{idp.url}/oauth/end_session?")
+
+
+def test_its_own_key_signs_people_out(openid, idp, easy):
+    """Canaille sends no logout tokens: one is made as Back-Channel Logout 1.0 says, signed by its present key."""
+    one = through(openid, "rad.oidc")
+    pem = (idp.folder / "key.pem").read_text()
+    key = RSAKey.import_key(pem)
+    key.ensure_kid()
+    now = time.time()
+    claims = {
+        "iss": idp.url, "aud": provider.CLIENT, "iat": now, "exp": now + 120, "jti": "1", "sub": "rad.oidc",
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+    }  # fmt: skip
+    token = jwt.encode(claims, pem, algorithm="RS256", headers={"kid": key.kid, "typ": "logout+jwt"})
+    assert openid.signed_out(token) >= 1
+    assert easy.sessions.identify(one.token) is None
+
+
+def test_to_sign_the_provider_asks_again_whatever_session_it_has(openid, idp):
+    there = requests.Session()
+    assert through(openid, "rad.oidc", there).identity.login == "rad.oidc"
+    confirmed = through(openid, "rad.oidc", there, again="rad.oidc")
+    assert isinstance(confirmed, Confirmed)
+    assert confirmed.login == "rad.oidc"
+    assert through(openid, "both.oidc", requests.Session(), again="rad.oidc") == Refusal(Reason.PROVIDER)

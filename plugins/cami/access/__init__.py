@@ -21,7 +21,7 @@ from cami.access.overrides import overrides
 from cami.access.owners import owner_label, study_owners
 from cami.access.policy import allowed, may_store
 from cami.access.recorder import Recorder
-from cami.access.subjects import ArchiveSubjects
+from cami.access.subjects import ArchiveSubjects, CentralSubjects
 from cami.access.visibility import Visibility
 from cami.access.witness import Witness
 from cami.people import (
@@ -52,6 +52,7 @@ __all__ = [
     "ArchiveSubjects",
     "Authenticator",
     "Cause",
+    "CentralSubjects",
     "Directory",
     "Gate",
     "Gateway",

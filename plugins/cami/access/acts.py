@@ -86,9 +86,11 @@ _OWN: tuple[tuple[str, re.Pattern[str], Kind | None], ...] = tuple(
         ("", r"/cami/(health|metrics|whoami|login(/.*)?|static/.*|wire/.*|oidc(/.*)?|oauth/.*|journal.*|who)", None),
         # These record what they do themselves, in the transactions that do it.
         ("", r"/cami/(fhir|api/consultations|consultations|api/grants|grants|emergency|launch)(/.*)?", None),
-        ("GET", r"/cami/(nodes|mis|s/[0-9.]+)|/cami/api/openapi.*", None),
+        ("GET", r"/cami/(nodes|mis|hl7|s/[0-9.]+)|/cami/api/openapi.*", None),
         # `cami.people` records what is done to accounts, in the transaction that does it.
         ("", r"/cami/(account|people|api/people|api/sessions)(/.*)?", None),
+        # What is opened is recorded when its images are read; this is only that it still is.
+        ("POST", r"/cami/viewing", None),
         ("POST", r"/cami/logout", Kind.SIGN_OUT),
         ("GET", r"/cami/logout", None),
         ("GET", r"/cami/(delivery|routing(/.*)?|completeness(\.csv)?)", None),
@@ -110,7 +112,7 @@ def of_ours(method: str, path: str) -> Act | None:
     """Say what a request to one of our handlers means; None: it is recorded elsewhere, or need not be."""
     for methods, pattern, kind in _OWN:
         if methods in ("", method) and pattern.fullmatch(path):
-            return None if kind is None else Act(kind, route_of(path), each=method != "GET")
+            return None if kind is None else Act(kind, route_of(path), each=method != "GET" and path not in SEARCHES)
     return None
 
 

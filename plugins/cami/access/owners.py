@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Engine, select, true, tuple_
 from cami.access.granted import Received, given_to, in_force
 from cami.access.guests import Guests
 from cami.access.policy import allowed
-from cami.access.seen import Resolved, seen_named, seen_resource, seen_studies
+from cami.access.seen import Resolved, seen_instance, seen_named, seen_resource, seen_studies
 from cami.archive import Level
 from cami.clock import Clock
 from cami.db import Quick, reading
@@ -56,6 +56,10 @@ class StudyOwners(Protocol):
 
     def sees(self, identity: Identity, level: Level, resource: str) -> bool:
         """Say whether somebody with the reach OWN sees a study, series or instance of that level."""
+        ...
+
+    def instance(self, identity: Identity, study_uid: str, series_uid: str, sop_uid: str) -> str | None:
+        """Return the Orthanc id of an image that somebody with the reach OWN sees; None: the core may know more."""
         ...
 
     def scope(self, identity: Identity) -> Scope:
@@ -104,6 +108,7 @@ class CentralOwners:
         self._reader = reading(engine)
         self._clock = clock
         self._questions: dict[tuple[Resolved, bool, bool], Quick] = {}
+        self._images: dict[tuple[bool, bool], Quick] = {}
 
     def reach(self, identity: Identity | None) -> Reach:
         """Return how far somebody sees at all."""
@@ -147,6 +152,16 @@ class CentralOwners:
         if question is None:
             question = self._questions[shape] = Quick(self._reader, seen_resource(*shape))
         return bool(question.value({**self._values(identity), "key": resource}))
+
+    def instance(self, identity: Identity, study_uid: str, series_uid: str, sop_uid: str) -> str | None:
+        """Return the Orthanc id of an image that the own МО owns or that is granted, by our tables and the index."""
+        shape = (bool(identity.mo), bool(identity.login))
+        question = self._images.get(shape)
+        if question is None:
+            question = self._images[shape] = Quick(self._reader, seen_instance(*shape))
+        named = {"study": study_uid, "series": series_uid, "sop": sop_uid}
+        found = question.row({**self._values(identity), **named})
+        return str(found[0]) if found is not None and found[1] else None
 
     def _values(self, identity: Identity) -> dict[str, object]:
         return {"own": _own(identity), "mo": identity.mo, "login": identity.login, "at": self._clock.now()}
@@ -235,6 +250,10 @@ class ProxyOwners:
     def sees(self, identity: Identity, level: Level, resource: str) -> bool:  # noqa: ARG002
         """Return no: nobody's reach is OWN here."""
         return False
+
+    def instance(self, identity: Identity, study_uid: str, series_uid: str, sop_uid: str) -> str | None:  # noqa: ARG002
+        """Return nothing: nobody's reach is OWN here."""
+        return None
 
     def scope(self, identity: Identity) -> Scope:  # noqa: ARG002
         """Return nothing: a proxy has no index."""

@@ -107,6 +107,16 @@ class Question:
             return None
         return _uids(values[0]) or None
 
+    def one_image(self) -> tuple[str, str, str] | None:
+        """Return the UIDs of study, series and image, if it names one image by all three and wants its id alone."""
+        if self.level != "instances" or self.parents or self.since or any(self.rest.values()):
+            return None
+        named = [self.exact_uids(keyword) or [] for keyword in _UID_TAGS]
+        if len(self.query) != len(named) or any(len(uids) != 1 for uids in named):
+            return None
+        (study_uid,), (series_uid,), (sop_uid,) = named
+        return study_uid, series_uid, sop_uid
+
     def to_core(self, **more: Any) -> dict[str, Any]:
         """Return the body for the core, without parents, since and limit; `more` is added."""
         return {"Level": CORE_LEVELS[self.level], "Query": dict(self.query), **self.rest, **more}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, false, literal, or_, select
 
-from cami.db.tables import received_instance, stored_content, study, study_grant
+from cami.db.tables import indexed_series, indexed_study, received_instance, stored_content, study, study_grant
 
 #: Levels at which a resource has a study; Orthanc's patient has those of several МО.
 Resolved = Literal["studies", "series", "instances"]
@@ -50,6 +50,47 @@ def seen_resource(level: Resolved, mo: bool, login: bool) -> Select[Any]:
         return query.where(received_instance.c.instance_id == bindparam("key"))
     query = query.join(stored_content, stored_content.c.instance_id == received_instance.c.instance_id)
     return query.where(stored_content.c.series_id == bindparam("key"))
+
+
+@functools.cache
+def seen_instance(mo: bool, login: bool) -> Select[Any]:
+    """Return a statement: Orthanc id and ``seen`` of the image with the UIDs ``study``, ``series`` and ``sop``."""
+    seen = _seen(mo, login).label("seen")
+    query = select(received_instance.c.instance_id, seen)
+    query = query.join_from(received_instance, study, received_instance.c.study_id == study.c.study_id)
+    query = query.join(stored_content, stored_content.c.instance_id == received_instance.c.instance_id)
+    query = query.join(indexed_series, indexed_series.c.series_id == stored_content.c.series_id)
+    query = query.where(
+        received_instance.c.sop_uid == bindparam("sop"),
+        received_instance.c.stored_at.is_not(None),
+        study.c.study_uid == bindparam("study"),
+        indexed_series.c.series_uid == bindparam("series"),
+    )
+    return query.order_by(seen.desc()).limit(1)
+
+
+@functools.cache
+def subject_of(level: Resolved) -> Select[Any]:
+    """Return a statement: UID, owner and patient of the study that holds ``key``; no row if none does."""
+    query = select(study.c.study_uid, study.c.owner, indexed_study.c.patient_key).limit(1)
+    indexed = indexed_study.c.study_id == study.c.study_id
+    if level == "studies":
+        return query.join_from(study, indexed_study, indexed, isouter=True).where(study.c.study_id == bindparam("key"))
+    query = query.join_from(received_instance, study, received_instance.c.study_id == study.c.study_id)
+    query = query.join(indexed_study, indexed, isouter=True)
+    if level == "instances":
+        return query.where(received_instance.c.instance_id == bindparam("key"))
+    query = query.join(stored_content, stored_content.c.instance_id == received_instance.c.instance_id)
+    return query.where(stored_content.c.series_id == bindparam("key"))
+
+
+@functools.cache
+def subject_named(mo: bool, login: bool) -> Select[Any]:
+    """Return a statement: owner, patient and ``seen`` of the study with the UID ``key``; one that is seen first."""
+    seen = _seen(mo, login).label("seen")
+    query = select(study.c.owner, indexed_study.c.patient_key, seen)
+    query = query.join_from(study, indexed_study, indexed_study.c.study_id == study.c.study_id, isouter=True)
+    return query.where(study.c.study_uid == bindparam("key")).order_by(seen.desc()).limit(1)
 
 
 def _seen(mo: bool, login: bool) -> ColumnElement[Any]:

@@ -1,14 +1,20 @@
 """Whose a study is that somebody asks for, in the journal's terms: Study Instance UID, key of the patient, owner."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cami.access.owners import StudyOwners
-from cami.archive import Archive
+from sqlalchemy import Engine, Select
+
+from cami.access.owners import Reach, StudyOwners
+from cami.access.policy import allowed
+from cami.access.seen import subject_named, subject_of
+from cami.archive import Archive, Level
+from cami.clock import Clock
+from cami.db import Quick, reading
 from cami.errors import CamiError
-from cami.people import Identity
+from cami.people import Action, Identity
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
 #: What is asked for instead of what cannot be: it takes as long.
@@ -27,10 +33,18 @@ class Subject:
 
 
 class Subjects(Protocol):
-    """Finds out what an event is about."""
+    """Finds out what an event is about. It costs the same whether a study is foreign or does not exist."""
 
     def of_study(self, study_id: str) -> Subject:
         """Return what is known of a study by its Orthanc id; of one that is not here nothing."""
+        ...
+
+    def of_seen(self, study_id: str) -> Subject:
+        """Return the same of a study that somebody sees: whatever it takes to find out."""
+        ...
+
+    def of_resource(self, level: Level, resource: str) -> Subject:
+        """Return what is known of the study that holds a resource that somebody was refused."""
         ...
 
     def of_uid(self, identity: Identity, study_uid: str) -> tuple[Subject, bool]:
@@ -39,7 +53,7 @@ class Subjects(Protocol):
 
 
 class ArchiveSubjects:
-    """Asks the archive and the table of owners. It costs the same whether or not a study exists."""
+    """Asks the archive and the table of owners: at a proxy, where nothing is hidden from its people."""
 
     def __init__(self, archive: Archive, owners: StudyOwners) -> None:
         self._archive = archive
@@ -52,6 +66,14 @@ class ArchiveSubjects:
         found = self._get(name)
         uid = str(found.get("MainDicomTags", {}).get("StudyInstanceUID", ""))
         return Subject(uid, str(found.get("ParentPatient", "")), self._owners.owner(name))
+
+    def of_seen(self, study_id: str) -> Subject:
+        """Return the same of a study that somebody sees."""
+        return self.of_study(study_id)
+
+    def of_resource(self, level: Level, resource: str) -> Subject:
+        """Return what is known of the study that holds a resource."""
+        return self.of_study(self._archive.study_of(level, resource) or resource)
 
     def of_uid(self, identity: Identity, study_uid: str) -> tuple[Subject, bool]:
         """Return what is known of a study by its UID, and whether somebody sees it."""
@@ -68,3 +90,56 @@ class ArchiveSubjects:
         except CamiError:
             return {}
         return found if isinstance(found, Mapping) else {}
+
+
+class CentralSubjects:
+    """Asks the tables of the centre alone, one question each; Orthanc only where somebody sees what they lack.
+
+    Orthanc takes its time to describe what it has, and none to say that it has nothing: asking it would betray which of
+    the two is refused.
+    """
+
+    def __init__(self, archive: Archive, owners: StudyOwners, engine: Engine, clock: Clock) -> None:
+        self._owners = owners
+        self._archive = ArchiveSubjects(archive, owners)
+        self._reader = reading(engine)
+        self._clock = clock
+        self._questions: dict[object, Quick] = {}
+
+    def of_study(self, study_id: str) -> Subject:
+        """Return what is known of a study by its Orthanc id; of one that is not here nothing."""
+        return self.of_resource("studies", study_id)
+
+    def of_seen(self, study_id: str) -> Subject:
+        """Return the same of a study that somebody sees: of one that has just come in, Orthanc knows more."""
+        subject = self.of_study(study_id)
+        return subject if subject.patient else self._archive.of_study(study_id)
+
+    def of_resource(self, level: Level, resource: str) -> Subject:
+        """Return what is known of the study that holds a resource that somebody was refused."""
+        # What comes out of a body may be anything, text among it that no database takes.
+        if level == "patients" or not _ID.fullmatch(resource):
+            return Subject()
+        found = self._ask(level, subject_of(level), {"key": resource})
+        return Subject() if found is None else Subject(found[0], found[2] or "", found[1])
+
+    def of_uid(self, identity: Identity, study_uid: str) -> tuple[Subject, bool]:
+        """Return what is known of a study by its UID, and whether somebody sees it."""
+        if self._owners.reach(identity) is Reach.TECHNICAL:
+            return self._archive.of_uid(identity, study_uid)
+        shape = (bool(identity.mo), bool(identity.login))
+        own = identity.mo if allowed(identity.role, Action.STUDIES_OWN, "central") else ""
+        values = {"key": study_uid, "own": own, "mo": identity.mo, "login": identity.login, "at": self._clock.now()}
+        found = self._ask(shape, subject_named(*shape), values)
+        if found is None:
+            return Subject(study_uid), False
+        owner, patient, seen = found
+        if seen and patient is None:  # it has just come in
+            return self._archive.of_uid(identity, study_uid)
+        return Subject(study_uid, patient or "", owner), bool(seen)
+
+    def _ask(self, shape: object, statement: Select[Any], values: Mapping[str, object]) -> Sequence[Any] | None:
+        question = self._questions.get(shape)
+        if question is None:
+            question = self._questions[shape] = Quick(self._reader, statement)
+        return question.row(values)

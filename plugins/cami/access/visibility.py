@@ -153,6 +153,11 @@ class Visibility:
 
     def _find_own(self, identity: Identity, question: Question) -> list[Any]:
         """Find among the studies of the own МО: in the index if it can tell, else in the core."""
+        if self._indexed and (named := question.one_image()):
+            # Each frame that a viewer wants asks this.
+            image = self._owners.instance(identity, *named)
+            if image is not None:
+                return [image]
         found = self._indexed.find(identity, question) if self._indexed else None
         if found is not None:
             return found

@@ -94,7 +94,8 @@ class Witness:
         if act.study_uid:
             subject, seen = self._subjects.of_uid(identity, act.study_uid)
         elif act.resource and act.level != "patients":
-            subject = self._subjects.of_study(self._study(act) or act.resource)
+            # He sees it: nothing can be betrayed, and what our tables do not have (yet) the archive knows.
+            subject = self._subjects.of_seen(self._study(act) or act.resource)
         elif act.level == "patients":
             subject = Subject(patient=act.resource)
         elif act.kind is Kind.SEARCH:
@@ -123,7 +124,7 @@ class Witness:
         def record(more: int) -> None:
             subject = Subject()
             if identity is not None and act is not None and act.resource and act.level != "patients":
-                subject = self._subjects.of_study(self._study(act) or act.resource)
+                subject = self._subjects.of_resource(act.level or "studies", act.resource)
             details = {"route": route, "method": method} | ({"more": str(more)} if more else {})
             self._trail.record(_event(Kind.REFUSAL, identity, source, subject, details))
 

@@ -22,7 +22,7 @@ from cami.audit.trail import AuditTrail
 from cami.audit.verify import Fault, Finding, start_of
 from cami.clock import Clock
 from cami.db import reading
-from cami.db.tables import audit_archive, audit_cursor, audit_head, audit_record, audit_study
+from cami.db.tables import audit_archive, audit_branch, audit_cursor, audit_head, audit_record, audit_study
 from cami.errors import CamiError, Invalid, Permanent
 
 #: Records of one file.
@@ -69,7 +69,7 @@ class Archiving:
         for server in names:
             records = self._due(server)
             if records:
-                self._put_away(records)
+                self._put_away(server, records)
                 return len(records)
         return 0
 
@@ -86,8 +86,8 @@ class Archiving:
             _check(start, due)
         return due
 
-    def _put_away(self, records: list[Record]) -> None:
-        server, first, last = records[0].server, records[0].seq, records[-1]
+    def _put_away(self, server: str, records: list[Record]) -> None:
+        first, last = records[0].seq, records[-1]
         name = f"{server}-{first:012d}-{last.seq:012d}.jsonl"
         body = "".join(record.content + "\n" for record in records).encode("utf-8")
         self._write(name, body)
@@ -137,9 +137,11 @@ def verify_archive(engine: Engine, folder: Path) -> Iterator[Finding]:
         rows = connection.execute(
             select(audit_archive).order_by(audit_archive.c.server, audit_archive.c.last_seq)
         ).all()
+        branches = connection.execute(select(audit_branch)).all()
+    parted = {row.server: Head(row.server, row.seq, row.hash) for row in branches}
     last = Head("")
     for row in rows:
-        start = last if last.server == row.server else Head(row.server)
+        start = last if last.server == row.server else parted.get(row.server, Head(row.server))
         last = Head(row.server, row.last_seq, row.last_hash)
         try:
             body = (folder / row.file).read_bytes()

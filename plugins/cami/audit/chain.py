@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cami.audit.event import AuditEvent
@@ -12,6 +12,20 @@ from cami.audit.record import GENESIS, Record
 from cami.db.tables import audit_head, audit_record, audit_study
 
 PAGE = 1000
+# Written out once: SQLAlchemy spends more on making a statement than a database on carrying it out.
+_LOCK = select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.server == bindparam("of")).with_for_update()
+_MOVE = update(audit_head).where(audit_head.c.server == bindparam("of"))
+_MOVE = _MOVE.values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
+_INSERT = insert(audit_record)
+
+
+#: Between the name of a server and the number of a branch of its chain: ``proxy-42001+2``.
+BRANCH = "+"
+
+
+def server_of(chain: str) -> str:
+    """Return whose chain it is: the server that its records name, also if it is a branch."""
+    return chain.partition(BRANCH)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +55,29 @@ def append(connection: Connection, server: str, events: Sequence[AuditEvent], at
 
 def lock_head(connection: Connection, server: str) -> Head:
     """Return the end of a chain and keep others from adding to it until the transaction ends."""
-    query = select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.server == server).with_for_update()
-    row = connection.execute(query).first()
+    row = connection.execute(_LOCK, {"of": server}).first()
     if row is None:
         # Of two who begin a chain at once, one writes the row and the other waits for it.
         begun = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         values = {"server": server, "seq": 0, "hash": GENESIS}
         connection.execute(begun(audit_head).values(values).on_conflict_do_nothing())
-        row = connection.execute(query).one()
+        row = connection.execute(_LOCK, {"of": server}).one()
     return Head(server, row.seq, row.hash)
 
 
 def put(connection: Connection, records: Sequence[Record], head: Head) -> None:
-    """Write records that follow each other, and the end that they make."""
+    """Write records that follow each other into the chain of the end that they make."""
     if not records:
         return
-    connection.execute(insert(audit_record), [_row(record) for record in records])
+    connection.execute(_INSERT, [_row(head.server, record) for record in records])
     studies = [
-        {"study_uid": uid, "server": record.server, "seq": record.seq}
+        {"study_uid": uid, "server": head.server, "seq": record.seq}
         for record in records
         for uid in record.event.studies
     ]
     if studies:
         connection.execute(insert(audit_study), studies)
-    change = update(audit_head).where(audit_head.c.server == head.server)
-    connection.execute(change.values(seq=head.seq, hash=head.hash))
+    connection.execute(_MOVE, {"of": head.server, "new_seq": head.seq, "new_hash": head.hash})
 
 
 def contents(connection: Connection, server: str, after: int, limit: int = PAGE) -> list[str]:
@@ -100,9 +112,9 @@ def columns(record: Record) -> Iterator[tuple[str, object]]:
         yield name, getattr(event, name)
 
 
-def _row(record: Record) -> dict[str, object]:
+def _row(chain: str, record: Record) -> dict[str, object]:
     return {
-        "server": record.server,
+        "server": chain,
         "seq": record.seq,
         **dict(columns(record)),
         "content": record.content,

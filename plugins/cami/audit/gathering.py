@@ -4,6 +4,11 @@ A proxy sends its records in order from its own place in its own chain; the cent
 as it comes, keeps them beside its own, and answers how far it is and where its own chain ends. So each side holds what
 the other's end was: a proxy's tail cannot be cut off unseen, since its records are here, and the centre's cannot
 either, since the proxies have noted it.
+
+A proxy that was restored from a backup writes other records under numbers that are taken. They come all the same, as a
+*branch*: a chain of its own (``proxy-42001+2``) that begins after the last record that both have. What was here before
+stays as it was, the restore is an event of the kind `integrity`, and `cami.audit.verify` holds the branch to the record
+from which it parts. What parts from no record that is here is refused: that is no restore.
 """
 
 import logging
@@ -13,15 +18,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select
 
-from cami.audit.chain import Head, head_of, lock_head, put
+from cami.audit.chain import BRANCH, Head, head_of, lock_head, put, server_of, servers
 from cami.audit.cursors import Cursors
 from cami.audit.event import AuditEvent, Kind, Outcome
 from cami.audit.recent import Recent
-from cami.audit.record import Record
+from cami.audit.record import GENESIS, Record
 from cami.audit.trail import AuditTrail
 from cami.clock import Clock
 from cami.db import reading
-from cami.db.tables import audit_anchor, audit_record
+from cami.db.tables import audit_anchor, audit_branch, audit_head, audit_record
 from cami.errors import Invalid, Transient
 from cami.web import Request, Response, answer_json, answer_text
 
@@ -46,6 +51,7 @@ class Gathering:
     def __init__(self, engine: Engine, clock: Clock, trail: AuditTrail) -> None:
         self._engine = engine
         self._reader = reading(engine)
+        self._clock = clock
         self._trail = trail
         self._alarms = Recent(clock, timedelta(hours=1))
 
@@ -59,26 +65,31 @@ class Gathering:
         Raises
         ------
         Broken
-            One of them is no record of that proxy, does not follow the one before, or differs from what is here.
+            One of them is no record of that proxy, or follows none that is here.
         """
         server = f"proxy-{mo}"
+        records = [_read(server, content) for content in contents]
         with self._engine.begin() as connection:
-            head = lock_head(connection, server)
-            new: list[Record] = []
-            for content in contents:
-                record = _read(server, content)
-                if record.seq <= head.seq:
-                    if not new:
-                        _compare(connection, record)
-                    continue
-                if record.seq > head.seq + 1:
-                    break  # something between is missing here: the proxy goes on from our answer
-                if record.previous != head.hash:
-                    raise Broken(f"record {record.seq} of {server} does not follow the one before it")
-                new.append(record)
-                head = Head(server, record.seq, record.hash)
-            put(connection, new, head)
-        return head.seq
+            chain = _newest(connection, server)
+            try:
+                return _add(connection, chain, records)
+            except Broken:
+                parted = _parting(connection, chain, records)
+                if parted is None:
+                    raise
+            branch, head, rest = parted
+            self._part(connection, mo, branch, head)
+            return _add(connection, branch, rest)
+
+    def _part(self, connection: Connection, mo: str, branch: str, head: Head) -> None:
+        """Begin a branch; the event of it is the last thing in the transaction but for the records."""
+        values = {"server": branch, "seq": head.seq, "hash": head.hash, "began_at": self._clock.now()}
+        connection.execute(insert(audit_branch).values(values))
+        connection.execute(insert(audit_head).values(server=branch, seq=head.seq, hash=head.hash))
+        log.critical("the journal of МО %s goes on as %s from record %d on", mo, branch, head.seq)
+        details = {"chain": branch, "after": str(head.seq)}
+        event = AuditEvent(Kind.INTEGRITY, f"proxy-{mo}", "proxy", mo, owner=mo, reason="restored", details=details)
+        self._trail.record_in(connection, event)
 
     def _answer(self, mo: str, request: Request) -> Response:
         try:
@@ -89,7 +100,7 @@ class Gathering:
             seq = self.take(mo, contents)
         except Broken as error:
             what = str(error)
-            log.critical("%s: the journal of МО %s was changed, or set back by a restore", what, mo)
+            log.critical("%s: the journal of МО %s was changed", what, mo)
             self._alarms.once(mo, lambda _more: self._alarm(mo, what))
             return answer_json({"seq": -1, "broken": what})
         with self._reader.connect() as connection:
@@ -130,7 +141,8 @@ class Shipping:
         answer = self._tell(PATH, {"records": [record.content for record in records]})
         if "broken" in answer:
             raise Transient(f"the centre does not take the journal: {answer['broken']}")
-        seq = int(answer["seq"])
+        # No further than what was handed on: a proxy that was restored has fewer records than the centre has of it.
+        seq = min(int(answer["seq"]), records[-1].seq)
         # A centre that was restored from a backup has less than was handed on: it gets it again.
         self._cursors.move(self._server, seq)
         self._note(answer.get("head"))
@@ -158,6 +170,54 @@ class Shipping:
         self._noted = head
 
 
+def _add(connection: Connection, chain: str, records: Sequence[Record]) -> int:
+    """Add what follows the end of a chain; return the number of the last record that is here."""
+    head = lock_head(connection, chain)
+    new: list[Record] = []
+    for record in records:
+        if record.seq <= head.seq:
+            if not new:
+                _compare(connection, chain, record)
+            continue
+        if record.seq > head.seq + 1:
+            break  # something between is missing here: the proxy goes on from our answer
+        if record.previous != head.hash:
+            raise Broken(f"record {record.seq} of {chain} does not follow the one before it")
+        new.append(record)
+        head = Head(chain, record.seq, record.hash)
+    put(connection, new, head)
+    return head.seq
+
+
+def _newest(connection: Connection, server: str) -> str:
+    """Return the chain to which a proxy adds: its only one, or its newest branch."""
+    query = select(audit_branch.c.server).where(audit_branch.c.server.startswith(server + BRANCH, autoescape=True))
+    return max(connection.scalars(query), key=_number, default=server)
+
+
+def _number(branch: str) -> int:
+    return int(branch.partition(BRANCH)[2] or 1)
+
+
+def _parting(
+    connection: Connection, chain: str, records: Sequence[Record]
+) -> tuple[str, Head, Sequence[Record]] | None:
+    """Return the name of a new branch, the record after which it parts, and what comes after; None: from none here."""
+    server = server_of(chain)
+    chains = [each for each in servers(connection) if server_of(each) == server]
+    branch = f"{server}{BRANCH}{_number(chain) + 1}"
+    for place, record in enumerate(records):
+        known = audit_record.c.server.in_(chains)
+        if connection.execute(select(audit_record.c.seq).where(known, audit_record.c.hash == record.hash)).first():
+            continue  # both have it
+        before = (audit_record.c.seq == record.seq - 1, audit_record.c.hash == record.previous)
+        beginning = record.seq == 1 and record.previous == GENESIS
+        if beginning or connection.execute(select(audit_record.c.seq).where(known, *before)).first():
+            return branch, Head(branch, record.seq - 1, record.previous), records[place:]
+        return None
+    return None
+
+
 def _read(server: str, content: str) -> Record:
     try:
         record = Record.parse(content)
@@ -168,9 +228,9 @@ def _read(server: str, content: str) -> Record:
     return record
 
 
-def _compare(connection: Connection, record: Record) -> None:
+def _compare(connection: Connection, chain: str, record: Record) -> None:
     known = connection.scalar(
-        select(audit_record.c.hash).where(audit_record.c.server == record.server, audit_record.c.seq == record.seq)
+        select(audit_record.c.hash).where(audit_record.c.server == chain, audit_record.c.seq == record.seq)
     )
     if known not in (None, record.hash):
-        raise Broken(f"record {record.seq} of {record.server} differs from the one that was here first")
+        raise Broken(f"record {record.seq} of {chain} differs from the one that was here first")

@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
-from cami.audit.chain import PAGE, Head, columns
-from cami.audit.record import Record
+from cami.audit.chain import BRANCH, PAGE, Head, columns, server_of
+from cami.audit.record import GENESIS, Record
 from cami.db import reading
-from cami.db.tables import audit_anchor, audit_archive, audit_head, audit_record, audit_study
+from cami.db.tables import audit_anchor, audit_archive, audit_branch, audit_head, audit_record, audit_study
 from cami.errors import Invalid
 
 
@@ -134,7 +134,7 @@ def _fault_of(row: Row, last: Head) -> Fault | None:
         return Fault.CHANGED
     if record.hash != row.hash:
         return Fault.CHANGED
-    if (record.server, record.seq) != (row.server, row.seq):
+    if (record.server, record.seq) != (server_of(row.server), row.seq):
         return Fault.MOVED
     if row.seq == last.seq + 1 and record.previous != last.hash:
         return Fault.UNLINKED
@@ -157,7 +157,26 @@ def _verify_server(connection: Connection, server: str, anchors: Mapping[int, st
     noted = None if row is None else Head(server, row.seq, row.hash)
     counted = _Counted(rows_of(connection, server), start)
     report.findings.extend(faults_of(counted, start, noted, anchors))
+    if not _parts_from_a_record(connection, server):
+        report.findings.append(Finding(server, start.seq, Fault.UNLINKED))
     report.chains.append(Chain(server, start.seq + 1, counted.end, counted.records))
+
+
+def _parts_from_a_record(connection: Connection, server: str) -> bool:
+    """Say whether the record is there at which a branch parted, or was put away; true of what is no branch."""
+    parted = connection.execute(select(audit_branch).where(audit_branch.c.server == server)).first()
+    if parted is None:
+        return BRANCH not in server
+    if parted.seq == 0:
+        return bool(parted.hash == GENESIS)
+    whole = server_of(server)
+    same = (audit_record.c.seq == parted.seq, audit_record.c.hash == parted.hash)
+    ours = audit_record.c.server.in_(each for each in _servers(connection) if server_of(each) == whole)
+    if connection.execute(select(audit_record.c.seq).where(ours, *same).limit(1)).first() is not None:
+        return True
+    away = (audit_archive.c.first_seq <= parted.seq, audit_archive.c.last_seq >= parted.seq)
+    kept = audit_archive.c.server.in_(each for each in _servers(connection) if server_of(each) == whole)
+    return connection.execute(select(audit_archive.c.server).where(kept, *away).limit(1)).first() is not None
 
 
 class _Counted:
@@ -174,14 +193,20 @@ class _Counted:
 
 
 def start_of(connection: Connection, server: str) -> Head:
-    """Return what the first record of a chain in the table follows: the last that was put away, or nothing."""
+    """Return what the first record of a chain in the table follows: the last that was put away, or nothing.
+
+    The first of a branch follows the record at which it parted from the chain before.
+    """
     archived = connection.execute(
         select(audit_archive.c.last_seq, audit_archive.c.last_hash)
         .where(audit_archive.c.server == server)
         .order_by(audit_archive.c.last_seq.desc())
         .limit(1)
     ).first()
-    return Head(server) if archived is None else Head(server, archived.last_seq, archived.last_hash)
+    if archived is not None:
+        return Head(server, archived.last_seq, archived.last_hash)
+    parted = connection.execute(select(audit_branch).where(audit_branch.c.server == server)).first()
+    return Head(server) if parted is None else Head(server, parted.seq, parted.hash)
 
 
 def rows_of(connection: Connection, server: str) -> Iterator[Row]:
@@ -217,7 +242,7 @@ def _studies(connection: Connection, server: str, first: int, last: int) -> Mapp
 
 def _servers(connection: Connection) -> set[str]:
     found: set[str] = set()
-    for table in (audit_record, audit_head, audit_archive):
+    for table in (audit_record, audit_head, audit_archive, audit_branch):
         found.update(connection.scalars(select(table.c.server).distinct()))
     return found
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from cami.boot.checks import check_registry, migrate, problems, read_configuration, warnings
+from cami.boot.index_statistics import prepare_index
 from cami.boot.supervisor import Supervisor
 from cami.errors import Misconfigured
 from cami.settings import read_settings
@@ -56,6 +57,7 @@ def _supervisor(path: Path) -> Supervisor:
     settings = read_settings(configuration)
     check_registry(settings)
     migrate(settings)
+    prepare_index(configuration, orthanc)
     log.info("starting Orthanc as %s%s", settings.role, f" of {settings.mo}" if settings.mo else "")
     return Supervisor([orthanc, str(path)], configuration, may_restart=lambda: _startable(path))
 

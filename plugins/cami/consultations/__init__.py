@@ -20,6 +20,7 @@ from cami.consultations.endpoints import consultation_endpoints
 from cami.consultations.filing import Filing
 from cami.consultations.images import Images
 from cami.consultations.notices import Notices
+from cami.consultations.outside import Outside, asker, refused_codes
 from cami.consultations.paper import PdfPaper
 from cami.consultations.people import Consultants
 from cami.consultations.routes import RouteTable
@@ -41,6 +42,7 @@ __all__ = [
     "Filing",
     "Images",
     "Notices",
+    "Outside",
     "PdfPaper",
     "RouteTable",
     "Statistics",
@@ -48,5 +50,7 @@ __all__ = [
     "Talk",
     "Verifiers",
     "Workflow",
+    "asker",
     "consultation_endpoints",
+    "refused_codes",
 ]

@@ -5,38 +5,50 @@ over a newer one is told. What is signed is the document, byte by byte; it is ma
 """
 
 import hashlib
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from cami.access import Identity
 from cami.clock import Clock
+from cami.consultations.answer_texts import AnswerTexts
+from cami.consultations.notices import DISPATCHER, Target, Told, notify
 from cami.consultations.ports import PasswordCheck
+from cami.consultations.readings import add_reading, ending, readings_of
 from cami.consultations.request import Case, Person
 from cami.consultations.service import Consultations
 from cami.consultations.signatures import NO_SIGNATURE, Proof, Verifiers
-from cami.consultations.states import HELD, Actor, Command, State
+from cami.consultations.states import BLINDED, Command, State
 from cami.consultations.texts import (
     Draft,
     Paper,
     Sheet,
-    Signed,
     Text,
     add_version,
-    put_draft,
     read_draft,
-    signed_of,
-    text_of,
 )
 from cami.consultations.workflow import Change, Workflow
-from cami.db import reading
-from cami.db.tables import consultation_prepared, consultation_report
-from cami.errors import Conflict, Denied, Invalid, NotFound
+from cami.db.tables import consultation_prepared
+from cami.errors import Conflict, Invalid, NotFound
+
+#: How long the reason of a correction may be.
+LONGEST_WHY = 1000
+#: What a document says of a signature by password.
+SIMPLY_SIGNED = "Подписано простой электронной подписью (вход по паролю), 63-ФЗ ст. 5."
 
 
-class Answers:
-    """Drafts and signed versions of answers."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A document that waits for its signature."""
+
+    sha256: str
+    document: bytes
+    by_provider: bool
+
+
+class Answers(AnswerTexts):
+    """Drafts, readings and signed versions of answers, and how they are signed."""
 
     def __init__(
         self,
@@ -49,76 +61,27 @@ class Answers:
         passwords: PasswordCheck,
         verifiers: Verifiers,
     ) -> None:
-        self._engine = engine
-        self._reader = reading(engine)
-        self._clock = clock
-        self._consultations = consultations
+        super().__init__(engine, clock, consultations)
         self._workflow = workflow
         self._paper = paper
         self._passwords = passwords
         self._verifiers = verifiers
 
-    def draft(self, number: int, login: str) -> Draft | None:
-        """Return what somebody has typed so far."""
-        with self._reader.connect() as connection:
-            return read_draft(connection, number, login)
+    def prepare(
+        self, identity: Identity, number: int, why: str = "", agreed: str = "", *, how: str = "", visit: str = ""
+    ) -> tuple[bytes, str]:
+        """Make the document that is to be signed, and keep it; return it and its SHA-256.
 
-    def save(self, identity: Identity, number: int, given: Mapping[str, Any], revision: int | None) -> Draft:
-        """Keep what the consultant has typed.
-
-        Raises
-        ------
-        cami.errors.Conflict
-            A newer text was saved from elsewhere; it stays.
-        cami.errors.Denied
-            Somebody else has the request.
+        Parameters
+        ----------
+        agreed
+            What who signs says of other texts (`cami.consultations.readings.ending`).
+        how, visit
+            Of a signature by an identity provider: the document's words for it, and the visit that it is bound to.
         """
-
-        def keep(connection: Connection, case: Case) -> Draft:
-            self._writes(identity, case)
-            old = read_draft(connection, number, identity.login)
-            if revision is not None and revision != (old.revision if old else 0):
-                raise Conflict("a newer text was saved from another window")
-            base = old.text if old else self._signed_text(connection, case)
-            following = (old.revision if old else 0) + 1
-            text = base.changed(given)
-            put_draft(connection, identity, number, text=text, revision=following, now=self._clock.now())
-            kept = read_draft(connection, number, identity.login)
-            if kept is None:
-                raise Conflict("the text was not kept")
-            return kept
-
-        found: Draft = self._consultations.within(identity, number, keep)
-        return found
-
-    def versions(self, number: int) -> list[Signed]:
-        """List the signed versions, the newest first."""
-        query = select(consultation_report).where(consultation_report.c.number == number)
-        with self._reader.connect() as connection:
-            rows = connection.execute(query.order_by(consultation_report.c.version.desc())).all()
-        return [signed_of(row) for row in rows]
-
-    def document(self, number: int, version: int) -> tuple[bytes, bytes | None]:
-        """Return a signed document and its detached signature, if it has one.
-
-        Raises
-        ------
-        cami.errors.NotFound
-            There is no such version.
-        """
-        columns = consultation_report.c
-        query = select(columns.document, columns.signature)
-        with self._reader.connect() as connection:
-            row = connection.execute(query.where(columns.number == number, columns.version == version)).first()
-        if row is None:
-            raise NotFound("no such version")
-        return row.document, row.signature
-
-    def prepare(self, identity: Identity, number: int, why: str = "") -> tuple[bytes, str]:
-        """Make the document that is to be signed outside, and keep it; return it and its SHA-256."""
         case = self._consultations.find(identity, number)
-        draft, _command = self._ready(identity, case, why)
-        document = self._paper.render(self._sheet(identity, case, draft.text, why, by_password=False))
+        draft, _command, _values = self._ready(identity, case, why, agreed)
+        document = self._paper.render(self._sheet(identity, case, draft.text, why=why, agreed=agreed, how=how))
         digest = hashlib.sha256(document).hexdigest()
         here = (consultation_prepared.c.number == number, consultation_prepared.c.login == identity.login)
         with self._engine.begin() as connection:
@@ -126,13 +89,14 @@ class Answers:
             connection.execute(
                 insert(consultation_prepared).values(
                     number=number, login=identity.login, at=self._clock.now(), revision=draft.revision, why=why,
-                    document=document, sha256=digest,
+                    agreement=agreed, visit_hash=visit_hash(visit), document=document, sha256=digest,
                 )
             )  # fmt: skip
         return document, digest
 
     def sign(
-        self, identity: Identity, number: int, *, version: int | None, password: str = "", why: str = ""
+        self, identity: Identity, number: int, *, version: int | None, password: str = "", why: str = "",
+        agreed: str = "",
     ) -> Case:  # fmt: skip
         """Sign what was typed by the account's password: a simple electronic signature (63-ФЗ art. 5 p. 2).
 
@@ -141,16 +105,17 @@ class Answers:
         cami.errors.Denied
             The password is not this account's, or somebody else has the request.
         cami.errors.Invalid
-            The conclusion is empty, or the reason of a correction is missing.
+            The conclusion is empty, or something that has to be said with it is missing.
         cami.errors.Conflict
             The request or the text has changed since.
         """
         case = self._consultations.find(identity, number)
-        draft, command = self._ready(identity, case, why)
+        draft, _command, _values = self._ready(identity, case, why, agreed)
         if not self._passwords.confirmed(identity.login, password):
             raise Invalid("password")
-        document = self._paper.render(self._sheet(identity, case, draft.text, why, by_password=True))
-        return self._close(identity, case, draft, command, version=version, why=why, document=document,
+        how = f"{SIMPLY_SIGNED} Учётная запись {identity.login}"
+        document = self._paper.render(self._sheet(identity, case, draft.text, why=why, agreed=agreed, how=how))
+        return self._close(identity, case, draft, version=version, why=why, agreed=agreed, document=document,
                            proof=NO_SIGNATURE)  # fmt: skip
 
     def sign_with(self, identity: Identity, number: int, *, version: int | None, sha256: str, signature: bytes) -> Case:
@@ -163,47 +128,93 @@ class Answers:
         cami.errors.NotFound
             No such document was prepared.
         """
-        case = self._consultations.find(identity, number)
-        columns = consultation_prepared.c
-        with self._reader.connect() as connection:
-            query = select(consultation_prepared).where(columns.number == number, columns.login == identity.login)
-            row = connection.execute(query).first()
-        if row is None or row.sha256 != sha256:
+        row = self._prepared(identity, number)
+        if row is None or row.sha256 != sha256 or row.visit_hash:
             raise NotFound("no such document was prepared")
-        draft, command = self._ready(identity, case, row.why)
+        proof = self._verifiers.check(row.document, signature, self._clock.now())
+        return self._close_prepared(identity, number, row, proof, version)
+
+    def prepared(self, identity: Identity, number: int) -> Waiting | None:
+        """Return the document of somebody's that waits for its signature, unless the text has changed since."""
+        row, draft = self._prepared(identity, number), self.draft(number, identity.login)
+        if row is None or draft is None or row.revision != draft.revision:
+            return None
+        return Waiting(row.sha256, row.document, by_provider=bool(row.visit_hash))
+
+    def bind(self, identity: Identity, number: int, sha256: str, visit: str) -> None:
+        """Let a document that was prepared for the provider be signed by one visit, and by no other.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            There is no such document.
+        """
+        table = consultation_prepared.c
+        here = (table.number == number, table.login == identity.login, table.sha256 == sha256, table.visit_hash != "")
+        with self._engine.begin() as connection:
+            bound = update(consultation_prepared).where(*here).values(visit_hash=visit_hash(visit))
+            if not connection.execute(bound).rowcount:
+                raise NotFound("no such document was prepared")
+
+    def sign_by_provider(self, identity: Identity, number: int, visit: str, provider: str) -> Case:
+        """Sign the prepared document by a sign-in at the identity provider that was made for it alone (ADR 0033).
+
+        The caller has seen that the provider has just asked this account's person, and for this visit.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            No document was prepared for this visit.
+        """
+        row = self._prepared(identity, number)
+        if row is None or not row.visit_hash or row.visit_hash != visit_hash(visit):
+            raise NotFound("no such document was prepared")
+        return self._close_prepared(identity, number, row, Proof("provider", None, "", "", provider[:64]), None)
+
+    def _prepared(self, identity: Identity, number: int) -> Any:
+        columns = consultation_prepared.c
+        query = select(consultation_prepared).where(columns.number == number, columns.login == identity.login)
+        with self._reader.connect() as connection:
+            return connection.execute(query).first()
+
+    def _close_prepared(self, identity: Identity, number: int, row: Any, proof: Proof, version: int | None) -> Case:
+        case = self._consultations.find(identity, number)
+        draft, _command, _values = self._ready(identity, case, row.why, row.agreement)
         if draft.revision != row.revision:
             raise Conflict("the text has changed since the document was made")
-        proof = self._verifiers.check(row.document, signature)
-        return self._close(identity, case, draft, command, version=version, why=row.why, document=row.document,
-                           proof=proof)  # fmt: skip
+        return self._close(identity, case, draft, version=version, why=row.why, agreed=row.agreement,
+                           document=row.document, proof=proof)  # fmt: skip
 
-    def _ready(self, identity: Identity, case: Case, why: str) -> tuple[Draft, Command]:
+    def _ready(
+        self, identity: Identity, case: Case, why: str, agreed: str
+    ) -> tuple[Draft, Command, dict[str, Any]]:  # fmt: skip
+        """Return what would be signed and what that does, if nothing is missing."""
         self._writes(identity, case)
         draft = self.draft(case.request.number, identity.login)
         if draft is None or not draft.text.conclusion.strip():
             raise Invalid("conclusion")
-        if case.request.state is State.DONE:
-            if not why.strip() or len(why) > 1000:
-                raise Invalid("why")
-            return draft, Command.CORRECT
-        if case.request.state is not State.IN_WORK:
-            raise Conflict("the request is not in work")
-        return draft, Command.SIGN
+        if case.request.state is State.DONE and (not why.strip() or len(why) > LONGEST_WHY):
+            raise Invalid("why")
+        with self._reader.connect() as connection:
+            readings = readings_of(connection, case.request.number)
+        return draft, *ending(case, draft.text, readings, agreed)
 
-    def _writes(self, identity: Identity, case: Case) -> None:
-        """Refuse who does not have the request; after the end its consultant may still correct."""
-        mine = Actor.CONSULTANT in self._consultations.actors(identity, case)
-        if not mine or case.request.state not in (*HELD, State.DONE):
-            raise Denied("somebody else has the request")
-
-    def _sheet(self, identity: Identity, case: Case, text: Text, why: str, *, by_password: bool) -> Sheet:
-        latest = self.versions(case.request.number)
-        version = latest[0].version + 1 if latest else 1
-        return Sheet(case, text, version, why, Person.of(identity), self._clock.now(), by_password)
+    def _sheet(self, identity: Identity, case: Case, text: Text, *, why: str, agreed: str, how: str) -> Sheet:
+        request = case.request
+        latest = self.versions(request.number)
+        read = request.reading if request.state is State.IN_WORK and request.reading in BLINDED else 0
+        readers: tuple[str, ...] = ()
+        if request.reading and not read:
+            with self._reader.connect() as connection:
+                readers = tuple(reading.person for reading in readings_of(connection, request.number))
+        return Sheet(
+            case, text, latest[0].version + 1 if latest else 1, why, Person.of(identity), self._clock.now(),
+            how=how, readers=readers, agreement=agreed or request.upheld or request.agreement, reading=read,
+        )  # fmt: skip
 
     def _close(
-        self, identity: Identity, case: Case, draft: Draft, command: Command, *,
-        version: int | None, why: str, document: bytes, proof: Proof,
+        self, identity: Identity, case: Case, draft: Draft, *,
+        version: int | None, why: str, agreed: str, document: bytes, proof: Proof,
     ) -> Case:  # fmt: skip
         number = case.request.number
 
@@ -216,15 +227,19 @@ class Answers:
                 or case.request.version != now_case.request.version
             ):
                 raise Conflict("the text or the request has just been changed")
-            add_version(
-                connection, identity, number, text=draft.text, why=why, document=document, proof=proof,
-                now=self._clock.now(),
-            )  # fmt: skip
+            command, values = ending(now_case, draft.text, readings_of(connection, number), agreed)
+            now = self._clock.now()
+            if command in (Command.SIGN, Command.CORRECT):
+                add_version(
+                    connection, identity, number, text=draft.text, why=why, document=document, proof=proof, now=now
+                )
+            else:
+                add_reading(connection, identity, now_case, text=draft.text, document=document, proof=proof, now=now)
+                self._alarm(connection, now_case, draft.text)
             here = (consultation_prepared.c.number == number, consultation_prepared.c.login == identity.login)
             connection.execute(delete(consultation_prepared).where(*here))
-            values = {"critical": draft.text.critical}
             if command is Command.CORRECT and draft.text.critical and not case.request.critical:
-                values |= {"acknowledged_at": None}  # type: ignore[dict-item]
+                values |= {"acknowledged_at": None}
             change = Change(command, Person.of(identity), version=version, text=why, values=values)
             return self._workflow.move(connection, now_case, change)
 
@@ -232,8 +247,16 @@ class Answers:
         self._workflow.changed()
         return moved
 
-    def _signed_text(self, connection: Connection, case: Case) -> Text:
-        """Return the newest signed text, which a correction begins with."""
-        query = select(consultation_report).where(consultation_report.c.number == case.request.number)
-        row = connection.execute(query.order_by(consultation_report.c.version.desc()).limit(1)).first()
-        return Text() if row is None else text_of(row)
+    def _alarm(self, connection: Connection, case: Case, text: Text) -> None:
+        """Tell the asking МО of a critical finding at once: it does not wait for the other reader (F-37).
+
+        Who reads blinded is told nothing: the flag of the request stays as it was.
+        """
+        if text.critical:
+            targets = [Target(login=case.request.asker), Target(role=DISPATCHER)]
+            notify(connection, case, self._clock.now(), Told.CRITICAL_READING, targets)
+
+
+def visit_hash(visit: str) -> str:
+    """Return what is kept of a visit at the provider; nothing of none."""
+    return hashlib.sha256(visit.encode()).hexdigest() if visit else ""

@@ -8,6 +8,7 @@ from typing import Any
 from cami.clock import iso
 from cami.consultations.desk import Line
 from cami.consultations.notices import Notice
+from cami.consultations.readings import Reading
 from cami.consultations.request import Case, Consultation
 from cami.consultations.states import Command
 from cami.consultations.talk import Attached, Event, Message
@@ -49,10 +50,11 @@ def as_case(
     }
 
 
-def as_answer(versions: Sequence[Signed], draft: Draft | None) -> dict[str, Any]:
-    """Write the versions of an answer, and a draft of it."""
+def as_answer(versions: Sequence[Signed], draft: Draft | None, readings: Sequence[Reading]) -> dict[str, Any]:
+    """Write the versions of an answer, a draft of it, and the readings that it comes of."""
     return {
         "versions": [_flat(version) for version in versions],
+        "readings": [_flat(reading) for reading in readings],
         "draft": None if draft is None else _flat(draft),
     }
 
@@ -75,7 +77,7 @@ def _event(event: Event, *, patient: bool) -> dict[str, Any]:
     return plain if patient else {name: value for name, value in plain.items() if name != "text"}
 
 
-def _flat(value: Signed | Draft) -> dict[str, Any]:
+def _flat(value: Signed | Draft | Reading) -> dict[str, Any]:
     plain = _plain(value)
     text: dict[str, Any] = plain.pop("text")
     return plain | text

@@ -100,4 +100,4 @@ class Council:
 
 def member_of(identity: Identity, case: Case) -> bool:
     """Return whether somebody was invited."""
-    return any(member.login == identity.login for member in case.members)
+    return any(member.login == identity.login and member.part == Part.MEMBER for member in case.members)

@@ -7,30 +7,34 @@ once; what was due while nothing ran fires at the next start.
 import logging
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 
 from cami.clock import Clock
 from cami.consultations.notices import DISPATCHER, Target, Told, notify
 from cami.consultations.request import SYSTEM, Case, load
-from cami.consultations.states import QUEUED, Command
-from cami.consultations.timers import Timer
+from cami.consultations.routes import RouteTable
+from cami.consultations.states import QUEUED, Command, State
+from cami.consultations.timers import Timer, call_again
 from cami.consultations.workflow import Change, Workflow, record
 from cami.db import reading
-from cami.db.tables import consultation, consultation_timer
+from cami.db.tables import consultation, consultation_event, consultation_timer
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 100
+#: How often at most an МО is called about one critical finding.
+MOST_CALLS = 8
 
 
 class Deadlines:
     """Fires timers."""
 
-    def __init__(self, engine: Engine, clock: Clock, workflow: Workflow) -> None:
+    def __init__(self, engine: Engine, clock: Clock, workflow: Workflow, routes: RouteTable) -> None:
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
         self._workflow = workflow
+        self._routes = routes
 
     def step(self) -> int:
         """Fire what is due; return how many fired here."""
@@ -53,13 +57,18 @@ class Deadlines:
             if not connection.execute(update(table).where(*here, *unfired).values(fired_at=now)).rowcount:
                 return False
             case = load(connection, number)
-            if case is not None and case.request.open:
+            if case is not None:
                 self._effect(connection, case, timer, now)
         log.info("request %d: timer %s has fired", number, timer.value)
         self._workflow.changed()
         return True
 
     def _effect(self, connection: Connection, case: Case, timer: Timer, now: datetime) -> None:
+        if timer is Timer.CRITICAL:
+            self._call(connection, case, now)
+            return
+        if not case.request.open:
+            return
         if timer is Timer.LEASE:
             if case.request.held and case.request.paused_at is None:
                 self._workflow.move(connection, case, Change(Command.EXPIRE, SYSTEM, reason="silent"))
@@ -70,6 +79,19 @@ class Deadlines:
             return
         if timer is Timer.ANSWER or case.request.accepted_at is None:
             self._flag(connection, case, now, "late", Told.LATE)
+
+    def _call(self, connection: Connection, case: Case, now: datetime) -> None:
+        """Call who asked, their МО and the dispatcher: nobody has confirmed to know of a critical finding (F-37)."""
+        request = case.request
+        if request.state is not State.DONE or not request.critical or request.acknowledged_at is not None:
+            return
+        record(connection, case, SYSTEM, "unheard", at=now, before=request.state.value)
+        targets = [Target(login=request.asker), Target(mo=request.mo), Target(role=DISPATCHER)]
+        notify(connection, case, now, Told.UNHEARD, targets)
+        events = consultation_event.c
+        called = select(func.count()).where(events.number == request.number, events.command == "unheard")
+        if (connection.scalar(called) or 0) < MOST_CALLS:
+            call_again(connection, request.number, self._routes.acknowledge(request.route, request.urgency, now))
 
     def _flag(self, connection: Connection, case: Case, now: datetime, column: str, told: Told) -> None:
         """Raise a flag of a request. Its version stays: a flag is no reason to refuse a decision."""

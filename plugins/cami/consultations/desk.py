@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Select, and_, case, func, insert, not_, or_, select, update
 
 from cami.access import Identity
 from cami.clock import Clock
 from cami.consultations import parts
 from cami.consultations.request import Consultation, consultation_of
 from cami.consultations.states import HELD, OPEN, QUEUED, State
-from cami.consultations.terms import Urgency
+from cami.consultations.terms import Kind, Part, Urgency
 from cami.db import reading
 from cami.db.tables import consultation, consultation_member, consultation_offer, consultation_seen
 from cami.errors import Denied
@@ -155,7 +155,14 @@ class Desk:
             return or_(columns.consultant == identity.login, columns.number.in_(reads))
         if view is View.QUEUE:
             offered = select(consultation_offer.c.number).where(consultation_offer.c.mo == identity.mo)
-            return and_(columns.state.in_([state.value for state in QUEUED]), columns.number.in_(offered))
+            # Who has read it once does not read it again (F-35).
+            member = consultation_member.c
+            read = select(member.number).where(member.login == identity.login, member.part == Part.READER.value)
+            waits = columns.state.in_([state.value for state in QUEUED])
+            # Nor does anybody review themselves (F-36).
+            answered = select(consultation.c.number).where(consultation.c.consultant == identity.login).correlate(None)
+            own = and_(columns.kind == Kind.SECOND_OPINION.value, columns.based_on.in_(answered))
+            return and_(waits, columns.number.in_(offered), columns.number.not_in(read), not_(own))
         return columns.sent_at.is_not(None)
 
     def _read(self, identity: Identity) -> Select[tuple[Any, ...]]:

@@ -45,6 +45,10 @@ _SUBJECTS = {
     Told.CANCELLED: "заявка отменена",
     Told.MESSAGE: "новое сообщение",
     Told.ESCALATED: "заявку никто не принял",
+    Told.CRITICAL_READING: "критическая находка одного из читающих, заключение ещё не готово",
+    Told.UNHEARD: "критическая находка не подтверждена",
+    Told.NEXT_READER: "нужен следующий читающий",
+    Told.REVIEWED: "ваше заключение пересмотрено",
     Told.LATE: "срок истёк",
 }
 _URGENCIES = {"stat": "ЭКСТРЕННАЯ: ", "urgent": "Неотложная: ", "routine": ""}

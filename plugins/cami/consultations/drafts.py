@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from cami.consultations.routes import Asked, RouteTable, modality_set
 from cami.consultations.states import Command, State
 from cami.consultations.terms import Kind, Mode, Urgency
 from cami.consultations.workflow import record
-from cami.db.tables import consultation, consultation_study
+from cami.db.tables import consultation, consultation_file, consultation_study
 from cami.errors import Conflict, Invalid, NotFound
 
 #: Studies of one request.
@@ -109,9 +110,13 @@ class Drafts:
         self._journal = journal
 
     def create(
-        self, identity: Identity, study_uids: Sequence[str], content: Content, *, based_on: int | None = None
-    ) -> Case:
+        self, identity: Identity, study_uids: Sequence[str], content: Content, *, before: Case | None = None,
+        within: Connection | None = None,
+    ) -> Case:  # fmt: skip
         """Make a draft about studies of the own МО; the first is the one that it is about, the others are earlier.
+
+        It may follow another request (`before`), of the same patient. It is made in a transaction of its own, or
+        `within` the caller's.
 
         Raises
         ------
@@ -122,10 +127,12 @@ class Drafts:
         """
         found = self._found(identity.mo, study_uids)
         about, columns = found[0].study, found[0].columns
+        if before is not None and (before.request.mo, before.request.patient_id) != (identity.mo, columns.patient_id):
+            raise Invalid("patient")
         now = self._clock.now()
         values = {name: getattr(content, name) for name in Content.__dataclass_fields__}
         texts = {name: str(value) for name, value in values.items() if isinstance(value, Kind | Urgency | Mode)}
-        with self._engine.begin() as connection:
+        with self._engine.begin() if within is None else nullcontext(within) as connection:
             made = connection.execute(
                 insert(consultation)
                 .values(
@@ -140,7 +147,7 @@ class Drafts:
                     patient_birth_date=columns.patient_birth_date,
                     patient_sex=columns.patient_sex,
                     modalities=_bars(about.modalities),
-                    based_on=based_on,
+                    based_on=before.request.number if before else None,
                     created_at=now,
                     changed_at=now,
                     late=False,
@@ -207,6 +214,8 @@ class Drafts:
             "consent": request.consent or request.urgency is Urgency.STAT,
             "phone": bool(request.phone) or request.urgency is not Urgency.STAT,
             "diagnosis": not request.diagnosis or bool(_DIAGNOSIS.fullmatch(request.diagnosis)),
+            # What is reviewed: an answer given here, or a protocol of the МО's own, told or attached.
+            "reviewed": request.kind is not Kind.SECOND_OPINION or bool(case.reviewed or self._told(connection, case)),
         }
         codes = [code for code, fine in wanted.items() if not fine]
         if not codes:
@@ -215,6 +224,11 @@ class Drafts:
             except Invalid as error:
                 codes.append(str(error))
         return codes
+
+    def _told(self, connection: Connection, case: Case) -> bool:
+        files = consultation_file.c
+        attached = select(func.count()).where(files.number == case.request.number)
+        return bool(case.request.history.strip()) or bool(connection.scalar(attached))
 
     def _today(self, connection: Connection, case: Case) -> int:
         calendar = self._routes.calendar

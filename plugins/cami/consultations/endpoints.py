@@ -1,27 +1,24 @@
 """``/cami/api/consultations``: requests for programs, in JSON (docs/architecture.md §9)."""
 
-import base64
-import binascii
 import re
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import unquote
 
 from cami.access import Authenticator, Identity
 from cami.consultations import parts
+from cami.consultations.answer_endpoints import AnswerFace, case_for
 from cami.consultations.answers import Answers
-from cami.consultations.as_json import as_answer, as_case, as_line, as_notice
+from cami.consultations.as_json import as_line, as_notice
+from cami.consultations.bodies import digits, download, read_object, refusal, version_of
 from cami.consultations.council import Council
 from cami.consultations.desk import Desk, Filter, View
 from cami.consultations.diagnoses import Diagnoses
-from cami.consultations.drafts import Incomplete
 from cami.consultations.notices import Notices
 from cami.consultations.request import Case
 from cami.consultations.service import Consultations, Wish
 from cami.consultations.states import Command
 from cami.consultations.terms import MessageKind
-from cami.consultations.workflow import Taken
-from cami.errors import CamiError, Conflict, Denied, Invalid, NotFound, Transient
+from cami.errors import CamiError, Denied, Invalid, NotFound
 from cami.web import Endpoint, Request, Response, answer_json, answer_text
 
 _API = "/cami/api/consultations"
@@ -42,7 +39,8 @@ def consultation_endpoints(
     council: Council,
 ) -> list[Endpoint]:
     """Return the endpoints of the centre."""
-    api = _Api(consultations, answers, desk, notices, diagnoses, council=council)
+    api = _Api(consultations, desk, notices, diagnoses, council=council)
+    answer = AnswerFace(consultations, answers)
 
     def of(pattern: str, **methods: _Answer) -> Endpoint:
         def handle(request: Request) -> Response:
@@ -55,7 +53,7 @@ def consultation_endpoints(
             try:
                 return answer(request, identity)
             except CamiError as error:
-                return _refusal(error)
+                return refusal(error)
 
         said = " / ".join((methods[name].__doc__ or "").partition(".")[0].strip() for name in sorted(methods))
         return Endpoint(_API + pattern, handle, tuple(sorted(methods)), said)
@@ -72,22 +70,12 @@ def consultation_endpoints(
         of(f"/{_NUMBER}/opinions", POST=api.opine),
         of(f"/{_NUMBER}/files", POST=api.attach),
         of(f"/{_NUMBER}/files/{_NUMBER}", GET=api.file),
-        of(f"/{_NUMBER}/answer", GET=api.answer, PUT=api.save_answer),
-        of(f"/{_NUMBER}/answer/document", POST=api.prepare),
-        of(f"/{_NUMBER}/answer/sign", POST=api.sign),
-        of(f"/{_NUMBER}/answer/{_NUMBER}/(document|signature)", GET=api.document),
+        of(f"/{_NUMBER}/answer", GET=answer.answer, PUT=answer.save_answer),
+        of(f"/{_NUMBER}/answer/document", POST=answer.prepare),
+        of(f"/{_NUMBER}/answer/sign", POST=answer.sign),
+        of(f"/{_NUMBER}/answer/prepared", GET=answer.prepared),
+        of(f"/{_NUMBER}/answer/{_NUMBER}/(document|signature|cda)", GET=answer.document),
     ]
-
-
-def _refusal(error: CamiError) -> Response:
-    if isinstance(error, Taken):
-        return answer_json({"error": "taken", "by": error.person}, 409)
-    if isinstance(error, Incomplete):
-        return answer_json({"error": "incomplete", "missing": list(error.codes)}, 400)
-    if isinstance(error, NotFound):
-        return answer_text(404, "no such request or study")
-    statuses: dict[type[CamiError], int] = {Denied: 403, Conflict: 409, Transient: 503}
-    return answer_text(next((statuses[kind] for kind in statuses if isinstance(error, kind)), 400), str(error))
 
 
 class _Api:
@@ -96,7 +84,6 @@ class _Api:
     def __init__(
         self,
         consultations: Consultations,
-        answers: Answers,
         desk: Desk,
         notices: Notices,
         diagnoses: Diagnoses,
@@ -104,7 +91,6 @@ class _Api:
         council: Council,
     ) -> None:
         self._consultations = consultations
-        self._answers = answers
         self._desk = desk
         self._notices = notices
         self._diagnoses = diagnoses
@@ -122,15 +108,15 @@ class _Api:
             **{key: query[key] for key in ("state", "urgency", "profile", "mo", "to_mo") if key in query},
             late=query.get("late") == "1",
             own=query.get("own") == "1",
-            number=_digits(number) if number else None,
+            number=digits(number) if number else None,
         )
-        page = self._desk.page(identity, View(name), wanted, _digits(query.get("page", "")) or 1)
+        page = self._desk.page(identity, View(name), wanted, digits(query.get("page", "")) or 1)
         lines = [as_line(line) for line in page.lines]
         return answer_json({"requests": lines, "total": page.total, "page": page.page, "last": page.last})
 
     def create(self, request: Request, identity: Identity) -> Response:
         """Make a draft; with ``"send": true`` send it too."""
-        document = _object(request)
+        document = read_object(request)
         uids = document.get("studies")
         if not isinstance(uids, list) or not all(isinstance(uid, str) and _UID.fullmatch(uid) for uid in uids):
             raise Invalid('expected {"studies": [Study Instance UID], …}')
@@ -150,12 +136,12 @@ class _Api:
 
     def save(self, request: Request, identity: Identity) -> Response:
         """Keep what the author has typed into a draft."""
-        document = _object(request)
+        document = read_object(request)
         uids = document.get("studies")
         if uids is not None and (not isinstance(uids, list) or not all(isinstance(uid, str) for uid in uids)):
             raise Invalid("studies")
         number = int(request.groups[0])
-        case = self._consultations.save(identity, number, document, version=_version(document), study_uids=uids)
+        case = self._consultations.save(identity, number, document, version=version_of(document), study_uids=uids)
         return self._case(identity, case)
 
     def command(self, request: Request, identity: Identity) -> Response:
@@ -164,16 +150,16 @@ class _Api:
             command = Command(request.groups[1])
         except ValueError:
             raise NotFound("no such command") from None
-        document = _object(request)
+        document = read_object(request)
         texts = {name: document.get(name, "") for name in ("reason", "text", "to", "mo")}
         if not all(isinstance(value, str) for value in texts.values()):
             raise Invalid("reason, text, to and mo are texts")
-        wish = Wish(command, version=_version(document), **texts)
+        wish = Wish(command, version=version_of(document), **texts)
         return self._case(identity, self._consultations.do(identity, int(request.groups[0]), wish))
 
     def say(self, request: Request, identity: Identity) -> Response:
         """Add a message."""
-        text = _object(request).get("text")
+        text = read_object(request).get("text")
         if not isinstance(text, str):
             raise Invalid("text")
         number = self._consultations.within(
@@ -185,14 +171,14 @@ class _Api:
 
     def invite(self, request: Request, identity: Identity) -> Response:
         """Invite a member of a консилиум: ``{"to": login}``."""
-        login = _object(request).get("to")
+        login = read_object(request).get("to")
         if not isinstance(login, str):
             raise Invalid("to")
         return self._case(identity, self._council.invite(identity, int(request.groups[0]), login))
 
     def opine(self, request: Request, identity: Identity) -> Response:
         """Give the opinion of a member of a консилиум: ``{"text"}``."""
-        text = _object(request).get("text")
+        text = read_object(request).get("text")
         if not isinstance(text, str):
             raise Invalid("text")
         return answer_json({"id": self._council.opine(identity, int(request.groups[0]), text)})
@@ -216,62 +202,7 @@ class _Api:
         if not parts.sees_patient(identity, case):
             raise NotFound("no such file")
         attached, content = self._consultations.talk.file(case.request.number, int(request.groups[1]))
-        return _download(content, attached.content_type, f"{case.request.number}-{attached.id}")
-
-    def answer(self, request: Request, identity: Identity) -> Response:
-        """Return the signed versions, and what somebody has typed themselves."""
-        case = self._consultations.find(identity, int(request.groups[0]))
-        if not parts.sees_patient(identity, case):
-            raise NotFound("no such answer")
-        number = case.request.number
-        return answer_json(as_answer(self._answers.versions(number), self._answers.draft(number, identity.login)))
-
-    def save_answer(self, request: Request, identity: Identity) -> Response:
-        """Keep what the consultant has typed."""
-        document = _object(request)
-        revision = document.get("revision")
-        if revision is not None and not isinstance(revision, int):
-            raise Invalid("revision")
-        draft = self._answers.save(identity, int(request.groups[0]), document, revision)
-        return answer_json({"revision": draft.revision})
-
-    def prepare(self, request: Request, identity: Identity) -> Response:
-        """Make the document that is signed outside."""
-        why = _object(request).get("why", "")
-        document, digest = self._answers.prepare(identity, int(request.groups[0]), str(why))
-        return answer_json({"sha256": digest, "document": base64.b64encode(document).decode("ascii")})
-
-    def sign(self, request: Request, identity: Identity) -> Response:
-        """Sign: by ``{"password"}``, or by ``{"sha256", "signature"}`` of the document that was made."""
-        document = _object(request)
-        number, version = int(request.groups[0]), _version(document)
-        texts = {name: document.get(name, "") for name in ("password", "why", "sha256", "signature")}
-        if not all(isinstance(value, str) for value in texts.values()):
-            raise Invalid("password, why, sha256 and signature are texts")
-        if texts["signature"]:
-            try:
-                signature = base64.b64decode(texts["signature"], validate=True)
-            except binascii.Error:
-                raise Invalid("signature-malformed") from None
-            case = self._answers.sign_with(
-                identity, number, version=version, sha256=texts["sha256"], signature=signature
-            )
-        else:
-            case = self._answers.sign(identity, number, version=version, password=texts["password"], why=texts["why"])
-        return self._case(identity, case)
-
-    def document(self, request: Request, identity: Identity) -> Response:
-        """Return a signed document, or its detached signature."""
-        number, version, which = request.groups
-        case = self._consultations.find(identity, int(number))
-        if not parts.sees_patient(identity, case):
-            raise NotFound("no such document")
-        document, signature = self._answers.document(int(number), int(version))
-        if which == "document":
-            return _download(document, "application/pdf", f"{number}-{version}.pdf")
-        if signature is None:
-            raise NotFound("no such signature")
-        return _download(signature, "application/pkcs7-signature", f"{number}-{version}.p7s")
+        return download(content, attached.content_type, f"{case.request.number}-{attached.id}")
 
     def pulse(self, _request: Request, identity: Identity) -> Response:
         """Return what changes when something does: cheap, to be asked every two seconds."""
@@ -280,7 +211,7 @@ class _Api:
 
     def notices(self, request: Request, identity: Identity) -> Response:
         """List what somebody is told: ``?after=id``."""
-        after = _digits(request.query.get("after", ""))
+        after = digits(request.query.get("after", ""))
         return answer_json({"notices": [as_notice(each) for each in self._notices.latest(identity, after, _NOTICES)]})
 
     def diagnoses(self, request: Request, identity: Identity) -> Response:
@@ -301,45 +232,4 @@ class _Api:
         return answer_json({"loaded": self._diagnoses.load(text)})
 
     def _case(self, identity: Identity, case: Case) -> Response:
-        number = case.request.number
-        talk = self._consultations.talk
-        return answer_json(
-            as_case(
-                case,
-                may=self._consultations.may(identity, case),
-                patient=parts.sees_patient(identity, case),
-                messages=talk.messages(number),
-                history=talk.history(number),
-                files=talk.files(number),
-            )
-        )
-
-
-def _object(request: Request) -> dict[str, Any]:
-    try:
-        document = request.json() if request.body else {}
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise Invalid("expected a JSON object")
-    return document
-
-
-def _version(document: dict[str, Any]) -> int | None:
-    version = document.get("version")
-    if version is not None and not isinstance(version, int):
-        raise Invalid("version")
-    return version
-
-
-def _digits(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-
-
-def _download(content: bytes, kind: str, name: str) -> Response:
-    headers = [
-        ("Cache-Control", "no-store"),
-        ("Content-Disposition", f'attachment; filename="{name}"'),
-        ("X-Content-Type-Options", "nosniff"),
-    ]
-    return Response(200, content, kind, headers)
+        return answer_json(case_for(self._consultations, identity, case))

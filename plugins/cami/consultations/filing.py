@@ -1,8 +1,8 @@
 """Putting signed answers into the study that they are about, at the centre: Basic Text SR and Encapsulated PDF.
 
 The owner of the study stays its owner. A study of which no image has come yet waits: an object of ours must not be the
-first of it. What a crash leaves is filed again as the same objects. The way down to the МО's proxy is not there yet: no
-errand brings single objects down; the portal and the API show the answer.
+first of it. What a crash leaves is filed again as the same objects. The МО's proxy is then asked to bring both into the
+local archive, by an errand that stays open until it has.
 """
 
 import logging
@@ -19,6 +19,7 @@ from cami.consultations.structured import Origin, document_report, text_report
 from cami.consultations.texts import text_of
 from cami.db import reading
 from cami.db.tables import consultation_report, consultation_study, study
+from cami.errands import Study
 from cami.errors import CamiError, NotFound, Transient
 from cami.region import Region
 
@@ -42,8 +43,18 @@ class Filing:
         region: Region,
         *,
         store: Callable[[bytes], object] | None = None,
+        bring: Callable[[str, Study, list[str]], object] = lambda _mo, _study, _instances: None,
     ) -> None:
-        """Make it; `store` puts an object into the archive under its owner; without it the archive does."""
+        """Make it.
+
+        Parameters
+        ----------
+        store
+            Puts an object into the archive under its owner; without it the archive does.
+        bring
+            Has objects, by Orthanc id, brought to the proxy of the МО that owns their study.
+        """
+        self._bring = bring
         self._store = store or archive.store
         self._engine = engine
         self._reader = reading(engine)
@@ -67,14 +78,20 @@ class Filing:
         return sum(self._file(row) for row in rows)
 
     def _file(self, row: Any) -> bool:
-        study_id = self._study(row.number)
-        if study_id is None:
+        found = self._study(row.number)
+        if found is None:
             self._note(row.id, "no-images")
             return False
+        study_id, owner = found
         try:
             origin = self._origin(row, study_id)
-            for dicom in (text_report(origin, text_of(row)), document_report(origin, row.document)):
+            made = [text_report(origin, text_of(row)), document_report(origin, row.document)]
+            for dicom in made:
                 self._store(dicom)
+            # Before it is noted as filed: after a crash both are done again, to the same effect.
+            names = [self._archive.parse(dicom) for dicom in made]
+            about = Study(study_id, origin.study["StudyInstanceUID"])
+            self._bring(owner, about, [name.instance_id for name in names])
         except Transient:
             raise
         except CamiError as error:
@@ -87,16 +104,17 @@ class Filing:
         log.info("the answer of request %d, version %d, is in its study", row.number, row.version)
         return True
 
-    def _study(self, number: int) -> str | None:
-        """Return the study that a request is about, if images of it are here."""
+    def _study(self, number: int) -> tuple[str, str] | None:
+        """Return the study that a request is about, and whose it is, if images of it are here."""
         query = (
-            select(study.c.study_id)
+            select(study.c.study_id, study.c.owner)
             .join(consultation_study, consultation_study.c.study_id == study.c.study_id)
             .where(consultation_study.c.number == number, consultation_study.c.place == 0)
             .where(study.c.owner == consultation_study.c.owner, study.c.first_stored_at.is_not(None))
         )
         with self._reader.connect() as connection:
-            return connection.scalar(query)
+            row = connection.execute(query).first()
+        return None if row is None else (row.study_id, row.owner)
 
     def _origin(self, row: Any, study_id: str) -> Origin:
         found = self._archive.get(f"/studies/{study_id}")

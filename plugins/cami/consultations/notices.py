@@ -43,6 +43,14 @@ class Told(StrEnum):
     MESSAGE = "message"
     ESCALATED = "escalated"
     """Nobody has taken a request."""
+    CRITICAL_READING = "critical-reading"
+    """One of two readers names a critical finding; the conclusion is still to come."""
+    UNHEARD = "unheard"
+    """Nobody of the asking МО has confirmed to know of a critical finding."""
+    NEXT_READER = "next-reader"
+    """A request waits for its second reader, or its third."""
+    REVIEWED = "reviewed"
+    """An answer of yours was reviewed."""
     LATE = "late"
     """A deadline has passed."""
 
@@ -95,6 +103,9 @@ _TOLD: Mapping[Command, tuple[Told, str]] = {
     Command.TAKE: (Told.TAKEN, "asker"),
     Command.RELEASE: (Told.RELEASED, "queue"),
     Command.EXPIRE: (Told.RELEASED, "queue"),
+    Command.CONCLUDE: (Told.NEXT_READER, "queue"),
+    Command.DIVERGE: (Told.NEXT_READER, "queue"),
+    Command.DISAGREE: (Told.NEXT_READER, "queue"),
     Command.ASK_MORE: (Told.INFO_REQUESTED, "asker"),
     Command.TELL_MORE: (Told.INFO_GIVEN, "new"),
     Command.SIGN: (Told.DONE, "asker"),
@@ -119,6 +130,8 @@ def targets_of(before: Case, after: Case, command: Command, approvers: frozenset
         told, whom = _TOLD[command]
         told = Told.CRITICAL if command is Command.SIGN and after.request.critical else told
         found = [(told, target) for target in people[whom]]
+    if command is Command.SIGN and after.reviewed:
+        found.append((Told.REVIEWED, Target(login=after.reviewed)))
     if had and had != has and command in (Command.ASSIGN, Command.REDIRECT, Command.EXPIRE):
         found += [(Told.RELEASED, target) for target in people["old"]]
     return found

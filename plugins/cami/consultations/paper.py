@@ -24,6 +24,15 @@ _KINDS = {
 }
 _URGENCIES = {Urgency.STAT: "экстренная", Urgency.URGENT: "неотложная", Urgency.ROUTINE: "плановая"}
 _SEXES = {"M": "муж.", "F": "жен."}
+_AGREEMENTS = {
+    "none": "нет замечаний",
+    "remarks": "замечания",
+    "minor": "незначимое расхождение",
+    "significant": "клинически значимое расхождение",
+    "first": "расхождение, третий читающий согласен с первым",
+    "second": "расхождение, третий читающий согласен со вторым",
+    "neither": "расхождение, третий читающий дал собственное заключение",
+}
 _PATHOLOGY = {"yes": "выявлена", "no": "не выявлена"}
 
 
@@ -104,17 +113,30 @@ class PdfPaper:
             self._pair(pdf, "МКБ-10", text.diagnosis)
         if text.pathology:
             self._pair(pdf, "Патология", _PATHOLOGY[text.pathology])
+        self._readers(pdf, sheet)
         if text.critical:
             self._line(pdf, "Критическая находка: требуется немедленно сообщить лечащему врачу.", bold=True, size=10)
+
+    def _readers(self, pdf: "FPDF", sheet: Sheet) -> None:
+        """Say of a double reading who has read, and how far they agree; of a пересмотр how far the text holds."""
+        if sheet.reading:
+            self._pair(pdf, "Двойное чтение", f"чтение {sheet.reading}, без сведений о другом чтении")
+        if sheet.readers:
+            self._pair(pdf, "Двойное чтение", f"читали независимо: {', '.join(sheet.readers)}")
+        said = _AGREEMENTS.get(sheet.agreement, "")
+        if said and sheet.case.request.kind is Kind.SECOND_OPINION:
+            about = f" № {sheet.case.request.based_on}" if sheet.case.reviewed else ""
+            self._pair(pdf, "Пересмотр", f"исходного протокола{about}: {said}")
+        elif said:
+            self._pair(pdf, "Сопоставление", said)
 
     def _signature(self, pdf: "FPDF", sheet: Sheet) -> None:
         pdf.ln(4)
         self._line(pdf, f"Врач-консультант: {sheet.person.name}", bold=True, size=10)
         moment = self._moment(sheet.signed_at)
         zone = sheet.signed_at.astimezone(self._zone).strftime("%z")
-        if sheet.by_password:
-            how = "Подписано простой электронной подписью (вход по паролю), 63-ФЗ ст. 5."
-            self._line(pdf, f"{how} Учётная запись {sheet.person.login}, {moment} (UTC{zone[:3]}).", size=9)
+        if sheet.how:
+            self._line(pdf, f"{sheet.how}, {moment} (UTC{zone[:3]}).", size=9)
         else:
             self._line(pdf, f"Подготовлено для подписи {moment} (UTC{zone[:3]}). Электронная подпись – в отдельном "
                             "файле к этому документу.", size=9)  # fmt: skip

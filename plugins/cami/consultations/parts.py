@@ -38,7 +38,7 @@ def actors(identity: Identity, case: Case, approvers: frozenset[str]) -> frozens
     if answers(identity) and identity.mo != request.mo:
         if identity.login == request.consultant:
             parts.add(Actor.CONSULTANT)
-        if identity.mo in case.offers and request.state in QUEUED:
+        if identity.mo in case.offers and request.state in QUEUED and identity.login not in case.barred:
             parts.add(Actor.CONSULTING)
     if dispatches(identity):
         parts.add(Actor.DISPATCHER)
@@ -65,7 +65,7 @@ def sees_patient(identity: Identity, case: Case) -> bool:
 
 def may(identity: Identity, case: Case, approvers: frozenset[str]) -> list[Command]:
     """Return what somebody may do with a request now."""
-    possible = commands(case.request.state, actors(identity, case, approvers))
+    possible = commands(case.request.state, actors(identity, case, approvers), case.request.reading)
     unread = case.request.critical and case.request.acknowledged_at is None
     return [command for command in possible if command is not Command.ACKNOWLEDGE or unread]
 

@@ -33,7 +33,7 @@ class Consultants:
         row = connection.execute(_answering().where(account.c.login == login)).first()
         return None if row is None else Person(row.login, row.name, row.role, row.mo)
 
-    def of(self, organizations: frozenset[str] | None, but_of: str) -> list[Load]:
+    def of(self, organizations: frozenset[str] | None, but_of: str, but: frozenset[str] = frozenset()) -> list[Load]:
         """List those who may answer, by МО and name, with how many requests each has.
 
         Parameters
@@ -42,6 +42,8 @@ class Consultants:
             Only people of these МО; None: consultants of all, radiologists of none.
         but_of
             Code of the МО that asks: nobody answers their own.
+        but
+            Logins of who must not.
         """
         query = _answering().where(account.c.mo != but_of)
         if organizations is None:
@@ -56,11 +58,12 @@ class Consultants:
         with self._reader.connect() as connection:
             counts = {row.consultant: row.held for row in connection.execute(held)}
             rows = connection.execute(query.order_by(account.c.mo, account.c.name)).all()
-        return [Load(Person(row.login, row.name, row.role, row.mo), counts.get(row.login, 0)) for row in rows]
+        people = [Person(row.login, row.name, row.role, row.mo) for row in rows if row.login not in but]
+        return [Load(person, counts.get(person.login, 0)) for person in people]
 
-    def colleagues(self, identity: Identity) -> list[Load]:
-        """List those of somebody's МО who may answer, but them."""
-        return [load for load in self.of(frozenset({identity.mo}), "") if load.person.login != identity.login]
+    def colleagues(self, identity: Identity, but: frozenset[str] = frozenset()) -> list[Load]:
+        """List those of somebody's МО who may answer, but them, and those who must not."""
+        return self.of(frozenset({identity.mo}), "", but | {identity.login})
 
 
 def _answering() -> Select[tuple[str, str, str, str]]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select
 
 from cami.access import Identity
 from cami.consultations.states import ENDED, HELD, OPEN, State
-from cami.consultations.terms import Kind, Urgency
+from cami.consultations.terms import Kind, Part, Urgency
 from cami.db.tables import consultation, consultation_member, consultation_offer, consultation_study
 
 
@@ -61,6 +61,10 @@ class Consultation:
     patient_sex: str
     modalities: str
     based_on: int | None
+    reading: int
+    """1, 2, 3 of a double reading; else 0."""
+    agreement: str
+    upheld: str
     created_at: datetime
     changed_at: datetime
     sent_at: datetime | None
@@ -76,6 +80,7 @@ class Consultation:
     reason: str
     reason_text: str
     critical: bool
+    acknowledge_by: datetime | None
     acknowledged_at: datetime | None
     acknowledged_by: str
     last_event: int
@@ -136,6 +141,18 @@ class Case:
     """МО that it is offered to."""
     studies: tuple[ChosenStudy, ...] = ()
     members: tuple[Member, ...] = field(default=())
+    reviewed: str = ""
+    """Login of who gave the answer that is reviewed."""
+
+    @property
+    def readers(self) -> frozenset[str]:
+        """Who has signed a reading: they do not read it again."""
+        return frozenset(member.login for member in self.members if member.part == Part.READER)
+
+    @property
+    def barred(self) -> frozenset[str]:
+        """Who must not answer: readers of this request, and who gave the answer that is reviewed."""
+        return self.readers | ({self.reviewed} if self.reviewed else frozenset())
 
 
 def consultation_of(row: Row[Any]) -> Consultation:
@@ -154,7 +171,8 @@ def load(connection: Connection, number: int) -> Case | None:
         return None
     offers = connection.scalars(select(consultation_offer.c.mo).where(consultation_offer.c.number == number))
     return Case(
-        consultation_of(row), frozenset(offers), studies_of(connection, number), _members(connection, number)
+        consultation_of(row), frozenset(offers), studies_of(connection, number), _members(connection, number),
+        _reviewed(connection, row),
     )  # fmt: skip
 
 
@@ -174,6 +192,13 @@ def studies_of(connection: Connection, number: int) -> tuple[ChosenStudy, ...]:
     )
     rows = connection.execute(query.where(columns.number == number).order_by(columns.place))
     return tuple(ChosenStudy(*row) for row in rows)
+
+
+def _reviewed(connection: Connection, row: Row[Any]) -> str:
+    if row.kind != Kind.SECOND_OPINION or row.based_on is None:
+        return ""
+    found = connection.scalar(select(consultation.c.consultant).where(consultation.c.number == row.based_on))
+    return str(found or "")
 
 
 def _members(connection: Connection, number: int) -> tuple[Member, ...]:

@@ -117,6 +117,10 @@ class RouteTable:
         """Return until when a consultant of whom nothing is heard keeps a request."""
         return self.calendar.after(now, self._deadlines(route, urgency).lease)
 
+    def acknowledge(self, route: str, urgency: str, now: datetime) -> datetime:
+        """Return by when the asking МО has to confirm that it knows of a critical finding."""
+        return self.calendar.after(now, self._deadlines(route, urgency).acknowledge)
+
     def approvers(self, mo: str) -> frozenset[str]:
         """Return who approves requests of an МО; empty: nobody has to."""
         return self._approvers.get(mo, frozenset())

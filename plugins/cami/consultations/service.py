@@ -4,7 +4,7 @@ A request that somebody may not know of is answered as one that does not exist.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, update
@@ -15,10 +15,11 @@ from cami.consultations import parts
 from cami.consultations.drafts import Content, Drafts, Incomplete, asked
 from cami.consultations.people import Consultants
 from cami.consultations.ports import Act, Journal
+from cami.consultations.readings import Agreement, hears
 from cami.consultations.request import Case, Person, load
 from cami.consultations.routes import RouteTable
-from cami.consultations.states import NEED_A_REASON, TRANSITIONS, Actor, Command, State
-from cami.consultations.talk import Talk
+from cami.consultations.states import NEED_A_REASON, Actor, Command, State, step
+from cami.consultations.talk import Event, Message, Talk
 from cami.consultations.terms import Cancelled, MessageKind, Refused, Urgency
 from cami.consultations.timers import set_lease
 from cami.consultations.workflow import Change, Taken, Workflow
@@ -33,7 +34,12 @@ _CODES: Mapping[Command, frozenset[str]] = {
     Command.CANCEL: frozenset(Cancelled),
 }
 #: Commands that take more than a word, and so a method of their own.
-_OTHERS = frozenset({Command.CREATE, Command.SIGN, Command.CORRECT, Command.EXPIRE})
+_OTHERS = frozenset(
+    {
+        Command.CREATE, Command.SIGN, Command.CORRECT, Command.EXPIRE, Command.CONCLUDE, Command.COMPARE,
+        Command.DIVERGE,
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +95,8 @@ class Consultations:
         """
         if not parts.asks(identity):
             raise Denied("not for this role")
-        if based_on is not None:
-            self.find(identity, based_on)
-        return self._drafts.create(identity, study_uids, Content().changed(given), based_on=based_on)
+        before = self.find(identity, based_on) if based_on is not None else None
+        return self._drafts.create(identity, study_uids, Content().changed(given), before=before)
 
     def save(
         self, identity: Identity, number: int, given: Mapping[str, Any], *, version: int | None,
@@ -116,6 +121,16 @@ class Consultations:
             case = self._visible(connection, identity, number)
         self._journal.record(self._act(case, identity, "read"))
         return case
+
+    def said(self, identity: Identity, case: Case) -> tuple[list[Message], list[Event]]:
+        """Return messages and history of a request, without the words of a reader whom somebody must not hear."""
+        number = case.request.number
+
+        def heard(said: Message | Event) -> bool:
+            return hears(identity, case, said.login, said.mo)
+
+        messages = [message for message in self.talk.messages(number) if heard(message)]
+        return messages, [event if heard(event) else replace(event, text="") for event in self.talk.history(number)]
 
     def missing(self, case: Case) -> list[str]:
         """Return what a draft lacks, as codes."""
@@ -205,9 +220,7 @@ class Consultations:
         return self._visible(connection, identity, number)
 
     def _allowed(self, identity: Identity, case: Case, command: Command) -> None:
-        found = TRANSITIONS.get((case.request.state, command))
-        if found is None:
-            raise Conflict(f"a request that is {case.request.state} cannot {command}")
+        found = step(case.request.state, command, case.request.reading)
         if not found.by & self.actors(identity, case):
             raise Denied(f"not in this part: {command}")
         if command is Command.ACKNOWLEDGE and not case.request.critical:
@@ -219,6 +232,8 @@ class Consultations:
         if codes is not None and wish.reason not in codes:
             raise Invalid("reason")
         needed = wish.command in NEED_A_REASON and (codes is None or wish.reason == "other")
+        # A dispatcher has told somebody by telephone: whom is written down.
+        needed |= wish.command is Command.ACKNOWLEDGE and Actor.ASKER not in self.actors(identity, case)
         if len(text) > LONGEST_REASON or (needed and not text):
             raise Invalid("text")
         change = Change(
@@ -238,13 +253,15 @@ class Consultations:
     def _values(self, identity: Identity, wish: Wish) -> dict[str, Any]:
         if wish.command is Command.ACKNOWLEDGE:
             return {"acknowledged_at": self._clock.now(), "acknowledged_by": identity.login}
+        if wish.command is Command.DISAGREE:
+            return {"agreement": Agreement.SIGNIFICANT.value}
         return dict(wish.values)
 
     def _to(self, connection: Connection, identity: Identity, case: Case, wish: Wish) -> Person | None:
         if wish.command not in (Command.ASSIGN, Command.HAND_OVER):
             return None
         person = self.consultants.find(connection, wish.to)
-        if person is None or person.mo == case.request.mo:
+        if person is None or person.mo == case.request.mo or person.login in case.barred:
             raise Invalid("to")
         colleague = person.mo == identity.mo and person.login != identity.login
         if wish.command is Command.HAND_OVER and not colleague:
@@ -312,4 +329,4 @@ class Consultations:
 def _lost(identity: Identity, case: Case) -> bool:
     """Return whether a request that was offered to somebody's МО is with somebody else now."""
     offered = identity.mo in case.offers and parts.answers(identity)
-    return offered and case.request.held and case.request.consultant != identity.login
+    return offered and case.request.held and identity.login not in {case.request.consultant, *case.barred}

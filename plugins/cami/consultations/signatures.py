@@ -1,13 +1,15 @@
 """Detached signatures of answers: CMS (RFC 5652), kept byte by byte, verified as far as this installation can.
 
-RSA and ECDSA are verified here: that the signature is of this document, by the certificate in it. Whether that
-certificate may be trusted is not decided here. ГОСТ Р 34.10-2012, which РЭМД asks for, needs a certified
-tool: a `Verifier` of the installation tells, and without one a signature is kept and said to be not verified.
+RSA and ECDSA are verified here: that the signature is of this document, by the certificate in it; whether that may be
+trusted `cami.consultations.trust` says. ГОСТ Р 34.10-2012, which РЭМД asks for, needs a certified tool: a `Verifier` of
+the installation tells, and without one a signature is kept and said to be not verified.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from cryptography import x509
@@ -20,6 +22,8 @@ from pyasn1.error import PyAsn1Error
 from pyasn1.type import univ
 from pyasn1_modules import rfc5652
 
+from cami.consultations.outside_verifier import Judgement
+from cami.consultations.trust import Trust, TrustStore
 from cami.errors import Invalid
 
 #: Bytes of a signature at most: a chain of certificates, revocation lists and time stamps included.
@@ -48,6 +52,8 @@ class Proof:
     """Whose it is, for people."""
     verification: str
     verified_by: str
+    trust: str = ""
+    """Of the certificate; `cami.consultations.trust.Trust`, empty where there is none."""
 
 
 #: Signed by the password of the account: nothing else to keep.
@@ -60,8 +66,8 @@ class Verifier(Protocol):
     name: str
     """As it is recorded: «verified by …»."""
 
-    def verify(self, document: bytes, signature: bytes) -> bool:
-        """Return whether `signature` is a detached CMS of `document`.
+    def verify(self, document: bytes, signature: bytes) -> Judgement:
+        """Return whether `signature` is a detached CMS of `document`, and what is known of its certificate.
 
         Raises
         ------
@@ -86,11 +92,12 @@ class _Parsed:
 class Verifiers:
     """Checks signatures, by ourselves and with the tools of this installation."""
 
-    def __init__(self, others: Sequence[Verifier] = ()) -> None:
+    def __init__(self, others: Sequence[Verifier] = (), trust: TrustStore | None = None) -> None:
         self._others = others
+        self._trust = trust or TrustStore(None)
 
-    def check(self, document: bytes, signature: bytes) -> Proof:
-        """Return what a detached signature of a document proves.
+    def check(self, document: bytes, signature: bytes, at: datetime) -> Proof:
+        """Return what a detached signature of a document proves; `at` is when it is given.
 
         Raises
         ------
@@ -100,12 +107,19 @@ class Verifiers:
         parsed = _parse(signature)
         gost = parsed.digest.startswith(_GOST) or parsed.algorithm.startswith(_GOST)
         if not gost:
-            return Proof("cms", signature, _verified(parsed, document), VALID, "ЦАМИ")
+            certificate = _verified(parsed, document)
+            trust = self._trust.judge(certificate, _all(parsed), at)
+            return Proof("cms", signature, _name(certificate), VALID, "ЦАМИ", trust.value)
         for verifier in self._others:
-            if not verifier.verify(document, signature):
+            told = verifier.verify(document, signature)
+            if not told.valid:
                 raise Invalid("signature-wrong")
-            return Proof("cms", signature, _subject(parsed), VALID, verifier.name)
-        return Proof("cms", signature, _subject(parsed), NOT_VERIFIED, "")
+            trust = Trust.NOT_CHECKED
+            if told.trusted is not None:
+                trust = Trust.TRUSTED if told.trusted else Trust.UNTRUSTED
+            whose = told.certificate or _subject(parsed)
+            return Proof("cms", signature, whose, VALID, verifier.name[:64], trust.value)
+        return Proof("cms", signature, _subject(parsed), NOT_VERIFIED, "", Trust.NOT_CHECKED.value)
 
 
 def _parse(signature: bytes) -> _Parsed:
@@ -140,8 +154,8 @@ def _parse(signature: bytes) -> _Parsed:
         raise Invalid("signature-malformed") from error
 
 
-def _verified(parsed: _Parsed, document: bytes) -> str:
-    """Return whose certificate has signed a document."""
+def _verified(parsed: _Parsed, document: bytes) -> x509.Certificate:
+    """Return the certificate that has signed a document."""
     if parsed.digest not in _HASHES:
         raise Invalid("signature-algorithm")
     certificate = _certificate(parsed)
@@ -157,7 +171,7 @@ def _verified(parsed: _Parsed, document: bytes) -> str:
         plain.extend(parsed.signed_attributes)
         signed = encoder.encode(plain)
     _check_key(certificate, parsed, signed, algorithm())
-    return _name(certificate)
+    return certificate
 
 
 def _check_key(certificate: x509.Certificate, parsed: _Parsed, signed: bytes, algorithm: hashes.HashAlgorithm) -> None:
@@ -174,12 +188,16 @@ def _check_key(certificate: x509.Certificate, parsed: _Parsed, signed: bytes, al
         raise Invalid("signature-wrong") from None
 
 
-def _certificate(parsed: _Parsed) -> x509.Certificate:
+def _all(parsed: _Parsed) -> list[x509.Certificate]:
+    found = []
     for encoded in parsed.certificates:
-        try:
-            certificate = x509.load_der_x509_certificate(encoded)
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            found.append(x509.load_der_x509_certificate(encoded))
+    return found
+
+
+def _certificate(parsed: _Parsed) -> x509.Certificate:
+    for certificate in _all(parsed):
         if parsed.serial is None or certificate.serial_number == parsed.serial:
             return certificate
     raise Invalid("signature-certificate")

@@ -4,6 +4,9 @@ The states are those of the region's process and of FHIR Task (`docs/ru/consulta
 a flag. The state «Ошибка передачи» does not exist here: asker and consultant read the same row, so nothing is passed
 on that could fail on its way; what goes to other systems has an outbox of its own. The table is the rule:
 `cami.consultations.workflow` changes a state in no other way, and ``docs/architecture.md`` is made from it.
+
+A request is at a *reading*: 0, or of a double reading (F-35) the first, the second, the third. Some steps are there at
+some readings only, and lead to another.
 """
 
 from collections.abc import Iterable
@@ -26,6 +29,8 @@ class State(StrEnum):
     IN_WORK = "in-work"
     INFO_REQUESTED = "info-requested"
     """The consultant asked for more; the clock stands."""
+    COMPARING = "comparing"
+    """Both readers have signed, and agree in what can be compared: the second sees the first text, and concludes."""
     REDIRECTED = "redirected"
     """As sent, to somebody else."""
     DONE = "done"
@@ -60,6 +65,14 @@ class Command(StrEnum):
     """The consultant goes on without waiting for an answer."""
     REJECT = "reject"
     CANCEL = "cancel"
+    CONCLUDE = "conclude"
+    """The first reader signs their reading: now the second reads."""
+    COMPARE = "compare"
+    """The second reader signs theirs, and what can be compared agrees."""
+    DIVERGE = "diverge"
+    """The second reader signs theirs, and it differs: a third decides."""
+    DISAGREE = "disagree"
+    """The second reader finds that the texts differ in what matters: a third decides."""
     SIGN = "sign"
     CORRECT = "correct"
     """A new version of the signed answer, with its reason."""
@@ -94,23 +107,38 @@ class Step:
     event: str
     """As other systems are told (`consultation.state`)."""
     by: frozenset[Actor]
+    at: frozenset[int] = frozenset({0, 1, 2, 3})
+    """At which readings it is there."""
+    then: int | None = None
+    """The reading that it leads to; None: the same."""
 
 
 def _rules(
-    before: Iterable[State], command: Command, to: State | None, event: str, *by: Actor
+    before: Iterable[State],
+    command: Command,
+    to: State | None,
+    event: str,
+    *by: Actor,
+    at: Iterable[int] = (0, 1, 2, 3),
+    then: int | None = None,
 ) -> dict[tuple[State, Command], Step]:
-    return {(state, command): Step(to or state, event, frozenset(by)) for state in before}
+    return {
+        (state, command): Step(to or state, event, frozenset(by), frozenset(at), then) for state in before
+    }  # fmt: skip
 
 
 _WAITING = (State.SENT, State.RECEIVED, State.REDIRECTED)
 _HELD = (State.ASSIGNED, State.IN_WORK, State.INFO_REQUESTED)
+_COMPARING = (State.COMPARING,)
+#: Readings of a double reading: blinded ones, and that of the third reader, who sees both.
+BLINDED, THIRD = (1, 2), 3
 
-#: Open to the consulting side.
-OPEN: tuple[State, ...] = (*_WAITING, *_HELD)
 #: In the queue: nobody has it.
 QUEUED: tuple[State, ...] = _WAITING
 #: Somebody has it.
-HELD: tuple[State, ...] = _HELD
+HELD: tuple[State, ...] = (*_HELD, *_COMPARING)
+#: Open to the consulting side.
+OPEN: tuple[State, ...] = (*QUEUED, *HELD)
 #: Nothing leads on from here.
 ENDED: tuple[State, ...] = (State.DONE, State.REJECTED, State.CANCELLED)
 
@@ -136,49 +164,65 @@ TRANSITIONS: dict[tuple[State, Command], Step] = {
     **_rules(_WAITING, Command.REJECT, State.REJECTED, "rejected", Actor.CONSULTING, Actor.DISPATCHER),
     **_rules(_HELD, Command.REJECT, State.REJECTED, "rejected", Actor.CONSULTANT, Actor.DISPATCHER),
     **_rules([State.DRAFT], Command.CANCEL, State.CANCELLED, "cancelled", Actor.AUTHOR),
-    **_rules([State.APPROVAL, *_WAITING, *_HELD], Command.CANCEL, State.CANCELLED, "cancelled", Actor.ASKER),
-    **_rules([State.IN_WORK], Command.SIGN, State.DONE, "done", Actor.CONSULTANT),
+    **_rules([State.APPROVAL, *_WAITING, *HELD], Command.CANCEL, State.CANCELLED, "cancelled", Actor.ASKER),
+    **_rules([State.IN_WORK], Command.SIGN, State.DONE, "done", Actor.CONSULTANT, at=(0, THIRD)),
     **_rules([State.DONE], Command.CORRECT, State.DONE, "corrected", Actor.CONSULTANT),
-    **_rules([State.DONE], Command.ACKNOWLEDGE, State.DONE, "acknowledged", Actor.ASKER),
+    **_rules([State.DONE], Command.ACKNOWLEDGE, State.DONE, "acknowledged", Actor.ASKER, Actor.DISPATCHER),
+    # Double reading. Whoever leaves the comparison without a conclusion leaves it to a third reader.
+    **_rules([State.IN_WORK], Command.CONCLUDE, State.RECEIVED, "read", Actor.CONSULTANT, at=(1,), then=2),
+    **_rules([State.IN_WORK], Command.COMPARE, State.COMPARING, "read", Actor.CONSULTANT, at=(2,)),
+    **_rules([State.IN_WORK], Command.DIVERGE, State.RECEIVED, "differs", Actor.CONSULTANT, at=(2,), then=THIRD),
+    **_rules(_COMPARING, Command.DISAGREE, State.RECEIVED, "differs", Actor.CONSULTANT, then=THIRD),
+    **_rules(_COMPARING, Command.SIGN, State.DONE, "done", Actor.CONSULTANT),
+    **_rules(_COMPARING, Command.EXPIRE, State.RECEIVED, "differs", Actor.SYSTEM, then=THIRD),
+    **_rules(_COMPARING, Command.RELEASE, State.RECEIVED, "differs", Actor.CONSULTANT, Actor.DISPATCHER, then=THIRD),
+    **_rules(_COMPARING, Command.ASSIGN, State.ASSIGNED, "assigned", Actor.DISPATCHER, then=THIRD),
+    **_rules(_COMPARING, Command.REDIRECT, State.REDIRECTED, "redirected", Actor.DISPATCHER, then=THIRD),
 }
 
 #: Which cannot be done without saying why.
 NEED_A_REASON = frozenset(
     {
         Command.RETURN, Command.RELEASE, Command.HAND_OVER, Command.REDIRECT, Command.REJECT, Command.CANCEL,
-        Command.CORRECT, Command.ASK_MORE, Command.TELL_MORE,
+        Command.CORRECT, Command.ASK_MORE, Command.TELL_MORE, Command.DISAGREE,
     }
 )  # fmt: skip
 
 
-def step(state: State, command: Command) -> Step:
-    """Return what `command` does in `state`.
+def step(state: State, command: Command, reading: int = 0) -> Step:
+    """Return what `command` does in `state` at a reading.
 
     Raises
     ------
     cami.errors.Conflict
         The table has no such transition.
     """
-    try:
-        return TRANSITIONS[state, command]
-    except KeyError:
-        raise Conflict(f"a request that is {state} cannot {command}") from None
+    found = TRANSITIONS.get((state, command))
+    if found is None or reading not in found.at:
+        raise Conflict(f"a request that is {state} cannot {command}")
+    return found
 
 
-def commands(state: State, actors: Iterable[Actor]) -> list[Command]:
+def commands(state: State, actors: Iterable[Actor], reading: int = 0) -> list[Command]:
     """Return what somebody in these parts may do in a state, in the order of the commands."""
     parts = frozenset(actors)
-    return [command for command in Command if (found := TRANSITIONS.get((state, command))) and found.by & parts]
+    found = ((command, TRANSITIONS.get((state, command))) for command in Command)
+    return [command for command, known in found if known and known.by & parts and reading in known.at]
 
 
 def markdown() -> str:
     """Return the table as ``docs/architecture.md`` shows it."""
-    rows = ["| command | from → to | event | by |", "|---|---|---|---|"]
+    rows = ["| command | from → to | reading | event | by |", "|---|---|---|---|---|"]
     for command in Command:
-        groups: dict[tuple[str, str], list[str]] = {}
+        groups: dict[tuple[str, str, str], list[str]] = {}
         for (state, known), found in TRANSITIONS.items():
             if known is command:
-                key = (found.event, ", ".join(sorted(found.by)))
+                key = (_readings(found), found.event, ", ".join(sorted(found.by)))
                 groups.setdefault(key, []).append(f"{state} → {found.to}")
-        rows += [f"| {command} | {', '.join(steps)} | {event} | {by} |" for (event, by), steps in groups.items()]
+        rows += [f"| {command} | {', '.join(steps)} | {' | '.join(key)} |" for key, steps in groups.items()]
     return "\n".join(rows)
+
+
+def _readings(found: Step) -> str:
+    at = "" if len(found.at) > 3 else ", ".join(map(str, sorted(found.at)))
+    return at if found.then is None else f"{at} → {found.then}".strip()

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import ColumnElement, Engine, select
 
 from cami.access import Identity
+from cami.consultations.agreement import Agreed, count_agreement
 from cami.consultations.routes import RouteTable
 from cami.consultations.states import State
 from cami.db import reading
@@ -17,7 +18,8 @@ from cami.db.tables import consultation
 
 #: Days of a report at most.
 LONGEST = 366
-#: What a report can be told apart by.
+#: What a report can be limited to, and told apart by.
+_CHOICES = ("mo", "profile", "urgency")
 DIMENSIONS = ("mo", "to_mo", "profile", "urgency", "kind", "modality", "consultant")
 
 
@@ -65,6 +67,8 @@ class Report:
     """Codes of reasons of rejecting, with how often."""
     days: list[tuple[date, int]]
     """Requests by day."""
+    agreed: Agreed
+    """How far readers agree."""
 
 
 class Statistics:
@@ -80,18 +84,18 @@ class Statistics:
         first = calendar.start_of_day(wanted.since)
         end = calendar.start_of_day(wanted.until + timedelta(days=1))
         columns = consultation.c
+        conditions: list[ColumnElement[bool]] = [columns.sent_at >= first, columns.sent_at < end]
+        if identity.mo:
+            conditions.append((columns.mo == identity.mo) | (columns.to_mo == identity.mo))
+        conditions += [columns[name] == value for name in _CHOICES if (value := getattr(wanted, name))]
         query = select(
             columns.state, columns.mo, columns.to_mo, columns.profile, columns.urgency, columns.kind,
             columns.modalities, columns.consultant_name, columns.sent_at, columns.accepted_at, columns.ended_at,
             columns.answer_by, columns.late, columns.reason, columns.based_on,
-        ).where(columns.sent_at >= first, columns.sent_at < end)  # fmt: skip
-        if identity.mo:
-            query = query.where((columns.mo == identity.mo) | (columns.to_mo == identity.mo))
-        for name in ("mo", "profile", "urgency"):
-            if getattr(wanted, name):
-                query = query.where(columns[name] == getattr(wanted, name))
+        ).where(*conditions)  # fmt: skip
         with self._reader.connect() as connection:
             found = connection.execute(query).all()
+            agreed = count_agreement(connection, conditions)
         groups: dict[str, list[Any]] = {}
         for row in found:
             groups.setdefault(_value(row, wanted.by), []).append(row)
@@ -103,6 +107,7 @@ class Statistics:
             _row("", found),
             rejected.most_common(),
             sorted(days.items()),
+            agreed,
         )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from cami.access import Identity
 from cami.clock import Clock
 from cami.consultations.notices import DISPATCHER, Target, Told, notify
+from cami.consultations.readings import blinded
 from cami.consultations.request import Case, Person
 from cami.consultations.states import QUEUED
 from cami.consultations.terms import MessageKind
@@ -131,13 +132,15 @@ class Talk:
         Raises
         ------
         cami.errors.Conflict
-            The request has ended, or has too many files.
+            The request has ended, has too many files, or is read by who must not be heard by the other reader.
         cami.errors.Invalid
             It is empty, too large, or of a kind that is not taken.
         """
         number = case.request.number
         if case.request.ended:
             raise Conflict("the request has ended")
+        if blinded(case) and identity.mo != case.request.mo:
+            raise Conflict("the other reader must not see it")
         count = select(func.count()).where(consultation_file.c.number == number)
         if (connection.scalar(count) or 0) >= MOST_FILES:
             raise Conflict("too many files")

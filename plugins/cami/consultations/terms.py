@@ -23,7 +23,7 @@ class Kind(StrEnum):
     COUNCIL = "council"
     """Консилиум: several consultants, one conclusion."""
     SECOND_OPINION = "second-opinion"
-    """Пересмотр of an answer that was given (F-36)."""
+    """Пересмотр of an answer that was given, with a category of how far it holds (F-36)."""
     DOUBLE_READING = "double-reading"
     """Two readers who do not see each other's text, a third where they differ (F-35)."""
 
@@ -41,7 +41,7 @@ class Part(StrEnum):
     MEMBER = "member"
     """Of a консилиум."""
     READER = "reader"
-    """The second of a double reading: sees no text of the first until both have ended."""
+    """Of a double reading, once their reading is signed."""
 
 
 class Refused(StrEnum):

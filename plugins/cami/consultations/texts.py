@@ -81,6 +81,7 @@ class Signed:
     certificate: str
     verification: str
     verified_by: str
+    trust: str
     filed_at: datetime | None
     filing: str
 
@@ -95,7 +96,14 @@ class Sheet:
     why: str
     person: Person
     signed_at: datetime
-    by_password: bool
+    how: str = ""
+    """By what it is signed, in the words of the document; empty: by a file of its own."""
+    readers: tuple[str, ...] = ()
+    """Who has read before, of the conclusion of a double reading."""
+    agreement: str = ""
+    """`cami.consultations.readings.Agreement`, or whom a third reader upholds."""
+    reading: int = 0
+    """Which reading of a double reading this is; 0: the answer."""
 
 
 class Paper(Protocol):
@@ -171,6 +179,7 @@ def add_version(
             verification=proof.verification,
             verified_by=proof.verified_by,
             verified_at=now if proof.signature is not None else None,
+            trust=proof.trust,
         )
     )
 

@@ -13,13 +13,15 @@ from sqlalchemy import Connection, delete, insert, update
 from cami.clock import Clock
 from cami.consultations.notices import notify, targets_of
 from cami.consultations.ports import Act, Holder, Journal, NamedStudy, Outlet, Rights
-from cami.consultations.request import Case, Person, load
+from cami.consultations.request import Case, Consultation, Person, load
 from cami.consultations.routes import Due, RouteTable
 from cami.consultations.states import ENDED, HELD, OPEN, QUEUED, Command, State, Step, step
+from cami.consultations.terms import Kind, Part
 from cami.consultations.timers import set_timers
 from cami.db.tables import consultation, consultation_event, consultation_member, consultation_offer
 from cami.errors import Conflict
 
+_SENDING = frozenset({Command.SEND, Command.APPROVE})
 #: Rows that somebody may still be at work on keep their consultant.
 _KEEP_CONSULTANT = frozenset({*HELD, State.DONE, State.REJECTED, State.CANCELLED})
 
@@ -83,7 +85,8 @@ def holders(case: Case) -> tuple[Holder, ...]:
     if case.request.state in QUEUED:
         return tuple(Holder(mo=mo) for mo in sorted(case.offers))
     if case.request.state in HELD:
-        people = {case.request.consultant: None} | {member.login: None for member in case.members}
+        invited = [member.login for member in case.members if member.part == Part.MEMBER]
+        people = {case.request.consultant: None} | dict.fromkeys(invited)
         return tuple(Holder(login=login) for login in people if login)
     return ()
 
@@ -122,7 +125,7 @@ class Workflow:
         request = case.request
         found = self._step(case, change)
         now = self._clock.now()
-        due = self._due(case, change, now)
+        due = self._due(case, change, found, now)
         values = self._values(case, change, found, now, due)
         here = (consultation.c.number == request.number, consultation.c.version == request.version)
         moved = update(consultation).where(*here).values(**values, version=request.version + 1, changed_at=now)
@@ -131,7 +134,10 @@ class Workflow:
         if change.offers is not None:
             _offer(connection, request.number, change.offers)
         if change.command is Command.REDIRECT:  # another МО calls its own
-            connection.execute(delete(consultation_member).where(consultation_member.c.number == request.number))
+            invited = consultation_member.c.part == Part.MEMBER.value  # who has read, has read
+            connection.execute(
+                delete(consultation_member).where(consultation_member.c.number == request.number, invited)
+            )
         after = self._again(connection, request.number)
         set_timers(connection, after.request, due)
         self.rights(connection, case, after, change.by)
@@ -156,10 +162,11 @@ class Workflow:
             raise Taken(request.consultant_name)
         if change.version is not None and change.version != request.version:
             raise Conflict("the request has been changed since you opened it")
-        return step(request.state, change.command)
+        return step(request.state, change.command, request.reading)
 
-    def _due(self, case: Case, change: Change, now: datetime) -> Due | None:
-        if change.command not in (Command.SEND, Command.APPROVE):
+    def _due(self, case: Case, change: Change, found: Step, now: datetime) -> Due | None:
+        """Return the deadlines of a request that is sent; of one that waits for its next reader, to call for one."""
+        if change.command not in _SENDING and not (found.then and found.to in QUEUED):
             return None
         route = str(change.values.get("route", case.request.route))
         urgency = str(change.values.get("urgency", case.request.urgency))
@@ -168,17 +175,31 @@ class Workflow:
     def _values(self, case: Case, change: Change, found: Step, now: datetime, due: Due | None) -> dict[str, Any]:
         request = case.request
         values: dict[str, Any] = {**change.values, "state": found.to.value}
-        if due is not None:
+        if due is not None and change.command in _SENDING:
             values |= {"sent_at": now, "accept_by": due.accept_by, "answer_by": due.answer_by}
         if found.to is State.RECEIVED and request.received_at is None:
             values["received_at"] = now
+        if change.command in _SENDING and request.kind is Kind.DOUBLE_READING:
+            values["reading"] = 1
+        elif found.then is not None:
+            values["reading"] = found.then
         values |= self._hands(case, change, found, now)
         values |= self._clockwork(case, found, now)
         if found.to in ENDED and request.state not in ENDED:
             values["ended_at"] = now
         if change.command in (Command.REJECT, Command.CANCEL):
             values |= {"reason": change.reason, "reason_text": change.text}
+        if change.command in (Command.SIGN, Command.CORRECT):
+            values["acknowledge_by"] = self._acknowledge_by(request, values, now)
         return values
+
+    def _acknowledge_by(self, request: Consultation, values: Mapping[str, Any], now: datetime) -> datetime | None:
+        """Return by when a critical finding is to be acknowledged (F-37): from when it was first told."""
+        if not values["critical"]:
+            return None
+        if request.critical and request.acknowledge_by is not None:
+            return request.acknowledge_by
+        return self._routes.acknowledge(request.route, request.urgency, now)
 
     def _hands(self, case: Case, change: Change, found: Step, now: datetime) -> dict[str, Any]:
         """Say who has it now, and for how long without a word."""
@@ -226,7 +247,7 @@ class Workflow:
         for told, target in targets_of(before, after, change.command, approvers):
             if target.login != change.by.login:
                 notify(connection, after, now, told, [target])
-        if request.state is not State.DRAFT:
+        if request.state is not State.DRAFT or before.request.state is not State.DRAFT:
             self._tell(connection, after, found.event)
         act = Act(
             number=request.number,

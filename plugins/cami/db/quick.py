@@ -5,7 +5,7 @@ key. What stands in the way of every HTTP request is worth going to the driver b
 goes the usual way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, Select
@@ -29,6 +29,11 @@ class Quick:
 
     def value(self, values: Mapping[str, Any]) -> Any:
         """Return the first column of the first row, or None."""
+        row = self.row(values)
+        return None if row is None else row[0]
+
+    def row(self, values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Return the first row, its values as the database has them, or None."""
         given = self._fixed | dict(values)
         for name in self._processors.keys() & given.keys():
             given[name] = self._processors[name](given[name])
@@ -42,4 +47,4 @@ class Quick:
             cursor.close()
         finally:
             connection.close()
-        return None if row is None else row[0]
+        return None if row is None else tuple(row)

@@ -10,6 +10,7 @@ from cami.delivery.coercing import Coercing
 from cami.delivery.commitment import Commitment
 from cami.delivery.commitment_reports import CommitmentReports
 from cami.delivery.completeness import completeness_endpoints
+from cami.delivery.confirming import Confirming
 from cami.delivery.controls import Controls, control_endpoints
 from cami.delivery.courier import Courier
 from cami.delivery.disk import DiskState, DiskWatch
@@ -49,6 +50,7 @@ __all__ = [
     "Coercing",
     "Commitment",
     "CommitmentReports",
+    "Confirming",
     "Controls",
     "Courier",
     "DeliveryQueue",

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, insert, select
 
 from cami.clock import Clock
 from cami.db.tables import delivery_item
-from cami.delivery.queue import move, parts
 from cami.delivery.states import Command, State
+from cami.delivery.steps import move, parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, and_, exists, insert, or_, select, up
 
 from cami.db import reading
 from cami.db.tables import delivery_study, study, study_read
+from cami.delivery.change_log import move_cursor, read_cursor
 from cami.delivery.link import CentralLink
-from cami.delivery.queue import move_cursor, read_cursor
 from cami.errors import Invalid, NotFound
 from cami.web import Request, Response, answer_json
 

@@ -1,6 +1,7 @@
 """Whose an object is, written down before it is stored; after a crash in between the object comes again."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
@@ -32,12 +33,12 @@ class Claims:
         size: int,
         *,
         study_total: int = 0,
-        uploaded_by: str = "",
+        uploaded: tuple[str, datetime | None] = ("", None),
     ) -> Decision:
         """Decide what to do with an object, and claim it if it is to be stored.
 
-        With it the proxy may announce how many its study has so far (`cami.delivery.totals`); `uploaded_by` is the
-        login of a person who has sent it instead.
+        With it the proxy may announce how many its study has so far (`cami.delivery.totals`); `uploaded` is the login
+        of a person who has sent it instead, and when.
         """
         with self._engine.begin() as connection:
             claimed = connection.scalar(
@@ -50,7 +51,7 @@ class Claims:
             if decision.reason is None and study_removed(connection, identity.study_id):
                 return REMOVED
             if decision.store:
-                self._write(connection, mo, sha256, identity, size, uploaded_by=uploaded_by, first=claimed is None)
+                self._write(connection, mo, sha256, identity, size, uploaded=uploaded, first=claimed is None)
                 if study_total:
                     _expect(connection, identity.study_id, study_total)
         return decision
@@ -63,7 +64,7 @@ class Claims:
         identity: ObjectIdentity,
         size: int,
         *,
-        uploaded_by: str,
+        uploaded: tuple[str, datetime | None],
         first: bool,
     ) -> None:
         now = self._clock.now()
@@ -93,7 +94,8 @@ class Claims:
                     study_id=identity.study_id,
                     sha256=sha256,
                     size=size,
-                    uploaded_by=uploaded_by,
+                    uploaded_by=uploaded[0],
+                    uploaded_at=uploaded[1],
                 )
             )
             claim_content(connection, identity)

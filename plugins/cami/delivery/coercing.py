@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 
 from cami.archive import Archive
 from cami.coercion import Arrival, Institution, Note, Number, Rules, Stamps, coerce
-from cami.delivery.queue import Item
+from cami.delivery.items import Item
 from cami.errors import CamiError, NotFound, Transient
-from cami.region import CharacterSets, Device, Organization, Proxy
+from cami.region import CharacterSets, Coercion, Device, Organization, Proxy
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +94,8 @@ class Coercing:
             log.warning("objects of %s: %s (told once; counted in the metrics)", source or "an unknown source", note)
 
 
-def _rules(organization: Organization, proxy: Proxy, device: Device | None) -> Rules:
-    settings = proxy.coercion if device is None else proxy.coercion.of_device(device.coercion)
+def rules_of(organization: Organization, settings: Coercion, *, system: str, device: Device | None = None) -> Rules:
+    """Return what is to be done with the objects of a device, or of nobody's; `system` is who does it."""
     return Rules(
         text=settings.character_set,
         device=CharacterSets() if device is None else device.character_set,
@@ -104,5 +104,10 @@ def _rules(organization: Organization, proxy: Proxy, device: Device | None) -> R
             name=settings.institution,
             issuer=settings.issuer_of_patient_id,
         ),
-        system=proxy.aet,
+        system=system,
     )
+
+
+def _rules(organization: Organization, proxy: Proxy, device: Device | None) -> Rules:
+    settings = proxy.coercion if device is None else proxy.coercion.of_device(device.coercion)
+    return rules_of(organization, settings, system=proxy.aet, device=device)

@@ -1,4 +1,4 @@
-"""Sending: takes instances from the queue, sends them, and closes each study with a manifest.
+"""Sending: takes instances from the queue and sends them; `confirming` closes each study with a manifest.
 
 Methods do one step and return; `cami.edge` calls them from its threads.
 """
@@ -15,13 +15,13 @@ from functools import partial
 from cami.archive import Archive
 from cami.clock import Clock
 from cami.delivery.answers import Receipt, cause_of
-from cami.delivery.asking import Asking
 from cami.delivery.content import pixel_digest
+from cami.delivery.items import Item
 from cami.delivery.line import Line, rest
-from cami.delivery.link import CentralLink, ManifestAnswer
+from cami.delivery.link import CentralLink
 from cami.delivery.meter import Meter
 from cami.delivery.order import ALL, LAST, URGENT, Priority, Rank
-from cami.delivery.queue import DeliveryQueue, Item
+from cami.delivery.queue import DeliveryQueue
 from cami.delivery.reasons import Cause
 from cami.delivery.right_of_way import Passage, RightOfWay, StoodBackError
 from cami.delivery.sent import Sent
@@ -29,9 +29,6 @@ from cami.delivery.totals import announced
 from cami.errors import Denied, Permanent, Transient
 
 log = logging.getLogger(__name__)
-
-#: How long a study must be quiet before its manifest is sent. A late image only makes another manifest.
-QUIET = timedelta(seconds=2)
 
 
 def _as_it_is(_item: Item, dicom: bytes) -> bytes:
@@ -97,7 +94,6 @@ class Courier:
         self._led: set[str] = set()
         # Whether the last look for what is urgent, and for all else, has found something.
         self._flowing: set[bool] = set()
-        self._asking = Asking(clock)
 
     def send_next(self, classes: Collection[Priority] = ALL) -> bool:
         """Send the instance of `classes` whose turn it is, or help another sender; return False with nothing to do.
@@ -256,43 +252,6 @@ class Courier:
         else:
             # "Present" may name other bytes: the same object, which an earlier try has brought in another encoding.
             self._queue.accept(item, receipt.sha256, sending.source_sha256, sending.content)
-
-    def confirm_due(self) -> int:
-        """Send the manifest of each study that is complete and quiet; return how many were confirmed.
-
-        Raises
-        ------
-        cami.errors.Transient
-            The line is down; the studies stay due.
-        """
-        confirmed = 0
-        for study_id in self._queue.due_manifests(QUIET):
-            if not self._asking.may_ask(study_id):
-                continue
-            manifest = self._queue.manifest(study_id)
-            try:
-                answer = self._link.confirm(manifest)
-            except Denied as error:
-                raise Transient(str(error)) from error
-            self._act_on(study_id, answer)
-            if answer.confirmed:
-                self._queue.confirm(manifest, pixels_compared=answer.pixels_compared)
-                confirmed += 1
-        return confirmed
-
-    def _act_on(self, study_id: str, answer: ManifestAnswer) -> None:
-        self._asking.heard(study_id, pending=bool(answer.pending))
-        if answer.different:
-            log.error("study %s: the centre holds other content of %d instances", study_id, len(answer.different))
-            self._queue.quarantine(answer.different, Cause.CONTENT_DIFFERS)
-        if answer.pixels_different:
-            log.critical(
-                "study %s: the pixels of %d instances at the centre are others", study_id, len(answer.pixels_different)
-            )
-            self._queue.quarantine(answer.pixels_different, Cause.PIXELS_DIFFER)
-        if answer.missing:
-            log.warning("study %s: the centre misses %d instances; sending again", study_id, len(answer.missing))
-            self._queue.resend(answer.missing)
 
     def _held_by(self, item: Item, dicom: bytes) -> Sent | None:
         """Tell what an instance holds before it is made ready for the line."""

@@ -46,12 +46,9 @@ class ChangeFeed:
             self.rescan()
             return False
         page = self._archive.changes(since, PAGE)
-        arrivals: list[tuple[int, InstanceIdentity]] = []
-        for change in page.changes:
-            if change.kind == "NewInstance":
-                identity = self._archive.identify(change.resource)
-                if identity is not None:
-                    arrivals.append((change.seq, identity))
+        new = [change for change in page.changes if change.kind == "NewInstance"]
+        found = self._archive.identify_arrivals([change.resource for change in new])
+        arrivals = [(change.seq, it) for change, it in zip(new, found, strict=True) if it is not None]
         if page.last != since and self._record(arrivals, page.last):
             self._on_arrival()
         return not page.done

@@ -27,9 +27,9 @@ from sqlalchemy import (
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import delivery_item, eviction, kept_study, study_read
-from cami.delivery.queue import move
 from cami.delivery.sent import Sent, sent_of_study
 from cami.delivery.states import Command, State
+from cami.delivery.steps import move
 
 #: States of which something still has to be done, or of which the only copy may be here.
 _HELD = [State.QUEUED, State.SENDING, State.STORED, State.QUARANTINED, State.LOST]

@@ -23,6 +23,7 @@ from cami.delivery.ownership import KnownInstance, decide
 from cami.delivery.quarantine import OTHER_CONTENT
 from cami.delivery.receiver import Receiver
 from cami.delivery.squeeze import TooLarge, expanded
+from cami.delivery.uploaded import UploadCoercing, UploadedHere
 from cami.errors import CamiError, Denied, Invalid, Permanent
 from cami.settings import Role as ServerRole
 from cami.web import Handler, Request, Response, answer_json, answer_text
@@ -62,14 +63,16 @@ class Keeper(Protocol):
 class CentralKeeper:
     """The centre: many МО, each object under its owner."""
 
-    def __init__(self, receiver: Receiver, visibility: Visibility) -> None:
+    def __init__(self, receiver: Receiver, visibility: Visibility, coercing: UploadCoercing) -> None:
         self._receiver = receiver
         self._visibility = visibility
+        self._coercing = coercing
 
     def keep(self, identity: Identity, dicom: bytes, what: ObjectIdentity) -> bool:
         """Store an object of the own МО, or a document about a study that is seen."""
         mo = self._for_whom(identity, what)
-        reception = self._receiver.upload(mo, dicom, what, identity.login)
+        prepared = self._coercing.prepare(mo, dicom, what, from_outside=mo != identity.mo)
+        reception = self._receiver.upload(mo, prepared.dicom, what, identity.login, prepared.at)
         if reception.outcome not in ("stored", "present"):
             raise Denied(reception.reason)
         return reception.outcome == "present"
@@ -87,7 +90,7 @@ class CentralKeeper:
         owner = self._receiver.owner_of(what.study_uid)
         if owner is None:
             raise Permanent("nobody's study")
-        reception = self._receiver.upload(owner, dicom, what, by)
+        reception = self._receiver.upload(owner, dicom, what, by, None)
         if reception.outcome == "rejected" and reception.reason != OTHER_CONTENT.code:
             raise Permanent(reception.reason)
 
@@ -108,9 +111,10 @@ class CentralKeeper:
 class ProxyKeeper:
     """A proxy: everything is its own МО's, and goes to the centre with all else."""
 
-    def __init__(self, mo: str, archive: Archive, require_room: Callable[[], None]) -> None:
+    def __init__(self, mo: str, archive: Archive, uploads: UploadedHere, require_room: Callable[[], None]) -> None:
         self._mo = mo
         self._archive = archive
+        self._uploads = uploads
         self._require_room = require_room
 
     def keep(self, identity: Identity, dicom: bytes, what: ObjectIdentity) -> bool:
@@ -126,6 +130,8 @@ class ProxyKeeper:
             raise Denied(decision.reason.code)
         if not decision.store:
             return True
+        # First, so that nobody who reads of it in the change log takes it for something that came back.
+        self._uploads.note(what.instance_id, identity.login)
         outcome = self._archive.store(dicom)
         if outcome.already_stored and self._archive.stored_md5(what.instance_id) != digest:
             raise Denied("other-content")

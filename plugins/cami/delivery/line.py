@@ -4,6 +4,7 @@ Without it each sender would find out for itself, again and again, and read and 
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,6 +37,11 @@ class Line:
         self._failures = 0
         self._rests_until: datetime | None = None
         self._outage: Outage | None = None
+        self._on_back: Callable[[], None] = lambda: None
+
+    def tell_back(self, listener: Callable[[], None]) -> None:
+        """Let `listener` know when the line works again; it must return at once."""
+        self._on_back = listener
 
     @property
     def outage(self) -> Outage | None:
@@ -50,8 +56,11 @@ class Line:
     def heard(self) -> None:
         """Note that the centre has answered a question of another kind: it is there, whether or not it takes images."""
         with self._lock:
-            if self._outage is not None and self._outage.cause is not Cause.CENTRE:
+            back = self._outage is not None and self._outage.cause is not Cause.CENTRE
+            if back:
                 self._outage = None
+        if back:
+            self._on_back()
 
     def failed(self, cause: Cause = Cause.LINE) -> None:
         """Note a failure: the line rests, the longer the more failures there were in a row."""
@@ -65,7 +74,9 @@ class Line:
         with self._lock:
             self._failures = 0
             self._rests_until = None
-            self._outage = None
+            back, self._outage = self._outage is not None, None
+        if back:
+            self._on_back()
 
     def not_tried(self) -> None:
         """Take back a permission to try that was not used: there was nothing to send."""

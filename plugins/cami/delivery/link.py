@@ -9,9 +9,9 @@ from typing import Any
 import requests
 
 from cami.delivery.answers import Receipt, receipt, understood
+from cami.delivery.items import Manifest
 from cami.delivery.order import LAST, Rank
 from cami.delivery.pace import Pace
-from cami.delivery.queue import Manifest
 from cami.delivery.right_of_way import Passage
 from cami.delivery.squeeze import squeezed
 from cami.delivery.tokens import HEADER, TokenIssuer

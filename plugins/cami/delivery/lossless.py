@@ -6,7 +6,7 @@ is sent as it is. The local archive keeps what the device sent.
 """
 
 from cami.archive import Archive
-from cami.delivery.queue import Item
+from cami.delivery.items import Item
 from cami.region import Link
 
 #: Larger objects are sent as they are: making them smaller takes several times their size of memory.

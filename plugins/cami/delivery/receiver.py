@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Engine, select
@@ -117,14 +118,14 @@ class Receiver:
             self._filing.unlabel(identity.study_id)
         return self._store(mo, dicom, sha256, identity)
 
-    def upload(self, mo: str, dicom: bytes, identity: ObjectIdentity, login: str) -> Reception:
-        """Take an object that a person sends for `mo`; answer when it is safe.
+    def upload(self, mo: str, dicom: bytes, identity: ObjectIdentity, login: str, at: datetime | None) -> Reception:
+        """Take an object that a person has sent for `mo` at a time; answer when it is safe.
 
         As `receive`, but what must not join the archive is refused and not kept: the person is told and still has it.
         """
         self._require_room()
         sha256 = hashlib.sha256(dicom).hexdigest()
-        decision = self._claims.claim(mo, sha256, identity, len(dicom), uploaded_by=login)
+        decision = self._claims.claim(mo, sha256, identity, len(dicom), uploaded=(login, at))
         if decision.reason is not None or decision.replace:
             return Reception("rejected", decision.reason.code if decision.reason else OTHER_CONTENT.code)
         if not decision.store:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from cami.archive import Archive
 from cami.delivery.feed import ChangeFeed
 from cami.delivery.holdings import Held, Holdings
+from cami.delivery.items import Manifest
 from cami.delivery.link import CentralLink
-from cami.delivery.queue import DeliveryQueue, Manifest
+from cami.delivery.queue import DeliveryQueue
 from cami.delivery.reasons import Cause
 from cami.delivery.runs import Findings, Night, Runs
 from cami.delivery.sent import Sent, pixels_of, series_of

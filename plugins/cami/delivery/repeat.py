@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, select
 
 from cami.db.tables import delivery_item
-from cami.delivery.queue import move
 from cami.delivery.reasons import Cause
 from cami.delivery.states import Command, State
+from cami.delivery.steps import move
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from cami.delivery.recall import Recall
 from cami.delivery.receiver import Receiver, Reception
 from cami.delivery.totals import study_total
-from cami.delivery.uploads import LARGEST, Damaged, Place, Progress, Uploads
+from cami.delivery.upload_rows import Place, Progress
+from cami.delivery.uploads import LARGEST, Damaged, Uploads
 from cami.errors import Conflict, Invalid, NotFound
 from cami.web import Request, Response, answer_json, answer_text
 

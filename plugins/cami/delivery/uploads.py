@@ -14,16 +14,14 @@ import shutil
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Engine, delete, func, insert, select, update
+from sqlalchemy import Engine
 
 from cami.clock import Clock
-from cami.db import reading
-from cami.db.tables import upload
+from cami.delivery.upload_rows import Place, Progress, UploadRows
 from cami.errors import Conflict, Invalid, NotFound
 
 log = logging.getLogger(__name__)
@@ -40,32 +38,6 @@ LARGEST = 4096 * 1024 * 1024
 _Answer = TypeVar("_Answer")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a part belongs: an object of a proxy, and the offset in it."""
-
-    mo: str
-    sha256: str
-    """Of the whole object."""
-    start: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a part has come."""
-
-    offset: int
-    """From its beginning."""
-    length: int
-    size: int
-    """Of the whole object."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether the part is the object and has arrived."""
-        return self.offset == self.length == self.size
-
-
 class Damaged(Conflict):
     """The whole does not have the digest that was announced."""
 
@@ -75,9 +47,7 @@ class Uploads:
 
     def __init__(self, folder: Path, engine: Engine, clock: Clock, spare_bytes: int = SPARE_BYTES) -> None:
         self._folder = folder
-        self._engine = engine
-        self._reader = reading(engine)
-        self._clock = clock
+        self._rows = UploadRows(engine, clock)
         self._spare = spare_bytes
         # One request at a time works on an upload; a few uploads share a lock.
         self._locks = [threading.Lock() for _ in range(64)]
@@ -100,7 +70,7 @@ class Uploads:
         if not 0 < length <= size - place.start:
             raise Invalid("the part is not within the object")
         with self._lock(place):
-            parts = self._parts(place)
+            parts = self._rows.parts(place)
             known = parts.get(place.start)
             if known is not None and (known.length, known.size) == (length, size):
                 return known
@@ -109,18 +79,7 @@ class Uploads:
                 parts = {}
             if not parts:
                 self._make_room(place.mo, size)
-            with self._engine.begin() as connection:
-                connection.execute(
-                    insert(upload).values(
-                        mo=place.mo,
-                        sha256=place.sha256,
-                        start=place.start,
-                        length=length,
-                        size=size,
-                        received=0,
-                        touched_at=self._clock.now(),
-                    )
-                )
+            self._rows.add(place, length, size)
         return Progress(0, length, size)
 
     def progress(self, place: Place) -> Progress:
@@ -131,7 +90,7 @@ class Uploads:
         cami.errors.NotFound
             This МО has no such upload.
         """
-        known = self._parts(place).get(place.start)
+        known = self._rows.parts(place).get(place.start)
         if known is None:
             raise NotFound("no such upload: begin it")
         return known
@@ -155,7 +114,7 @@ class Uploads:
             path = self._path(place)
             if known.offset and (not path.exists() or path.stat().st_size < place.start + known.offset):
                 log.error("the file of an upload of МО %s is gone: it begins again", place.mo)
-                self._begin_again(place)
+                self._rows.begin_again(place)
                 known = Progress(0, known.length, known.size)
             if offset != known.offset:
                 raise Conflict(f"this upload goes on at {known.offset}")
@@ -164,7 +123,7 @@ class Uploads:
             if not piece:
                 return known
             _write(path, place.start + offset, piece)
-            return self._record(place, Progress(offset + len(piece), known.length, known.size))
+            return self._rows.record(place, Progress(offset + len(piece), known.length, known.size))
 
     def finish(self, place: Place, deliver: Callable[[bytes], _Answer]) -> _Answer:
         """Hand a whole object to `deliver`, and remove the upload when that returns.
@@ -179,7 +138,7 @@ class Uploads:
             It is not what was announced; it is removed.
         """
         with self._lock(place), self._finishing:
-            parts = self._parts(place)
+            parts = self._rows.parts(place)
             if not parts:
                 raise NotFound("no such upload: begin it")
             size = next(iter(parts.values())).size
@@ -209,79 +168,37 @@ class Uploads:
 
     def tidy(self) -> int:
         """Remove uploads that nobody goes on with, and files of none; return how many files went."""
-        with self._reader.connect() as connection:
-            old = connection.execute(
-                select(upload.c.mo, upload.c.sha256)
-                .group_by(upload.c.mo, upload.c.sha256)
-                .having(func.max(upload.c.touched_at) < self._clock.now() - LIFETIME)
-            ).all()
-        for row in old:
-            place = Place(row.mo, row.sha256)
+        old = self._rows.untouched(LIFETIME)
+        for place in old:
             with self._lock(place):
                 self._forget(place)
         strays = 0
         for path in self._folder.glob("*/*.part"):
             place = Place(path.parent.name, path.stem)
             with self._lock(place):
-                if not self._parts(place):
+                if not self._rows.parts(place):
                     path.unlink(missing_ok=True)
                     strays += 1
         if old or strays:
             log.info("%d unfinished uploads removed, %d files without one", len(old), strays)
         return len(old) + strays
 
-    def _parts(self, place: Place) -> dict[int, Progress]:
-        """Return all parts of an object, by where they begin."""
-        with self._reader.connect() as connection:
-            rows = connection.execute(
-                select(upload.c.start, upload.c.received, upload.c.length, upload.c.size).where(_here(place))
-            ).all()
-        return {row.start: Progress(row.received, row.length, row.size) for row in rows}
-
-    def _record(self, place: Place, progress: Progress) -> Progress:
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(upload)
-                .where(_here(place), upload.c.start == place.start)
-                .values(received=progress.offset, touched_at=self._clock.now())
-            )
-        return progress
-
-    def _begin_again(self, place: Place) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(update(upload).where(_here(place)).values(received=0, touched_at=self._clock.now()))
-
     def _forget(self, place: Place) -> None:
         # The rows first: a file without rows is found by `tidy`, a row without its file would promise what is gone.
-        with self._engine.begin() as connection:
-            connection.execute(delete(upload).where(_here(place)))
+        self._rows.forget(place)
         self._path(place).unlink(missing_ok=True)
 
     def _make_room(self, mo: str, size: int) -> None:
         if shutil.disk_usage(self._folder).free < size + self._spare:
             raise OSError(errno.ENOSPC, "too little room for another upload")
-        with self._reader.connect() as connection:
-            surplus = list(
-                connection.scalars(
-                    select(upload.c.sha256)
-                    .where(upload.c.mo == mo)
-                    .group_by(upload.c.sha256)
-                    .order_by(func.max(upload.c.touched_at).desc())
-                    .offset(MOST_OPEN - 1)
-                )
-            )
-        for sha256 in surplus:
-            self._forget(Place(mo, sha256))
+        for place in self._rows.longest_untouched(mo, beyond=MOST_OPEN - 1):
+            self._forget(place)
 
     def _path(self, place: Place) -> Path:
         return self._folder / place.mo / f"{place.sha256}.part"
 
     def _lock(self, place: Place) -> threading.Lock:
         return self._locks[hash((place.mo, place.sha256)) % len(self._locks)]
-
-
-def _here(place: Place) -> ColumnElement[bool]:
-    return (upload.c.mo == place.mo) & (upload.c.sha256 == place.sha256)
 
 
 def _clash(start: int, part: Progress, other: int, length: int, size: int) -> bool:

@@ -1,11 +1,9 @@
 """The archive port on a live Orthanc, through the calls that stay inside the process."""
 
 import json
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from cami.archive import (
@@ -20,33 +18,13 @@ from cami.archive import (
     check_uids,
 )
 from cami.edge import jpegls, sdk
+from cami.edge.core import absent, get_json, translate
+from cami.edge.identities import Identities
 from cami.edge.storage import StorageArea
-from cami.errors import Invalid, NotFound, Permanent, Transient
-
-#: The core's complaints about a question, which asking again will not mend.
-_WRONG = (
-    sdk.ErrorCode.BAD_REQUEST,
-    sdk.ErrorCode.BAD_JSON,
-    sdk.ErrorCode.PARAMETER_OUT_OF_RANGE,
-    sdk.ErrorCode.UNKNOWN_DICOM_TAG,
-)
-_ABSENT = (sdk.ErrorCode.UNKNOWN_RESOURCE, sdk.ErrorCode.INEXISTENT_ITEM)
+from cami.errors import NotFound, Permanent, Transient
 
 #: Metadata with lower numbers are Orthanc's own.
 _USER_METADATA = 1024
-
-#: How many series are remembered while their images come in.
-_RECENT = 64
-
-
-@dataclass(frozen=True, slots=True)
-class _Series:
-    series_id: str
-    study_id: str
-    series_uid: str
-    study_uid: str
-    modality: str
-    study_description: str
 
 
 class OrthancArchive:
@@ -55,73 +33,36 @@ class OrthancArchive:
     def __init__(self, storage: Path) -> None:
         """Make the port; `storage` is Orthanc's ``StorageDirectory``."""
         self._storage = StorageArea(storage)
-        self._lock = threading.Lock()
-        self._recent: dict[str, _Series] = {}
+        self.identities = Identities()
 
     def changes(self, since: int, limit: int) -> ChangePage:
         """Read the change log after `since`."""
-        page = _json(f"/changes?since={since}&limit={limit}")
+        page = get_json(f"/changes?since={since}&limit={limit}")
         changes = [Change(row["Seq"], row["ChangeType"], row["ID"]) for row in page["Changes"]]
         return ChangePage(changes, page["Last"], page["Done"])
 
     def last_change(self) -> int:
         """Return the newest sequence number of the change log."""
-        return int(_json("/changes?last")["Last"])
+        return int(get_json("/changes?last")["Last"])
 
     def list_instances(self, since: int, limit: int) -> Sequence[str]:
         """List instance ids of the whole archive, paged by offset."""
-        return [str(key) for key in _json(f"/instances?since={since}&limit={limit}")]
+        return [str(key) for key in get_json(f"/instances?since={since}&limit={limit}")]
 
     def identify(self, instance_id: str) -> InstanceIdentity | None:
         """Return the identity of an instance, or None if it is gone."""
-        try:
-            instance = _json(f"/instances/{instance_id}")
-            series = self._series(instance["ParentSeries"])
-        except NotFound:
-            return None
-        return InstanceIdentity(
-            instance_id=instance_id,
-            series_id=series.series_id,
-            study_id=series.study_id,
-            sop_uid=instance["MainDicomTags"].get("SOPInstanceUID", ""),
-            series_uid=series.series_uid,
-            study_uid=series.study_uid,
-            modality=series.modality,
-            study_description=series.study_description,
-            size=int(instance["FileSize"]),
-            # Not among Orthanc's own main tags: "ExtraMainDicomTags" in orthanc-config/base.json asks for them.
-            image_type=instance["MainDicomTags"].get("ImageType", ""),
-            slice_thickness=instance["MainDicomTags"].get("SliceThickness", ""),
-        )
+        return self.identities.of(instance_id)
 
-    def _series(self, series_id: str) -> _Series:
-        """Read a series and its study once: Orthanc's answer lists all of their children, longer with each image."""
-        with self._lock:
-            known = self._recent.get(series_id)
-        if known is not None:
-            return known
-        series = _json(f"/series/{series_id}")
-        study = _json(f"/studies/{series['ParentStudy']}")
-        found = _Series(
-            series_id=series_id,
-            study_id=study["ID"],
-            series_uid=series["MainDicomTags"].get("SeriesInstanceUID", ""),
-            study_uid=study["MainDicomTags"].get("StudyInstanceUID", ""),
-            modality=series["MainDicomTags"].get("Modality", "")[:16],
-            study_description=study["MainDicomTags"].get("StudyDescription", ""),
-        )
-        with self._lock:
-            self._recent[series_id] = found
-            if len(self._recent) > _RECENT:
-                self._recent.pop(next(iter(self._recent)))
-        return found
+    def identify_arrivals(self, instance_ids: Sequence[str]) -> Sequence[InstanceIdentity | None]:
+        """Return the identities of instances that came in, in their order, as far as they are not gone."""
+        return self.identities.of_arrivals(instance_ids)
 
     def read(self, instance_id: str) -> bytes | None:
         """Return the stored DICOM file, or None if it is gone."""
         try:
             return sdk.rest_get(f"/instances/{instance_id}/file")
         except sdk.OrthancException as error:
-            if error.args[0] in _ABSENT:
+            if absent(error):
                 return None
             raise Transient(f"Orthanc cannot read an instance ({error.args[1]})") from error
 
@@ -164,14 +105,22 @@ class OrthancArchive:
         try:
             return sdk.rest_get(f"/instances/{instance_id}/attachments/dicom/md5").decode("ascii")
         except sdk.OrthancException as error:
-            if error.args[0] in _ABSENT:
+            if absent(error):
                 return None
             raise Transient(f"Orthanc cannot tell a digest ({error.args[1]})") from error
+
+    def has_series(self, series_id: str) -> bool:
+        """Tell whether there is a series; True if Orthanc cannot tell."""
+        try:
+            sdk.rest_get(f"/series/{series_id}/metadata")
+        except sdk.OrthancException as error:
+            return not absent(error)
+        return True
 
     def reread(self, instance_id: str) -> Reread | None:
         """Read the stored file from the disk again."""
         try:
-            info = _json(f"/instances/{instance_id}/attachments/dicom/info")
+            info = get_json(f"/instances/{instance_id}/attachments/dicom/info")
         except NotFound:
             return None
         return self._storage.reread(str(info["Uuid"]), str(info["CompressedMD5"]))
@@ -179,7 +128,7 @@ class OrthancArchive:
     def open_stored(self, instance_id: str) -> BinaryIO | None:
         """Open the stored file as it lies on the disk."""
         try:
-            info = _json(f"/instances/{instance_id}/attachments/dicom/info")
+            info = get_json(f"/instances/{instance_id}/attachments/dicom/info")
         except NotFound:
             return None
         return self._storage.open(str(info["Uuid"]))
@@ -189,7 +138,7 @@ class OrthancArchive:
         try:
             sdk.rest_delete(f"/instances/{instance_id}")
         except sdk.OrthancException as error:
-            if error.args[0] not in _ABSENT:
+            if not absent(error):
                 raise Transient(f"Orthanc cannot delete an instance ({error.args[1]})") from error
 
     def store(self, dicom: bytes) -> StoreOutcome:
@@ -214,11 +163,11 @@ class OrthancArchive:
         try:
             return json.loads(sdk.rest_post(uri, json.dumps(body).encode()))
         except sdk.OrthancException as error:
-            _translate(error)
+            translate(error)
 
     def get(self, uri: str) -> Any:
         """GET a core route and parse its JSON answer."""
-        return _json(uri)
+        return get_json(uri)
 
     def instances_of(self, study_id: str) -> Sequence[str]:
         """List the instance ids of a study; empty when there is no such study."""
@@ -227,13 +176,13 @@ class OrthancArchive:
     def study_of(self, level: Level, resource: str) -> str | None:
         """Return the Orthanc id of the study that holds a resource of that level, or None."""
         try:
-            found = _json(f"/{level}/{quote(resource, safe='')}")
+            found = get_json(f"/{level}/{quote(resource, safe='')}")
             if level == "studies":
                 return str(found["ID"]) if found["Type"] == "Study" else None
             if level == "series":
                 return str(found["ParentStudy"])
             if level == "instances":
-                return str(_json(f"/series/{found['ParentSeries']}")["ParentStudy"])
+                return str(get_json(f"/series/{found['ParentSeries']}")["ParentStudy"])
         except NotFound:
             pass
         return None
@@ -243,14 +192,14 @@ class OrthancArchive:
         try:
             sdk.rest_put(f"/studies/{study_id}/labels/{label}", b"")
         except sdk.OrthancException as error:
-            _translate(error)
+            translate(error)
 
     def drop_label(self, study_id: str, label: str) -> None:
         """Take a label off a study; one that is not there is fine."""
         try:
             sdk.rest_delete(f"/studies/{study_id}/labels/{label}")
         except sdk.OrthancException as error:
-            _translate(error)
+            translate(error)
 
     def put_metadata(self, study_id: str, name: str, value: str) -> None:
         """Set user metadata of a study."""
@@ -259,8 +208,8 @@ class OrthancArchive:
     def marks(self, study_id: str) -> Marks:
         """Return labels and user metadata of a study; none if there is no such study."""
         try:
-            labels = _json(f"/studies/{study_id}/labels")
-            metadata = _json(f"/studies/{study_id}/metadata?expand&numeric")
+            labels = get_json(f"/studies/{study_id}/labels")
+            metadata = get_json(f"/studies/{study_id}/metadata?expand&numeric")
         except NotFound:
             return Marks()
         own = {number: str(value) for number, value in metadata.items() if int(number) >= _USER_METADATA}
@@ -272,21 +221,6 @@ class OrthancArchive:
             self.put_label(study_id, label)
         for name, value in marks.metadata.items():
             self.put_metadata(study_id, name, value)
-
-
-def _json(uri: str) -> Any:
-    try:
-        return json.loads(sdk.rest_get(uri))
-    except sdk.OrthancException as error:
-        _translate(error)
-
-
-def _translate(error: sdk.OrthancException) -> NoReturn:
-    if error.args[0] in _ABSENT:
-        raise NotFound("no such resource") from error
-    if error.args[0] in _WRONG:
-        raise Invalid(f"Orthanc does not take the question ({error.args[1]})") from error
-    raise Transient(f"Orthanc cannot answer ({error.args[1]})") from error
 
 
 def _text(tags: Mapping[str, Any], name: str) -> str:

@@ -15,6 +15,11 @@ log = logging.getLogger(__name__)
 
 #: Seconds to wait after a step that failed for no reason we know.
 AFTER_FAILURE = 5.0
+#: Most seconds between two tries of what asks the centre while that cannot be asked. A proxy asks for some ten things,
+#: each try costs a connection, and when the line works again all are tried at once (`Worker.retry`).
+WHILE_AWAY = 15.0
+#: Seconds to wait after the first of several steps that failed as they may, as while the line is down.
+AFTER_TROUBLE = 1.0
 
 
 class Worker:
@@ -27,6 +32,7 @@ class Worker:
         *,
         gather: float = 0.0,
         gather_most: float = 0.0,
+        rest_most: float = AFTER_TROUBLE,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         """Make a worker.
@@ -40,6 +46,9 @@ class Worker:
         gather_most
             While wake-ups go on without a pause, the time between two steps doubles up to this many seconds: what comes
             in a burst is taken in few, large portions, which leaves the machine to who brings it.
+        rest_most
+            While steps fail as they may, the wait after them doubles up to this many seconds. For what is woken, by
+            `retry`, once it may succeed.
         on_stop
             Called when the server stops, before the HTTP server waits for its threads.
         """
@@ -47,6 +56,7 @@ class Worker:
         self._step = step
         self._gather = gather
         self._gather_most = max(gather, gather_most)
+        self._rest_most = rest_most
         self._on_stop = on_stop
         self._wake = threading.Event()
         self._halt = threading.Event()
@@ -62,6 +72,11 @@ class Worker:
         if not self._wake.is_set():  # called for each image that comes in; setting it takes a lock
             self._wake.set()
 
+    def retry(self) -> None:
+        """End the present wait if the last step has failed: what was in its way may be gone."""
+        if self._last_trouble:
+            self.wake()
+
     def stop(self) -> None:
         """Ask the thread to end after its present step."""
         self._halt.set()
@@ -74,15 +89,15 @@ class Worker:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        gather = self._gather
+        gather, rest = self._gather, AFTER_TROUBLE
         while not self._halt.is_set():
             began = time.monotonic()
             try:
-                wait = self._step()
+                wait, rest = self._step(), AFTER_TROUBLE
                 self._trouble("")
             except CamiError as error:
                 self._trouble(str(error))
-                wait = 1.0
+                wait, rest = rest, min(2 * rest, self._rest_most)
             except Exception as error:  # noqa: BLE001 - a thread that dies would stop delivery for good
                 log.error("%s failed: %s", self.name, describe(error))  # noqa: TRY400
                 wait = AFTER_FAILURE

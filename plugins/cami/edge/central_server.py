@@ -28,6 +28,7 @@ from cami.delivery import (
 )
 from cami.delivery.direct import DirectReception, NodeJournal
 from cami.delivery.journal import CentralJournal
+from cami.delivery.uploaded import UploadCoercing
 from cami.edge import ingest, query_retrieve, sdk
 from cami.edge.background import Worker
 from cami.edge.central_sharing import open_sharing
@@ -36,7 +37,8 @@ from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
 from cami.edge.enrolling import Enrolling
 from cami.edge.fleet import Watching
-from cami.edge.mis import mis_services, open_mis
+from cami.edge.mis import hl7_services, mis_services, open_mis
+from cami.edge.mis_consultations import MisConsultations
 from cami.edge.server import Server, Services, gathered
 from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_errands
 from cami.errors import Misconfigured
@@ -48,7 +50,7 @@ from cami.quarantine import CentralSide
 from cami.query_retrieve import Nodes
 from cami.query_retrieve.journal import DicomJournal
 from cami.region import Disk
-from cami.removal import Removals, removal_endpoints
+from cami.removal import ProxyCopies, Removals, removal_endpoints
 from cami.retrieval import (
     Announcements,
     Awaiting,
@@ -60,7 +62,14 @@ from cami.retrieval import (
     central_endpoints,
     retrieval_wire_endpoints,
 )
-from cami.routing import Shares, share_handlers
+from cami.routing import (
+    CentralRules,
+    Shares,
+    central_routing_endpoints,
+    known_everywhere,
+    rules_wire_endpoints,
+    share_handlers,
+)
 from cami.settings import Settings
 from cami.sharing import GuestList, guest_wire_endpoints
 from cami.watch import completeness_api, index_endpoints
@@ -115,9 +124,13 @@ class CentralServer(Server):
         self.worklists = CentralWorklist(self)
         self.matching = self.worklists.desk
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
+        self.rules = self.central_rules = CentralRules(
+            engine, self.clock, known_everywhere(self.region), self.bell.ring
+        )
         self.errands = ErrandBook(engine, self.clock, self.bell)
         self.grants = GrantBook(self.clock, self.audit)
-        self.mis = open_mis(self)
+        self.asked_by_mis = MisConsultations()
+        self.mis, self.hl7 = open_mis(self, self.asked_by_mis)
         self.announcements = Announcements(engine, self.clock)
         self.register_of_studies = StudyRegister(engine, self.announcements)
         self.awaiting = Awaiting(engine, self.clock, self.errands, self.register_of_studies)
@@ -140,7 +153,8 @@ class CentralServer(Server):
 
     def keeper(self) -> Keeper:
         """Return what stores objects that people send."""
-        return CentralKeeper(self.receiver, self.visibility)
+        coercing = UploadCoercing(self.region, self.archive, self.engine, self.clock)
+        return CentralKeeper(self.receiver, self.visibility, coercing)
 
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that are at their МО."""
@@ -174,9 +188,10 @@ class CentralServer(Server):
             self._journal(),
             self._removing(),
             mis_services(self, self.mis),
+            hl7_services(self, self.hl7),
             self._consulting(),
             self.worklists.services(),
-            open_sharing(self, self.grants, self.errands),
+            open_sharing(self, self.grants, self.errands, self.mis.care),
             self.enrolling.services(self),
             self.watching.services(),
         )
@@ -188,9 +203,11 @@ class CentralServer(Server):
             register=self.register_of_studies,
             announcements=self.announcements,
             awaiting=self.awaiting,
+            errands=self.errands,
             grants=self.grants,
             events=self.events,
         )
+        self.asked_by_mis.desk = self.consulting.outside
         return services
 
     def _receiving(self) -> Services:
@@ -277,7 +294,9 @@ class CentralServer(Server):
 
     def _removing(self) -> Services:
         """Delete what two people have decided to delete."""
-        removals = Removals(self.engine, self.archive, self.audit, self.clock)
+        with_proxy = [organization.code for organization in self.region.with_proxy]
+        copies = ProxyCopies(self.errands, self.grants, with_proxy)
+        self.removals = removals = Removals(self.engine, self.archive, self.audit, self.clock, copies=copies)
 
         def carry_out() -> float:
             removals.carry_out()
@@ -305,14 +324,18 @@ class CentralServer(Server):
             self.errands.tidy()
             return TIDY_INTERVAL
 
-        endpoints = errand_endpoints(self.tokens, self.errands, self.bell, {"worklist": self.worklists.feed.last})
+        feeds = {"worklist": self.worklists.feed.last, "rules": self.rules.place}
+        endpoints = errand_endpoints(self.tokens, self.errands, self.bell, feeds)
+        endpoints += rules_wire_endpoints(self.tokens, self.rules)
+        endpoints += central_routing_endpoints(self.authenticator, self.rules)
         return endpoints, [Worker("errands", tidy, on_stop=self.bell.close)]
 
     def _pending(self) -> Mapping[str, Pending]:
         """Return what waits for each proxy: errands, and what else it is told of."""
-        errands, heads = open_errands(self.engine), self.worklists.feed.heads()
+        errands, heads, rules = open_errands(self.engine), self.worklists.feed.heads(), self.rules.place()
+        everybody = errands.keys() | heads.keys() | self.rules.organizations
         none = Pending(0, 0)
-        return {mo: errands.get(mo, none)._replace(news=heads.get(mo, 0)) for mo in errands.keys() | heads.keys()}
+        return {mo: errands.get(mo, none)._replace(news=heads.get(mo, 0) + rules) for mo in everybody}
 
     def _retrieving(self) -> Services:
         """Know what proxies have, ask for what somebody waits for, and give back to each МО what is its own."""

@@ -8,6 +8,7 @@ from cami.edge.background import Worker
 from cami.edge.server import Server, Services
 from cami.errands import ErrandBook
 from cami.sharing import Caller, EmergencyDesk, LabelMirror, SharingDesk, grant_endpoints
+from cami.sharing.emergency import KnownPatients
 
 #: Seconds between looks for grants whose time is over when nothing wakes the mirror.
 MIRROR_INTERVAL = 5.0
@@ -28,7 +29,7 @@ class KnownPeople:
         return self.accounts.state(login) is not None
 
 
-def open_sharing(server: Server, book: GrantBook, errands: ErrandBook) -> Services:
+def open_sharing(server: Server, book: GrantBook, errands: ErrandBook, known: KnownPatients) -> Services:
     """Make what shares, and give it to the server's portal."""
     organizations = [organization.code for organization in server.region.organizations]
     people = KnownPeople(server.accounts)
@@ -40,6 +41,7 @@ def open_sharing(server: Server, book: GrantBook, errands: ErrandBook) -> Servic
         trail=server.audit,
         archive=server.archive,
         owners=study_owners("central", "", server.engine, server.clock),
+        known=known,
     )
     mirror = LabelMirror(server.engine, server.clock, server.archive, book)
     with_proxy = [organization.code for organization in server.region.with_proxy]

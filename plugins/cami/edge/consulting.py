@@ -15,6 +15,7 @@ from cami.consultations import (
     Filing,
     Images,
     Notices,
+    Outside,
     PdfPaper,
     RouteTable,
     Statistics,
@@ -26,10 +27,14 @@ from cami.consultations import (
 )
 from cami.consultations.bindings import AccountPasswords, AuditJournal, EventOutlet, GrantRights
 from cami.consultations.dispatch import Post
+from cami.consultations.outside_verifier import OutsideVerifier
+from cami.consultations.trust import TrustStore
 from cami.delivery import CentralKeeper
 from cami.edge.background import Worker
 from cami.edge.server import Server, Services
+from cami.errands import ErrandBook, Kind, Study
 from cami.events import EventLog
+from cami.people.openid import OpenId
 from cami.retrieval import Announcements, Awaiting, StudyRegister
 
 #: Seconds between looks for timers that are due: what is late is told of within them.
@@ -52,6 +57,12 @@ class Consulting:
     statistics: Statistics
     catalogue: StudyCatalogue
     council: Council
+    outside: Outside
+    openid: OpenId | None = None
+
+    def provider_for(self, login: str) -> str:
+        """Return the name of the identity provider that an account comes from; empty: it has a password here."""
+        return self.openid.title if self.openid is not None and self.openid.vouches_for(login) else ""
 
 
 def open_consultations(
@@ -60,6 +71,7 @@ def open_consultations(
     register: StudyRegister,
     announcements: Announcements,
     awaiting: Awaiting,
+    errands: ErrandBook,
     grants: GrantBook,
     events: EventLog,
 ) -> tuple[Consulting, Services]:
@@ -70,11 +82,12 @@ def open_consultations(
     rights = GrantRights(grants)
     workflow = Workflow(clock, routes, rights=rights, journal=journal, outlet=EventOutlet(events))
     catalogue = StudyCatalogue(engine, server.archive, register, announcements)
+    drafts = Drafts(engine, clock, routes, catalogue, journal)
     consultations = Consultations(
         engine,
         clock,
         routes=routes,
-        drafts=Drafts(engine, clock, routes, catalogue, journal),
+        drafts=drafts,
         workflow=workflow,
         consultants=Consultants(engine),
         talk=Talk(engine, clock),
@@ -87,7 +100,7 @@ def open_consultations(
         workflow=workflow,
         paper=PdfPaper(server.region, routes.profile),
         passwords=AccountPasswords(server.accounts),
-        verifiers=Verifiers(),
+        verifiers=_verifiers(server),
     )
     found = Consulting(
         consultations=consultations,
@@ -98,6 +111,8 @@ def open_consultations(
         statistics=Statistics(engine, routes),
         catalogue=catalogue,
         council=Council(engine, clock, consultations=consultations, workflow=workflow, journal=journal),
+        outside=Outside(clock, routes, drafts, workflow),
+        openid=server.people.openid,
     )
     endpoints = consultation_endpoints(
         server.authenticator,
@@ -108,20 +123,23 @@ def open_consultations(
         diagnoses=found.diagnoses,
         council=found.council,
     )
-    return found, (endpoints, _workers(server, found, workflow, awaiting))
+    return found, (endpoints, _workers(server, found, workflow, awaiting, errands))
 
 
-def _workers(server: Server, found: Consulting, workflow: Workflow, awaiting: Awaiting) -> list[Worker]:
+def _verifiers(server: Server) -> Verifiers:
+    """Return what judges signatures here: the trusted roots of the secrets folder, and the service of the registry."""
+    secrets, service = server.settings.secrets, server.region.consultations.verifier
+    others = [] if service is None else [OutsideVerifier(service.name, service.url, secrets / "verifier.token")]
+    return Verifiers(others, TrustStore(secrets / "signing-roots"))
+
+
+def _workers(
+    server: Server, found: Consulting, workflow: Workflow, awaiting: Awaiting, errands: ErrandBook
+) -> list[Worker]:
     engine, clock = server.engine, server.clock
-    deadlines = Deadlines(engine, clock, workflow)
+    deadlines = Deadlines(engine, clock, workflow, found.consultations.routes)
     images = Images(engine, found.catalogue, awaiting)
-    keeper = server.keeper()
-
-    def attach(dicom: bytes) -> None:
-        if isinstance(keeper, CentralKeeper):
-            keeper.attach(dicom, server.archive.parse(dicom), "consultation")
-
-    filing = Filing(engine, server.archive, clock, server.region, store=attach)
+    filing = _filing(server, errands)
     post = Post(engine, clock, server.region.consultations, server.settings.secrets)
     loaded = False
 
@@ -151,3 +169,20 @@ def _workers(server: Server, found: Consulting, workflow: Workflow, awaiting: Aw
 
     workflow.changed = changed
     return [Worker("consultation-timers", fire), bringing, filer, Worker("consultation-post", mail)]
+
+
+def _filing(server: Server, errands: ErrandBook) -> Filing:
+    """Make what puts answers into their studies: here, and at the proxy of whose study it is."""
+    keeper = server.keeper()
+    with_proxy = {organization.code for organization in server.region.organizations if organization.proxy}
+
+    def attach(dicom: bytes) -> None:
+        if isinstance(keeper, CentralKeeper):
+            keeper.attach(dicom, server.archive.parse(dicom), "consultation")
+
+    def send_down(mo: str, study: Study, instances: list[str]) -> None:
+        if mo in with_proxy:
+            details = {"instances": instances}
+            errands.ask(mo, Kind.BRING, asked_by="consultation", cause="consultation", study=study, details=details)
+
+    return Filing(server.engine, server.archive, server.clock, server.region, store=attach, bring=send_down)

@@ -15,6 +15,9 @@ from cami.edge.logs import describe
 
 log = logging.getLogger(__name__)
 
+#: Seconds between two settings of a callback's metric.
+_METRIC_INTERVAL = 1.0
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -25,10 +28,19 @@ def guarded(name: str, verdict: T) -> Callable[[Callable[P, T]], Callable[P, T]]
     Parameters
     ----------
     name
-        Of the metric ``cami_<name>_ms`` (milliseconds of the last call) and of the log line.
+        Of the metric ``cami_<name>_ms`` (milliseconds of the slowest call since it was set last, once a second at most:
+        to set it at each call costs as much as a short callback) and of the log line.
     verdict
         The safe answer: refuse for access, accept and set apart for images.
     """
+    slowest, due = 0.0, 0.0
+
+    def took(began: float, ended: float) -> None:
+        nonlocal slowest, due
+        slowest = max(slowest, ended - began)
+        if ended >= due:
+            milliseconds, slowest, due = slowest * 1000, 0.0, ended + _METRIC_INTERVAL
+            sdk.set_metric(f"cami_{name}_ms", milliseconds, sdk.MetricsType.DEFAULT)
 
     def decorate(callback: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(callback)
@@ -40,7 +52,7 @@ def guarded(name: str, verdict: T) -> Callable[[Callable[P, T]], Callable[P, T]]
                 log.error("%s failed [%s]: %s", name, secrets.token_hex(4), describe(error))  # noqa: TRY400
                 return verdict
             finally:
-                sdk.set_metric(f"cami_{name}_ms", (time.perf_counter() - start) * 1000, sdk.MetricsType.DEFAULT)
+                took(start, time.perf_counter())
 
         return call
 

@@ -3,8 +3,9 @@
 Orthanc answers "success" to an object whose identifiers it has already and drops it, whatever its content
 (``OverwriteInstances`` off; version 1.13 does so before its C-STORE filter). To the device that object was accepted,
 so it must not vanish: one with other content goes to the quarantine. This runs under a lock that holds up every
-reception, so the usual case costs one look at the index. What Orthanc cannot file (no Patient ID, Study, Series or SOP
-Instance UID) it refuses itself, with status A700 and a line in its log that names what is missing.
+reception, and waits for Python's lock whenever it comes back from Orthanc: in the usual case Orthanc is not asked at
+all (`cami.delivery.newcomers`). What Orthanc cannot file (no Patient ID, Study, Series or SOP Instance UID) it refuses
+itself, with status A700 and a line in its log that names what is missing.
 """
 
 import hashlib
@@ -14,11 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cami.archive import Archive
 from cami.delivery.direct import DirectReception, Status
+from cami.delivery.newcomers import Newcomers
 from cami.delivery.quarantine import OTHER_CONTENT, Quarantine
 from cami.edge import sdk
 from cami.edge.guard import guarded
 from cami.edge.logs import describe
-from cami.errors import Denied
+from cami.errors import Denied, Permanent
 from cami.query_retrieve import Nodes
 from cami.query_retrieve.journal import DicomJournal
 
@@ -34,19 +36,25 @@ _DISCARD: _Verdict = (sdk.ReceivedInstanceAction.DISCARD, None)
 _SOP_UID_TAG = b"\x02\x00\x03\x00UI"
 
 
-def receive_at_proxy(archive: Archive, quarantine: Quarantine) -> None:
+def receive_at_proxy(archive: Archive, newcomers: Newcomers, quarantine: Quarantine) -> None:
     """Register the reception hooks of a proxy."""
 
     @guarded("received_instance", verdict=_KEEP)
     def received(dicom: bytes, origin: sdk.InstanceOrigin) -> _Verdict:
-        if origin != sdk.InstanceOrigin.DICOM_PROTOCOL or not _seen(dicom):
+        try:
+            arrival = newcomers.hear(dicom)
+        except Permanent:
+            if origin == sdk.InstanceOrigin.DICOM_PROTOCOL:
+                raise
             return _KEEP
-        identity = archive.parse(dicom)
-        known = archive.stored_md5(identity.instance_id)
-        if known is None or known == hashlib.md5(dicom, usedforsecurity=False).hexdigest():
+        known = None if arrival.new else archive.stored_md5(arrival.instance_id)
+        if known is None:
+            newcomers.tell(arrival)
+            return _KEEP
+        if origin != sdk.InstanceOrigin.DICOM_PROTOCOL or known == _md5(dicom):
             return _KEEP
         try:
-            quarantine.keep(dicom, identity, source="device", reason=OTHER_CONTENT)
+            quarantine.keep(dicom, archive.parse(dicom), source="device", reason=OTHER_CONTENT)
         except (OSError, SQLAlchemyError) as error:
             log.critical("the quarantine cannot be written (%s); the device is told to keep its image", describe(error))
             return _REFUSE
@@ -65,7 +73,7 @@ def receive_at_centre(archive: Archive, nodes: Nodes, direct: DirectReception, j
         if origin != sdk.InstanceOrigin.DICOM_PROTOCOL or not _seen(dicom):
             return _KEEP
         known = archive.stored_md5(archive.parse(dicom).instance_id)
-        same = known in (None, hashlib.md5(dicom, usedforsecurity=False).hexdigest())
+        same = known in (None, _md5(dicom))
         return _KEEP if same else _REFUSE
 
     @guarded("cstore", verdict=int(Status.NOT_AUTHORIZED))
@@ -83,6 +91,10 @@ def receive_at_centre(archive: Archive, nodes: Nodes, direct: DirectReception, j
 
     sdk.on_received_instance(received)
     sdk.on_cstore(filter_cstore)
+
+
+def _md5(dicom: bytes) -> str:
+    return hashlib.md5(dicom, usedforsecurity=False).hexdigest()
 
 
 def _seen(dicom: bytes) -> bool:

@@ -17,7 +17,7 @@ from cami.audit.gathering import Shipping
 from cami.audit.syslog import Collector
 from cami.clock import Clock
 from cami.db import reading
-from cami.edge.background import Worker
+from cami.edge.background import WHILE_AWAY, Worker
 from cami.errors import Transient
 from cami.region import Region
 from cami.settings import Settings
@@ -67,7 +67,7 @@ class JournalWork:
         """Return what hands a proxy's journal to the centre."""
         shipping = Shipping(self._engine, self._clock, self._trail.server, tell)
         self._waiting["centre"] = shipping.waiting
-        return Worker("journal", lambda: 0.0 if shipping.step() else SHIPPING_INTERVAL)
+        return Worker("journal", lambda: 0.0 if shipping.step() else SHIPPING_INTERVAL, rest_most=WHILE_AWAY)
 
     def to_collector(self) -> list[Worker]:
         """Return what sends the journals to the collector, if the registry names one."""

@@ -3,9 +3,12 @@
 from typing import TYPE_CHECKING
 
 from cami.edge.background import Worker
+from cami.edge.mis_consultations import MisConsultations
 from cami.edge.mis_reports import ConsultationReports
-from cami.mis import MisService, warm_up
+from cami.hl7v2 import Hl7Service, Posting
+from cami.mis import Hooks, MisService, warm_up
 from cami.portal.entry import Entry
+from cami.portal.hl7_page import Hl7Page
 from cami.portal.launch_page import LaunchPage
 from cami.portal.mis_page import MisPage
 from cami.portal.pages import Pages
@@ -22,8 +25,9 @@ LOOK_INTERVAL = 1.0
 WATCH_INTERVAL = 5.0
 
 
-def open_mis(server: "CentralServer") -> MisService:
-    """Return the service of the centre."""
+def open_mis(server: "CentralServer", desk: MisConsultations) -> tuple[MisService, Hl7Service]:
+    """Return the services of the centre: the face to the МИС, and its form in HL7 v2."""
+    posting = Posting(Hooks())
     service = MisService(
         engine=server.engine,
         clock=server.clock,
@@ -36,10 +40,42 @@ def open_mis(server: "CentralServer") -> MisService:
         orders=server.orders,
         grants=server.grants,
         reports=ConsultationReports(server.engine),
+        desk=desk,
+        keys=server.settings.keys,
+        post=posting.post,
     )
     server.authenticator.guests = service.guests.identify
     server.people.sessions.on_close = service.guests.close
-    return service
+    hl7 = Hl7Service(
+        engine=server.engine,
+        clock=server.clock,
+        region=server.region,
+        mis=service,
+        orders=server.orders,
+        patients=server.patients,
+        events=server.events,
+        base=server.settings.central_url,
+        secrets=server.settings.secrets / "hl7",
+    )
+    posting.sender = hl7.sender
+    return service, hl7
+
+
+def hl7_services(server: "CentralServer", service: Hl7Service) -> tuple[list[Endpoint], list[Worker]]:
+    """Return the page and the workers of HL7 v2; the listener is there if the registry says so."""
+    service.subscribe()
+    pages = Pages(server.settings, server.region)
+    page = Hl7Page(pages, service, server.region)
+    endpoints = page.endpoints(Entry(pages, server.authenticator, server.settings.role))
+
+    def tidy() -> float:
+        service.kept.tidy()
+        return TIDY_INTERVAL
+
+    workers = [Worker("hl7-tidy", tidy, on_stop=service.sender.close)]
+    if service.listener is not None:
+        workers.append(Worker("hl7", service.listener.step, on_stop=service.listener.stop))
+    return endpoints, workers
 
 
 def mis_services(server: "CentralServer", service: MisService) -> tuple[list[Endpoint], list[Worker]]:

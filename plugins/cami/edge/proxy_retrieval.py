@@ -14,12 +14,13 @@ from cami.clock import Clock
 from cami.delivery import CentralLink, ChangeFeed, DeliveryQueue, DiskWatch, Holdings, Pace, Timetable
 from cami.delivery.adoption import Adoption
 from cami.delivery.disk import GB
-from cami.edge.background import Worker
+from cami.edge.background import WHILE_AWAY, Worker
 from cami.errands import Errand, Handler, Kind, Report
 from cami.region import Region
 from cami.retrieval import (
     Announcer,
     Catalogue,
+    Documents,
     Downloads,
     Fetcher,
     Fetches,
@@ -81,11 +82,18 @@ class ProxyRetrieval:
         self._proxy = proxy
         self.catalogue = Catalogue(archive, engine, clock, guests=Guests(engine, clock).studies)
         self.fetches = Fetches(engine, clock, holdings)
+        adoption = Adoption(engine, clock)
+        self._documents = Documents(
+            archive=archive,
+            adoption=adoption,
+            downloads=self._make_downloads(downloads / "documents", link, clock),
+            link=link,
+        )
         self._fetcher = Fetcher(
             archive=archive,
             fetches=self.fetches,
             holdings=holdings,
-            adoption=Adoption(engine, clock),
+            adoption=adoption,
             catalogue=self.catalogue,
             downloads=self._make_downloads(downloads, link, clock),
             link=link,
@@ -99,7 +107,7 @@ class ProxyRetrieval:
             downloads=self._make_downloads(downloads / "guests", link, clock),
             disk=disk,
         )
-        self._guests = Worker("guests", self._room.step)
+        self._guests = Worker("guests", self._room.step, rest_most=WHILE_AWAY)
         self.returns = Returns(
             mo, catalogue=self.catalogue, fetches=self.fetches, fetcher=self._fetcher, link=link, wake=self.wake
         )
@@ -125,8 +133,8 @@ class ProxyRetrieval:
         self._hear: Callable[[Sequence[Described]], None] = lambda _new: None
         self.openings = Openings(authenticator.identify, self._opened, clock)
         self._arrivals = Worker("arrivals", self._arrive, gather=ARRIVALS_GATHER)
-        self._announcing = Worker("announcer", self._announce)
-        self._prefetching = Worker("prefetch", self._prefetch)
+        self._announcing = Worker("announcer", self._announce, rest_most=WHILE_AWAY)
+        self._prefetching = Worker("prefetch", self._prefetch, rest_most=WHILE_AWAY)
         self._opening = Worker("openings", self._open)
         self._fetching = [Worker(f"fetcher-{number}", self._fetcher.step) for number in range(1, STREAMS + 1)]
         self.openings.wake = self._opening.wake
@@ -144,7 +152,7 @@ class ProxyRetrieval:
 
     def errands(self) -> dict[Kind, Handler]:
         """Return the handlers of errands about studies."""
-        return {**self._handlers.by_kind(), Kind.GUESTS: self._called}
+        return {**self._handlers.by_kind(), **self._documents.by_kind(), Kind.GUESTS: self._called}
 
     def _called(self, errand: Errand) -> Report:
         report = self._room.called(errand)

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cami.delivery.queue import Item
+from cami.delivery.items import Item
 from cami.edge.background import Worker
 from cami.edge.server import Services
 from cami.errors import Misconfigured
 from cami.region import CharacterSets, Destination, Device
 from cami.routing import (
+    AllRules,
     Announcer,
     DryRun,
     FactReader,
@@ -17,6 +18,8 @@ from cami.routing import (
     Notices,
     Router,
     RoutingService,
+    RulesFromCentre,
+    RulesPulling,
     Text,
     Versions,
     Ways,
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Seconds between looks at the change log, at what waits, and at what the centre has to be told of.
 _INTERVAL = 1.0
+#: Seconds between two readings of the centre's rules when nothing tells of news.
+_PULLS = 60.0
 #: Seconds that arrivals are gathered before their rules are looked up.
 _GATHERS = 0.25
 
@@ -43,9 +48,14 @@ class ProxyRouting:
         mo = server.settings.mo
         misread = [device.aet for device in server.region.organization(mo).devices if _misread(device)]
         text = Text(misread, server.coercing.put_right)
-        facts = FactReader(server.archive, mo, server.region.time_zone, clock, text)
+        uploaded = server.uploads.has
+        facts = FactReader(server.archive, mo, server.region.time_zone, clock, text, uploaded=uploaded)
         self._destinations = server.own_proxy().destinations
-        self._versions = Versions(engine, clock, known_to(server.region, mo))
+        known = known_to(server.region, mo)
+        versions = Versions(engine, clock, known)
+        from_centre = RulesFromCentre(engine, clock, mo, known)
+        dry_run = DryRun(server.archive, engine, facts)
+        self.pulling = RulesPulling(server.link, from_centre, dry_run)
         self._forwardings = Forwardings(engine, clock)
         self._notices = Notices(engine, clock)
         self._ways = Ways(server.settings.secrets, server.own_proxy().aet, server.archive.transcoded, server.pace)
@@ -53,7 +63,7 @@ class ProxyRouting:
             archive=server.archive,
             engine=engine,
             clock=clock,
-            versions=self._versions,
+            rules=AllRules(versions, from_centre),
             facts=facts,
             forwardings=self._forwardings,
             notices=self._notices,
@@ -61,10 +71,11 @@ class ProxyRouting:
         )
 
         self.service = RoutingService(
-            versions=self._versions,
+            versions=versions,
+            centre=from_centre,
             forwardings=self._forwardings,
             notices=self._notices,
-            dry_run=DryRun(server.archive, engine, facts),
+            dry_run=dry_run,
             destinations=self._destinations,
             ways=self._ways,
         )
@@ -80,10 +91,16 @@ class ProxyRouting:
         self._forwardings.recover()
         announcer = Announcer(self._notices, self._server.link)
         self._workers += [Worker("routing", _repeated(self._router.advance), gather=_GATHERS)]
+        puller = Worker("rules", self._pull)
+        self.pulling.wake = puller.wake
         self._workers += [Worker("shares", _repeated(announcer.step))]
         self._workers += [self._sender(destination) for destination in self._destinations]
         mo, who = self._server.settings.mo, self._server.authenticator
-        return routing_endpoints(mo, who, self.service), list(self._workers)
+        return routing_endpoints(mo, who, self.service), [*self._workers, puller]
+
+    def _pull(self) -> float:
+        """Read the centre's rules; of a centre whose release has none seldom."""
+        return _PULLS if self.pulling.step() else 5 * _PULLS
 
     def _sender(self, destination: Destination) -> Worker:
         """Make the sender of one destination; a secret that is missing stops that one alone, and is tried again."""

@@ -18,6 +18,7 @@ from cami.delivery import (
     Coercing,
     Commitment,
     CommitmentReports,
+    Confirming,
     Controls,
     Courier,
     DeliveryQueue,
@@ -43,12 +44,14 @@ from cami.delivery import (
 )
 from cami.delivery.answers import cause_of
 from cami.delivery.fitting import fit
+from cami.delivery.items import Item
 from cami.delivery.journal import DeviceJournal
+from cami.delivery.newcomers import Newcomers
 from cami.delivery.order import ALL, URGENT, Priority
-from cami.delivery.queue import Item
 from cami.delivery.transport import Transport
+from cami.delivery.uploaded import UploadedHere
 from cami.edge import commitment, disk, ingest, metrics, query_retrieve
-from cami.edge.background import Worker
+from cami.edge.background import WHILE_AWAY, Worker
 from cami.edge.desk import open_desk
 from cami.edge.enrolling import renewing
 from cami.edge.fleet import telling_the_centre
@@ -58,11 +61,12 @@ from cami.edge.proxy_routing import ProxyRouting
 from cami.edge.proxy_worklist import ProxyWorklist
 from cami.edge.server import Server, Services, gathered
 from cami.enrolment.line import link_certificates
-from cami.errands import Handler, Kind, Runner
+from cami.errands import Handler, Kind, Runner, Watched
 from cami.errors import Denied, Misconfigured, Transient
 from cami.portal import Bringing, BringingToProxy
 from cami.quarantine import ProxySide
 from cami.region import Disk, Proxy
+from cami.removal import ProxyRemoval
 from cami.routing import studies_unread, studies_waiting
 from cami.settings import Settings
 from cami.watch import QueueWatch, Transfer
@@ -105,6 +109,8 @@ class ProxyServer(Server):
         self.timetable = Timetable(self.line, self.region.time_zone, self.clock)
         self.queue = DeliveryQueue(engine, self.clock)
         self.queue.tell_arrivals(DeviceJournal(self.audit, settings.mo, origin_of, Recent(self.clock, WINDOW)))
+        self.newcomers = Newcomers(self.archive.parse, self.archive.has_series)
+        self.archive.identities.heed(self.newcomers.told)
         self.holdings = Holdings(engine, self.clock, [studies_waiting(), studies_unread()])
         self.coercing = Coercing(
             self.archive, self.region.organization(settings.mo), self.own_proxy(), Numbering(engine, self.clock)
@@ -118,6 +124,7 @@ class ProxyServer(Server):
         self.senders: list[Worker] = []
         self.directory_version = ""
         """Of the accounts that are in the database since this start."""
+        self.uploads = UploadedHere(engine, self.clock)
         self.routes = ProxyRouting(self)
         self.routing = self.routes.service
         self.guests = Guests(engine, self.clock)
@@ -168,9 +175,20 @@ class ProxyServer(Server):
             self.routes.services(),
         )
 
+    def register(self) -> list[Worker]:
+        """Register everything with Orthanc; when the line is back, who waited for it asks at once."""
+        workers = super().register()
+
+        def retry() -> None:
+            for worker in workers:
+                worker.retry()
+
+        self.outlook.tell_back(retry)
+        return workers
+
     def keeper(self) -> Keeper:
         """Return what stores objects that people send."""
-        return ProxyKeeper(self.settings.mo, self.archive, self.disk.require_room)
+        return ProxyKeeper(self.settings.mo, self.archive, self.uploads, self.disk.require_room)
 
     def bringing(self) -> Bringing:
         """Return what shows and brings studies that have left this proxy."""
@@ -200,7 +218,7 @@ class ProxyServer(Server):
 
     def _answering_devices(self) -> Services:
         """Take images from devices, and tell them when they may forget theirs."""
-        ingest.receive_at_proxy(self.archive, self.quarantine)
+        ingest.receive_at_proxy(self.archive, self.newcomers, self.quarantine)
         disk.refuse_when_full(self.disk)
         own = self.own_proxy()
         judging = Commitment(self.archive, self.holdings, own.commitment)
@@ -257,9 +275,10 @@ class ProxyServer(Server):
             meter=self.meter,
         )
         self.queue.tell_reclassified(courier.reclassified)
+        confirming = Confirming(self.queue, self.link, self.clock)
 
         def confirm() -> float:
-            courier.confirm_due()
+            confirming.confirm_due()
             return CONFIRM_INTERVAL
 
         def measure() -> float:
@@ -317,7 +336,7 @@ class ProxyServer(Server):
             follower.step()
             return READINGS_INTERVAL
 
-        return [], [Worker("retention", retain), Worker("central-readings", follow_readings)]
+        return [], [Worker("retention", retain), Worker("central-readings", follow_readings, rest_most=WHILE_AWAY)]
 
     def _comparing(self) -> Services:
         """Compare with the centre, every night and when asked."""
@@ -343,17 +362,19 @@ class ProxyServer(Server):
 
         reconciler = Worker("reconciliation", reconcile)
         endpoints = completeness_endpoints(self.settings.mo, self.authenticator, runs, reconciler.wake)
-        return endpoints, [reconciler, Worker("reports", report)]
+        return endpoints, [reconciler, Worker("reports", report, rest_most=WHILE_AWAY)]
 
     def _retrieving(self) -> Services:
         """Bring studies to where they are needed, up and down the line."""
-        self.errands |= self.retrieval.errands()
+        removal = ProxyRemoval(self.settings.mo, self.archive, self.engine, self.audit, self.clock)
+        self.errands |= {**self.retrieval.errands(), Kind.REMOVE: removal.remove}
         return self.retrieval.endpoints(), self.retrieval.workers()
 
     def _running(self) -> Services:
         """Run what the centre wants of this proxy; last, when all handlers are known."""
-        runner = Runner(self.link, self.errands, self.clock, {"worklist": self.worklist.pulling})
-        return [], [Worker("errands", runner.step)]
+        feeds: dict[str, Watched] = {"worklist": self.worklist.pulling, "rules": self.routes.pulling}
+        runner = Runner(self.link, self.errands, self.clock, feeds)
+        return [], [Worker("errands", runner.step, rest_most=WHILE_AWAY)]
 
     def _desk(self) -> Services:
         """Let people decide of what is in quarantine."""

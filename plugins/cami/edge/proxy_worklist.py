@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from cami.audit.recent import Recent
-from cami.edge.background import Worker
+from cami.edge.background import WHILE_AWAY, Worker
 from cami.edge.server import Services
 from cami.edge.worklist import answer_worklists
 from cami.retrieval.columns import Described
@@ -59,7 +59,7 @@ class ProxyWorklist:
         finding = Finding(server.engine, server.clock, self._zone, self.devices, self._rules.keep_days)
         answer_worklists(finding, self._journal)
         server.retrieval.on_arrival(self._came)
-        puller = Worker("worklist", self._pull)
+        puller = Worker("worklist", self._pull, rest_most=WHILE_AWAY)
         sender = Worker("orders", self._send)
         self.pulling.wake = puller.wake
         self.manual.wake = sender.wake

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from cami.access import (
     ArchiveSubjects,
+    CentralSubjects,
     Gate,
     Gateway,
     Limits,
@@ -36,7 +37,8 @@ from cami.portal import Bringing, Consulting, portal_endpoints
 from cami.quarantine import QuarantineDesk
 from cami.query_retrieve.strangers import Strangers
 from cami.region import Disk, load_region
-from cami.routing import RoutingService
+from cami.removal import Removals
+from cami.routing import CentralRules, RoutingService
 from cami.settings import Settings
 from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer, description, watch_endpoints
@@ -85,6 +87,8 @@ class Server(ABC):
         self.disk = DiskWatch(lambda: measure_volume(storage), self.disk_rules())
         self.routing: RoutingService | None = None
         """What people see of routing and do with it; at a proxy only."""
+        self.central_rules: CentralRules | None = None
+        """Rules of routing for all МО; at the centre only."""
         self.worklist_desk: WorklistDesk | None = None
         """Who is to be examined; at a proxy only."""
         self.matching: MatchingDesk | None = None
@@ -99,6 +103,8 @@ class Server(ABC):
         self.sharing: SharingDesk | None = None
         """Grants that people give; at the centre only."""
         self.emergency: EmergencyDesk | None = None
+        self.removals: Removals | None = None
+        """Studies that are to be deleted; at the centre only."""
         self.controls: Controls | None = None
         """What people may do with the queue; at a proxy only."""
 
@@ -153,6 +159,7 @@ class Server(ABC):
             transfer=self.transfer,
             controls=self.controls,
             routing=self.routing,
+            central_rules=self.central_rules,
             audit=self.audit,
             consulting=self.consulting,
             sharing=self.sharing,
@@ -160,6 +167,7 @@ class Server(ABC):
             strangers=self.strangers,
             worklist=self.worklist_desk,
             matching=self.matching,
+            removals=self.removals,
         )
         endpoints += PeopleApi(self.people).endpoints(central=settings.role == "central")
         jobs = OwnJobs(self.engine, self.archive, self.visibility.sight, self.clock)
@@ -181,8 +189,11 @@ class Server(ABC):
 
     def _register_recorded(self, gate: Gate, endpoints: list[Endpoint]) -> None:
         """Put the journal between Orthanc and all that decides and answers."""
-        subjects = ArchiveSubjects(
-            self.archive, study_owners(self.settings.role, self.settings.mo, self.engine, self.clock)
+        owners = study_owners(self.settings.role, self.settings.mo, self.engine, self.clock)
+        subjects = (
+            CentralSubjects(self.archive, owners, self.engine, self.clock)
+            if self.settings.role == "central"
+            else ArchiveSubjects(self.archive, owners)
         )
         witness = Witness(
             gate,

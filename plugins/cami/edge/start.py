@@ -5,6 +5,7 @@ installation must do.
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from cami.settings import Role, read_settings
 
 _SERVERS: Mapping[Role, type[Server]] = {"central": CentralServer, "proxy": ProxyServer}
 
+#: Seconds that a thread may go on in Python while others wait.
+SWITCH_INTERVAL = 0.0005
+
 
 def start(role: Role) -> None:
     """Start a server of `role`.
@@ -32,6 +36,8 @@ def start(role: Role) -> None:
         The Orthanc configuration is unsafe, or is for another role.
     """
     logs.install()
+    # Callbacks of Orthanc wait for Python's lock, a device with them: five milliseconds each time by default.
+    sys.setswitchinterval(SWITCH_INTERVAL)
     configuration = json.loads(sdk.get_configuration())
     refuse_unsafe(configuration, role=role)
     settings = read_settings(configuration)

@@ -6,13 +6,13 @@ got through: it survives a restart of either side and may run twice, so handlers
 
 * both sides: `Errand`, `Kind`, `Study`, `Outcome`, `Report`;
 * the centre: `ErrandBook`, `Entry`, `Bell`, `open_errands`, `errand_endpoints`;
-* a proxy: `Runner`, `Handler`, `Asking`.
+* a proxy: `Runner`, `Handler`, `Asking`, `Watched`.
 """
 
 from cami.errands.bell import Bell, Pending
 from cami.errands.book import Entry, ErrandBook, open_errands
 from cami.errands.errand import DONE, UNKNOWN, Errand, Kind, Outcome, Report, Study
-from cami.errands.runner import Asking, Handler, Runner
+from cami.errands.runner import Asking, Handler, Runner, Watched
 from cami.errands.wire import errand_endpoints
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Report",
     "Runner",
     "Study",
+    "Watched",
     "errand_endpoints",
     "open_errands",
 ]

@@ -17,12 +17,16 @@ class Kind(StrEnum):
     answers `Outcome.UNSUPPORTED` to a kind that it does not know, so kinds can be added but never change their meaning.
     """
 
+    BRING = "bring"
+    """Bring what the centre has made for the study, by Orthanc ids (`details`: ``instances``): a signed answer."""
     GUESTS = "guests"
     """What is granted to the МО has changed: ask for it. About no study."""
     LOWER = "lower"
     """Nobody waits for the study any more: back to the class that it had before `RAISE`."""
     RAISE = "raise"
     """Somebody waits for the study: its class becomes the errand's, unless it is more urgent already."""
+    REMOVE = "remove"
+    """The study was deleted at the centre by two people's decision: the copy here goes too (F-56)."""
     SEND = "send"
     """«Запросить из МО» (F-19): send the study, again if need be, in the errand's class."""
 

@@ -16,6 +16,8 @@ from cami.db.tables import event, event_cursor
 KEPT = timedelta(days=92)
 #: Number of our lock among PostgreSQL's advisory locks.
 _APPENDING = 0x43414D49
+_LOCK = text(f"SELECT pg_advisory_xact_lock({_APPENDING})")
+_INSERT = insert(event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,10 @@ class EventLog:
         the end of the transaction. Otherwise a reader could move past a number that is committed after it.
         """
         if connection.dialect.name == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_APPENDING})"))
-        made = connection.execute(
-            insert(event).values(
-                kind=event_.kind,
-                key=event_.key,
-                payload=json.dumps(event_.payload, ensure_ascii=False, separators=(",", ":"), sort_keys=True),
-                happened_at=self._clock.now(),
-            )
-        )
+            connection.execute(_LOCK)
+        payload = json.dumps(event_.payload, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        values = {"kind": event_.kind, "key": event_.key, "payload": payload, "happened_at": self._clock.now()}
+        made = connection.execute(_INSERT, values)
         return int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
 
     def after(self, number: int, kinds: Collection[str], limit: int) -> list[Event]:

@@ -89,7 +89,7 @@ def _told_once(found: list[tuple[Event, Tiding]]) -> list[tuple[Event, Tiding]]:
 
 
 def _wants(subscription: Subscription, tiding: Tiding) -> bool:
-    if subscription.resource != tiding.resource:
+    if not subscription.takes(tiding.resource, tiding.about):
         return False
     if tiding.client and tiding.client != subscription.client:
         return False

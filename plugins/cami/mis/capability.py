@@ -1,11 +1,13 @@
 """``GET /metadata``: what this face can do (CapabilityStatement), made from what the code supports."""
 
+from collections.abc import Mapping
+
 from cami.mis.fhir import Json
 
 VERSION = "1.0.0"
 _READ_ONLY = ("read", "search-type")
 _WRITABLE = ("read", "search-type", "create", "update")
-_RESOURCES = {
+RESOURCES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "Patient": (_WRITABLE, ("identifier",), ("merge", "unmerge")),
     "ServiceRequest": (
         _WRITABLE, ("identifier", "patient", "patient.identifier", "status", "_lastUpdated"), (),
@@ -25,6 +27,10 @@ _RESOURCES = {
     "Observation": (_WRITABLE, ("identifier",), ()),
     "Provenance": (_WRITABLE, ("identifier",), ()),
     "Binary": (("read", "create"), (), ()),
+    "Organization": (_WRITABLE, ("identifier",), ()),
+    "HealthcareService": (_WRITABLE, ("identifier",), ()),
+    "Device": (_READ_ONLY, ("identifier",), ()),
+    "AuditEvent": (("search-type",), ("entity",), ()),
     "Subscription": (("read", "create", "update", "delete"), (), ("events",)),
 }  # fmt: skip
 _KINDS = {"identifier": "token", "status": "token", "modality": "token", "started": "date", "_lastUpdated": "date"}
@@ -64,14 +70,14 @@ def statement(base: str, date: str) -> Json:
                     ],
                 },
                 "interaction": [{"code": "transaction"}],
-                "resource": [_resource(name) for name in _RESOURCES],
+                "resource": [_resource(name) for name in RESOURCES],
             }
         ],
     }
 
 
 def _resource(name: str) -> Json:
-    interactions, parameters, operations = _RESOURCES[name]
+    interactions, parameters, operations = RESOURCES[name]
     found: Json = {
         "type": name,
         "interaction": [{"code": code} for code in interactions],

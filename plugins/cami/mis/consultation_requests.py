@@ -1,18 +1,27 @@
-"""Consultations that the МИС asks for (I9): what must be said, and what becomes of it as an event.
+"""Consultations that the МИС asks for (I9): what must be said, and what of it goes to the desk of consultations."""
 
-The workflow is `cami.consultations`; it hears of a request by the event ``consultation.requested`` and answers by
-``consultation.state``.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cami.mis import fhir, terms
 from cami.mis.fhir import Json
+from cami.mis.order_profile import full_name
+from cami.mis.ports import WantedConsultation
 from cami.mis.problems import Problem
 
 _INPUT = "urn:cami:task-input"
 _REQUIRED = ("form", "mode", "question", "study")
+_URGENCIES = {"emergency": "stat", "stat": "stat", "urgent": "urgent", "planned": "routine", "routine": "routine"}
+#: Code of the form → what the МИС is told of it.
+REFUSALS: Mapping[str, str] = {
+    "studies": "CAMI-0071", "patient": "CAMI-0071", "phone": "CAMI-0072", "consent": "CAMI-0073",
+    "profile": "CAMI-0074", "route-profile": "CAMI-0074", "route-limit": "CAMI-0075", "route": "CAMI-0070",
+    "route-mo": "CAMI-0070", "route-kind": "CAMI-0070", "route-urgency": "CAMI-0070", "route-modality": "CAMI-0070",
+    "route-hours": "CAMI-0070", "state": "CAMI-0043",
+}  # fmt: skip
+
+#: Finds a resource by its address ``Type/id``.
+Lookup = Callable[[str], Json | None]
 
 
 def asks_for_one(request: Mapping[str, Any]) -> bool:
@@ -25,40 +34,58 @@ def problems_of(task: Mapping[str, Any], place: str) -> list[Problem]:
     """Return what a consultation's Task lacks."""
     if task.get("status") == "cancelled":
         return []
-    given = {name for name, _ in _inputs(task)}
-    missing = [Problem("CAMI-0010", f"{place}.input") for name in _REQUIRED if name not in given]
+    given = dict(_inputs(task))
+    missing = [Problem("CAMI-0010", f"{place}.input") for name in _REQUIRED if not given.get(name)]
+    if given.get("form") and given["form"] not in _URGENCIES:
+        missing.append(Problem("CAMI-0076", f"{place}.input"))
     if fhir.identified(task.get("owner"))[0] != terms.ORGANIZATION:
         missing.append(Problem("CAMI-0016", f"{place}.owner"))
     return missing
 
 
-def payload(task: Mapping[str, Any], request: Mapping[str, Any], address: str, by: str) -> Json:
-    """Return what the event says; texts of the request are in it, the patient's name is not."""
-    said: dict[str, Any] = {}
-    studies = []
-    for name, value in _inputs(task):
-        if name == "study":
-            studies.append(value)
-        else:
-            said[name] = value
-    number = next(((system, value) for system, value, _ in fhir.identifiers(task)), ("", ""))
-    period = fhir.mapping(fhir.mapping(task.get("restriction")).get("period"))
+def studies_of(task: Mapping[str, Any]) -> list[str]:
+    """Return the studies that a Task names, ``ImagingStudy/…`` or UIDs; the first is what it is about."""
+    return [value for name, value in _inputs(task) if name == "study"]
+
+
+def asking(task: Mapping[str, Any], lookup: Lookup) -> tuple[str, str]:
+    """Return the ОИД of the МО that asks, and the doctor's name."""
+    requester = task.get("requester")
+    system, oid = fhir.identified(requester)
+    role = lookup(fhir.referred(requester)) or {}
+    if system != terms.ORGANIZATION:
+        system, oid = fhir.identified(role.get("organization"))
+    person = lookup(fhir.referred(role.get("practitioner"))) or {}
+    return (oid if system == terms.ORGANIZATION else ""), full_name(person)
+
+
+def wanted(
+    task: Mapping[str, Any], request: Mapping[str, Any], lookup: Lookup, *, system: str, mo: str, to_mo: str,
+    study_uids: tuple[str, ...],
+) -> WantedConsultation:  # fmt: skip
+    """Return what the desk is asked for."""
+    said = {name: value for name, value in _inputs(task) if name != "study"}
     reasons = (fhir.text(fhir.mapping(each).get("text")) for each in fhir.entries(request.get("reasonCode")))
-    return {
-        "task": address,
-        "request": fhir.referred(task.get("focus")),
-        "placer_system": number[0],
-        "placer_number": number[1],
-        "patient": fhir.referred(task.get("for")).removeprefix("Patient/"),
-        "owner_oid": fhir.identified(task.get("owner"))[1],
-        "requester": fhir.referred(task.get("requester")),
-        "priority": fhir.text(task.get("priority")),
-        "due": fhir.text(period.get("end")),
-        "reason": next(filter(None, reasons), ""),
-        "studies": studies,
-        "input": said,
-        "by": by,
+    placement = fhir.text(said.get("patient-placement"))
+    found = (lookup(fhir.referred(each)) for each in fhir.entries(request.get("reasonReference")))
+    condition = next((each for each in found if each), {})
+    code, display = fhir.code_of(condition.get("code"), terms.DIAGNOSIS)
+    history = [next(filter(None, reasons), ""), placement, fhir.text(said.get("history"))]
+    given = {
+        "urgency": _URGENCIES.get(fhir.text(said.get("form")), "routine"),
+        "kind": fhir.text(said.get("kind")) or "consultation",
+        "mode": fhir.text(said.get("mode")),
+        "profile": fhir.text(said.get("profile")),
+        "question": fhir.text(said.get("question")),
+        "phone": fhir.text(said.get("phone")),
+        "consent": said.get("consent") is True,
+        "inpatient": placement.casefold().startswith("стационар"),
+        "history": "\n".join(filter(None, history)),
+        "diagnosis": code,
+        "diagnosis_text": display[:500],
     }
+    doctor = asking(task, lookup)[1] or "Врач МИС"
+    return WantedConsultation(system, doctor, mo, to_mo, study_uids, given)
 
 
 def _inputs(task: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

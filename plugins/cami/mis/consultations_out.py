@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cami.clock import iso
 from cami.mis import fhir, terms
+from cami.mis.asked import Asked
 from cami.mis.fhir import Json
 from cami.mis.studies import OrderedStudy
 
@@ -26,6 +28,43 @@ STATUSES: Mapping[str, tuple[str, str]] = {
     "failed": ("failed", "Ошибка передачи"),
 }
 _PRIORITIES = {"emergency": "stat", "stat": "stat", "urgent": "urgent"}
+
+
+def asked_task(
+    asked: Asked, sent: Mapping[str, Any], *, state: str, version: int, zone: ZoneInfo, oid_of: Callable[[str], str]
+) -> Json:
+    """Return the Task with which a МИС has asked for a consultation, with what became of it laid over it (I10)."""
+    status, words = STATUSES.get(state, ("in-progress", state))
+    kept = {
+        name: value
+        for name, value in sent.items()
+        if name not in ("id", "meta", "output", "statusReason", "executionPeriod")
+    }
+    known: Json = {
+        "resourceType": "Task",
+        "id": asked.task,
+        "meta": {"versionId": str(version), "lastUpdated": iso(asked.changed_at)},
+        "status": status,
+        "businessStatus": {"coding": [{"system": _STATUS, "code": state, "display": words}]},
+        "lastModified": fhir.written(asked.changed_at, zone),
+    }
+    number = {"system": "urn:cami:consultation", "value": str(asked.number)}
+    known["identifier"] = [*(each for each in fhir.entries(kept.get("identifier")) if each != number), number]
+    if asked.to_mo:
+        known["owner"] = fhir.organization(oid_of(asked.to_mo))
+    if asked.reason and state in ("rejected", "cancelled"):
+        coding = {"system": "urn:cami:consultation-reason", "code": asked.reason}
+        known["statusReason"] = {"coding": [coding], "text": asked.reason_text or words}
+    if asked.accepted_at:
+        known["executionPeriod"] = {"start": fhir.written(asked.accepted_at, zone)}
+        if asked.ended_at:
+            known["executionPeriod"]["end"] = fhir.written(asked.ended_at, zone)
+    if state == "done":
+        report = {"type": "DiagnosticReport", "identifier": {"system": terms.REPORT, "value": f"C-{asked.number}"}}
+        known["output"] = [
+            {"type": {"coding": [{"system": terms.TASK_OUTPUT, "code": "report"}]}, "valueReference": report}
+        ]
+    return kept | known
 
 
 def task(

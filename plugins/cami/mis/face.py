@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -12,12 +13,14 @@ from cami.clock import Clock, iso
 from cami.errors import Transient
 from cami.mis.capability import statement
 from cami.mis.fhir import Json
-from cami.mis.intake import Caller
+from cami.mis.limits import Limits
+from cami.mis.message import Caller
+from cami.mis.openapi import description
 from cami.mis.problems import Refusal, outcome, refuse
 from cami.mis.reads import Reads
 from cami.mis.tokens import Tokens
 from cami.mis.writes import Writes, respond
-from cami.web import Endpoint, Request, Response, source_of
+from cami.web import Endpoint, Request, Response, answer_json, source_of
 
 log = logging.getLogger(__name__)
 
@@ -32,18 +35,31 @@ _TYPES_OF_BODY = ("application/fhir+json", "application/json")
 Operation = Callable[[Request, Json, Caller, tuple[str, ...]], Response]
 
 
+class Busy(Exception):
+    """A client asks more than it may.
+
+    Orthanc sends no 429: it is 503 with Retry-After (`docs/adr/0020`).
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
 class Face:
     """Routes requests. Thread-safe."""
 
     def __init__(
-        self, *, tokens: Tokens, reads: Reads, writes: Writes, trail: AuditTrail, clock: Clock, base: str
-    ) -> None:
+        self, *, tokens: Tokens, reads: Reads, writes: Writes, trail: AuditTrail, clock: Clock, base: str,
+        limits: Limits | None = None,
+    ) -> None:  # fmt: skip
         self._tokens = tokens
         self._reads = reads
         self._writes = writes
         self._trail = trail
         self._clock = clock
         self._base = base
+        self._limits = limits or Limits()
         self._operations: list[tuple[str, re.Pattern[str], Operation]] = []
         self.add("POST", "", lambda request, body, caller, _: writes.transaction(request, body, caller))
         for name, undo in (("merge", False), ("unmerge", True)):
@@ -75,6 +91,9 @@ class Face:
             response = respond(outcome(refusal.problems, request_id), refusal.status)
             if refusal.status == 401:
                 response.headers.append(("WWW-Authenticate", 'Bearer realm="CAMI"'))
+        except Busy as busy:
+            after = str(max(1, ceil(busy.seconds)))
+            response = respond(outcome(refuse(503, "CAMI-0095").problems, request_id), 503, [("Retry-After", after)])
         except Transient:
             response = respond(outcome(refuse(503, "CAMI-0094").problems, request_id), 503, [("Retry-After", "5")])
         except Exception as error:  # noqa: BLE001 - the МИС gets FHIR whatever happens; the text may hold patient data
@@ -87,15 +106,24 @@ class Face:
         path = request.path.removeprefix(ROOT)
         if path == "/metadata" and request.method == "GET":
             return respond(statement(self._base, iso(self._clock.now())[:10]))
+        if path == "/openapi.json" and request.method == "GET":
+            return answer_json(description(self._base))
         client = self._tokens.client_of(request.headers)
         if client is None:
             raise refuse(401, "CAMI-0060")
+        if seconds := self._limits.wait(client):
+            raise Busy(seconds)
         caller = Caller(client, request_id, source_of(request.headers))
         for method, pattern, operation in self._operations:
             found = pattern.fullmatch(path)
             if found and method == request.method:
                 return operation(request, _body(request), caller, found.groups())
         raise refuse(404 if request.method == "GET" else 400, "CAMI-0093")
+
+    @property
+    def operations(self) -> list[tuple[str, str]]:
+        """Method and pattern of every operation, for the description of the interface."""
+        return [(method, pattern.pattern) for method, pattern, _ in self._operations]
 
     def _merge(self, *, undo: bool) -> Operation:
         return lambda request, body, caller, _: self._writes.merge(request, body, caller, undo=undo)

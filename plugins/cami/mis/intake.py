@@ -3,8 +3,6 @@
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,60 +12,16 @@ from cami.clock import iso
 from cami.errors import Conflict, NotFound
 from cami.events import EventLog, NewEvent
 from cami.mis import consultation_requests, fhir, order_profile, patient_profile, rendering, terms
+from cami.mis.consultation_intake import ConsultationIntake
 from cami.mis.fhir import Json
+from cami.mis.message import Caller, Incoming, Message, Written
 from cami.mis.order_profile import OrderProfile
 from cami.mis.problems import Problem, Refusal, refuse
-from cami.mis.store import Resources, new_id, shown
+from cami.mis.store import Resources, Stored, new_id, shown
 from cami.orders import NewOrder, Order, Orders, Patients, State
 
 _SIGNED_BY_AUTHOR = "1.2.840.10065.1.12.1.1"
 _FINAL = frozenset({"final", "amended", "corrected", "appended"})
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who sends, and in which request."""
-
-    client: str
-    request_id: str
-    address: str = ""
-
-    @property
-    def source(self) -> str:
-        """As orders, patients and the journal name it."""
-        return f"mis:{self.client}"
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One resource, its references resolved."""
-
-    resource: Mapping[str, Any]
-    place: str
-    """Where it stands in the message, as FHIRPath."""
-    id: str | None = None
-    """Of the resource that it is to be; None: by its identifiers, or a new one."""
-    version: int | None = None
-    """If-Match."""
-    due_at: datetime | None = None
-    """Of an order: from its Task."""
-    bundle: tuple[Mapping[str, Any], ...] = ()
-    """All resources of the message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of it."""
-
-    address: str
-    """``Type/id``."""
-    version: int
-    created: bool
-    resource: Json
-    warnings: tuple[Problem, ...] = ()
-    orders: tuple[str, ...] = field(default=())
-    """Accession numbers, for the journal."""
-    patient: str = ""
 
 
 class Intake:
@@ -75,7 +29,7 @@ class Intake:
 
     def __init__(
         self, *, profile: OrderProfile, patients: Patients, orders: Orders, resources: Resources, events: EventLog,
-        oid_of: Callable[[str], str], zone: ZoneInfo,
+        oid_of: Callable[[str], str], zone: ZoneInfo, asked: ConsultationIntake,
     ) -> None:  # fmt: skip
         self._profile = profile
         self._patients = patients
@@ -84,6 +38,7 @@ class Intake:
         self._events = events
         self._oid_of = oid_of
         self._zone = zone
+        self._asked = asked
         self._ways = {
             "Patient": self._patient,
             "ServiceRequest": self._request,
@@ -114,6 +69,7 @@ class Intake:
         found = known.patient
         if incoming.id is not None and incoming.id != found.key:
             raise refuse(422, "CAMI-0048", incoming.place)
+        incoming.message.patients.add(found.key)
         resource = patient_profile.shown(found, iso(found.changed_at))
         warnings = tuple(patient_profile.warnings(known.warnings, incoming.place))
         return Written(f"Patient/{found.key}", found.version, known.created, resource, warnings, patient=found.key)
@@ -123,8 +79,9 @@ class Intake:
         if consultation_requests.asks_for_one(request):
             return self._other(connection, incoming, caller)
         system, number = order_profile.placer(request)
-        patient = self._patient_key(connection, request.get("subject"), incoming.place + ".subject")
-        reading = self._profile.read(request, lambda address: self._lookup(connection, address), incoming.place)
+        message = incoming.message
+        patient = self._patient_key(connection, request.get("subject"), incoming.place + ".subject", message)
+        reading = self._profile.read(request, lambda each: self._lookup(connection, each, message), incoming.place)
         problems = list(reading.problems)
         if not system or not number or len(system) > 200 or len(number) > 64:
             problems.insert(0, Problem("CAMI-0011", incoming.place + ".identifier"))
@@ -140,10 +97,20 @@ class Intake:
             order, created = self._change(connection, incoming, values, caller), False
         if order.source != caller.source:
             raise refuse(404, "CAMI-0034", incoming.place)
+        message.orders[order.number] = order
+        id_ = rendering.request_id(order.number)
+        sent: Mapping[str, Any] | None = request
+        if created:
+            message.placed.add(order.number)
         if created or incoming.id is not None:
-            address = f"ServiceRequest/{rendering.request_id(order.number)}"
-            self._keep(connection, address, request, patient=patient, caller=caller)
-        return self._shown_request(connection, order, created)
+            self._keep(connection, "ServiceRequest", id_, request, patient=patient, caller=caller, fresh=created)
+        else:
+            stored = self._resources.get_in(connection, "ServiceRequest", id_)
+            sent = stored.content if stored else None
+        resource = rendering.service_request(order, sent, self._oid_of(order.mo), self._zone)
+        return Written(
+            f"ServiceRequest/{id_}", order.version, created, resource, orders=(order.accession,), patient=order.patient
+        )
 
     def _change(self, connection: Connection, incoming: Incoming, values: dict[str, Any], caller: Caller) -> Order:
         order = self._order(connection, incoming, "sr-", caller)
@@ -166,17 +133,22 @@ class Intake:
         if incoming.id is None:
             address = fhir.referred(incoming.resource.get("focus"))
             number = rendering.number_of(address, "ServiceRequest/sr-")
-            order = None if number is None else self._known(connection, number, caller)
+            order = incoming.message.orders.get(number or 0) or self._known(connection, number, caller)
             if order is None:
                 raise refuse(422, "CAMI-0030", incoming.place + ".focus")
         else:
             order = self._order(connection, incoming, "t-", caller)
         if incoming.resource.get("status") == "cancelled":
             order = self._cancel(connection, order, incoming, caller)
-        address = f"Task/{rendering.task_id(order.number)}"
-        created = self._keep(connection, address, incoming.resource, patient=order.patient, caller=caller)
+        id_ = rendering.task_id(order.number)
+        created = self._keep(
+            connection, "Task", id_, incoming.resource, patient=order.patient, caller=caller,
+            fresh=order.number in incoming.message.placed and incoming.id is None,
+        )  # fmt: skip
         resource = rendering.task(order, incoming.resource, self._oid_of(order.mo), self._zone)
-        return Written(address, order.version, created, resource, orders=(order.accession,), patient=order.patient)
+        return Written(
+            f"Task/{id_}", order.version, created, resource, orders=(order.accession,), patient=order.patient
+        )
 
     def _cancel(self, connection: Connection, order: Order, incoming: Incoming, caller: Caller) -> Order:
         said = fhir.mapping(incoming.resource.get("statusReason"))
@@ -191,17 +163,16 @@ class Intake:
             raise refuse(422, "CAMI-0041" if started else "CAMI-0043", incoming.place + ".status") from error
 
     def _consultation(self, connection: Connection, incoming: Incoming, caller: Caller) -> Written:
-        task = incoming.resource
-        if problems := consultation_requests.problems_of(task, incoming.place):
+        def lookup(address: str) -> Json | None:
+            return self._lookup(connection, address, incoming.message)
+
+        known = None if incoming.id else self._by_identifiers(connection, "Task", incoming.resource)
+        id_ = incoming.id or (known.id if known else None)
+        if id_ is not None:
+            return self._asked.again(connection, id_, incoming, caller, lookup)
+        if problems := consultation_requests.problems_of(incoming.resource, incoming.place):
             raise Refusal(422, *problems)
-        written = self._other(connection, incoming, caller)
-        cancelled = task.get("status") == "cancelled"
-        if written.created or cancelled:
-            kind = "consultation.cancelled" if cancelled else "consultation.requested"
-            focus = self._lookup(connection, fhir.referred(task.get("focus"))) or {}
-            payload = consultation_requests.payload(task, focus, written.address, caller.source)
-            self._events.append(connection, NewEvent(kind, written.patient or written.address, payload))
-        return written
+        return self._asked.take(connection, self._other(connection, incoming, caller), incoming, caller, lookup)
 
     def _report(self, connection: Connection, incoming: Incoming, caller: Caller) -> Written:
         report = incoming.resource
@@ -226,74 +197,76 @@ class Intake:
         resource = incoming.resource
         type_ = str(resource["resourceType"])
         about = resource.get("subject") or resource.get("for")
-        patient = self._patient_key(connection, about, incoming.place) if about else ""
-        id_ = incoming.id or self._by_identifiers(connection, type_, resource) or new_id()
-        if incoming.id is not None:
-            self._require_version(connection, type_, id_, incoming)
+        patient = self._patient_key(connection, about, incoming.place, incoming.message) if about else ""
+        if incoming.id is None:
+            before = self._by_identifiers(connection, type_, resource)
+        else:
+            before = self._of_version(connection, type_, incoming)
         stored, created = self._resources.put_in(
-            connection, type_, id_, resource, client=caller.client, patient=patient
-        )
+            connection, type_, before.id if before else new_id(), resource, client=caller.client, patient=patient,
+            before=before,
+        )  # fmt: skip
+        incoming.message.contents[stored.address] = stored.content
         answer = shown(stored, iso(stored.updated_at))
         return Written(stored.address, stored.version, created, answer, patient=patient)
 
-    def _by_identifiers(self, connection: Connection, type_: str, resource: Mapping[str, Any]) -> str | None:
+    def _by_identifiers(self, connection: Connection, type_: str, resource: Mapping[str, Any]) -> Stored | None:
         for system, value, _ in fhir.identifiers(resource):
             if found := self._resources.find_in(connection, type_, system, value):
                 return found
         return None
 
-    def _require_version(self, connection: Connection, type_: str, id_: str, incoming: Incoming) -> None:
-        stored = self._resources.get_in(connection, type_, id_)
+    def _of_version(self, connection: Connection, type_: str, incoming: Incoming) -> Stored:
+        stored = self._resources.get_in(connection, type_, incoming.id or "")
         if stored is None:
             raise refuse(404, "CAMI-0034", incoming.place)
         if incoming.version is not None and incoming.version != stored.version:
             raise refuse(412, "CAMI-0040", incoming.place)
+        return stored
 
     def _order(self, connection: Connection, incoming: Incoming, prefix: str, caller: Caller) -> Order:
         """Return the order that a resource's id names, if it is of the version that the caller knows."""
         number = rendering.number_of(incoming.id or "", prefix)
-        order = None if number is None else self._known(connection, number, caller)
+        order = self._known(connection, number, caller)
         if order is None:
             raise refuse(404, "CAMI-0034", incoming.place)
         if incoming.version is not None and incoming.version != order.version:
             raise refuse(412, "CAMI-0040", incoming.place)
         return order
 
-    def _known(self, connection: Connection, number: int, caller: Caller) -> Order | None:
+    def _known(self, connection: Connection, number: int | None, caller: Caller) -> Order | None:
+        if number is None:
+            return None
         try:
             order = self._orders.get_in(connection, number)
         except NotFound:
             return None
         return order if order.source == caller.source else None
 
-    def _patient_key(self, connection: Connection, reference: Any, place: str) -> str:
+    def _patient_key(self, connection: Connection, reference: Any, place: str, message: Message) -> str:
         key = fhir.referred(reference).removeprefix("Patient/")
-        try:
-            return self._patients.get_in(connection, [key])[key].key
-        except NotFound:
-            raise refuse(422, "CAMI-0030", place) from None
+        if key not in message.patients and not self._patients.known_in(connection, key):
+            raise refuse(422, "CAMI-0030", place)
+        message.patients.add(key)
+        return key
 
     def _keep(
-        self, connection: Connection, address: str, resource: Mapping[str, Any], *, patient: str, caller: Caller
-    ) -> bool:
-        type_, _, id_ = address.partition("/")
-        _, created = self._resources.put_in(connection, type_, id_, resource, client=caller.client, patient=patient)
+        self, connection: Connection, type_: str, id_: str, resource: Mapping[str, Any], *, patient: str,
+        caller: Caller, fresh: bool,
+    ) -> bool:  # fmt: skip
+        before = None if fresh else self._resources.get_in(connection, type_, id_)
+        _, created = self._resources.put_in(
+            connection, type_, id_, resource, client=caller.client, patient=patient, before=before,
+            found_by_number=False,
+        )  # fmt: skip
         return created
 
-    def _lookup(self, connection: Connection, address: str) -> Json | None:
+    def _lookup(self, connection: Connection, address: str, message: Message) -> Json | None:
+        if address in message.contents:
+            return message.contents[address]
         type_, _, id_ = address.partition("/")
         stored = self._resources.get_in(connection, type_, id_) if id_ else None
         return None if stored is None else stored.content
-
-    def _shown_request(self, connection: Connection, order: Order, created: bool) -> Written:
-        id_ = rendering.request_id(order.number)
-        stored = self._resources.get_in(connection, "ServiceRequest", id_)
-        resource = rendering.service_request(
-            order, stored.content if stored else None, self._oid_of(order.mo), self._zone
-        )
-        return Written(
-            f"ServiceRequest/{id_}", order.version, created, resource, orders=(order.accession,), patient=order.patient
-        )
 
 
 def _patient_conflict(error: Conflict) -> tuple[int, str]:
@@ -307,7 +280,7 @@ def _signed(incoming: Incoming) -> bool:
     """Say whether the message brings the author's signature of the report."""
     return any(
         coding.get("code") == _SIGNED_BY_AUTHOR and signature.get("data")
-        for resource in incoming.bundle
+        for resource in incoming.message.resources
         if resource.get("resourceType") == "Provenance"
         for signature in map(fhir.mapping, fhir.entries(resource.get("signature")))
         for coding in map(fhir.mapping, fhir.entries(signature.get("type")))

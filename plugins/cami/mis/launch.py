@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from cami.access import Cause, GrantBook, NewGrant
 from cami.audit import AuditEvent, AuditTrail, Kind
@@ -22,8 +23,9 @@ from cami.mis import fhir, terms
 from cami.mis.face import Face
 from cami.mis.fhir import Json
 from cami.mis.guests import ABSOLUTE, Guests
-from cami.mis.intake import Caller
-from cami.mis.problems import refuse
+from cami.mis.message import Caller
+from cami.mis.problems import Refusal, refuse
+from cami.mis.signed import Signed
 from cami.mis.studies import linked
 from cami.mis.writes import require_fhir, respond
 from cami.orders import SNILS, Order, Orders, Patients
@@ -31,6 +33,8 @@ from cami.orders import Kind as IdentifierKind
 from cami.web import Request, Response
 
 LIFE = timedelta(seconds=60)
+#: Whom a signed link is for.
+AUDIENCE = "cami-viewer"
 #: Studies that one launch opens at most: the wanted one and the latest of the patient's others.
 MOST = 20
 
@@ -50,7 +54,7 @@ class Launches:
     def __init__(
         self, *, engine: Engine, clock: Clock, orders: Orders, patients: Patients, guests: Guests, trail: AuditTrail,
         grants: GrantBook,
-        code_of: Callable[[str], str | None], base: str,
+        code_of: Callable[[str], str | None], base: str, signed: Signed,
     ) -> None:  # fmt: skip
         self._engine = engine
         self._clock = clock
@@ -61,6 +65,7 @@ class Launches:
         self._trail = trail
         self._code_of = code_of
         self._base = base
+        self._signed = signed
 
     def add_to(self, face: Face) -> None:
         """Add ``$viewer-launch`` to the face."""
@@ -91,6 +96,22 @@ class Launches:
             )  # fmt: skip
         return Opened(token, row.first)
 
+    def use_signed(self, link: str, address: str) -> Opened | None:
+        """Open the session of a link that a client has signed by itself (``st=<JWS>``); None if it is not good.
+
+        For a МИС that can build an address and not call: the signature takes the place of its token, the claims that
+        of the parameters, and the number of the link is good for one use.
+        """
+        claims = self._signed.claims(link, AUDIENCE, LIFE)
+        if claims is None:
+            return None
+        caller = Caller(str(claims["iss"]), secrets.token_hex(8), address)
+        try:
+            code = self._issue(_given(claims), caller, claims)
+        except (Refusal, IntegrityError):
+            return None
+        return self.use(code, address)
+
     def _grant(self, connection: Connection, login: str, client: str, studies: list[str]) -> None:
         """Let the session see these studies, as long as it may last."""
         owners = select(study.c.study_uid, study.c.owner).where(study.c.study_uid.in_(studies)).distinct()
@@ -107,6 +128,28 @@ class Launches:
     def _launch(self, _request: Request, body: Json, caller: Caller, _groups: tuple[str, ...]) -> Response:
         require_fhir(body, "Parameters")
         given = {fhir.text(each.get("name")): each for each in map(fhir.mapping, fhir.entries(body.get("parameter")))}
+        code = self._issue(given, caller)
+        parameters = [
+            {"name": "url", "valueUrl": f"{self._base}/cami/launch?code={code}"},
+            {"name": "expires", "valueInstant": iso(self._clock.now() + LIFE)},
+        ]
+        return respond({"resourceType": "Parameters", "parameter": parameters})
+
+    def _issue(self, given: Mapping[str, Any], caller: Caller, claims: Mapping[str, Any] | None = None) -> str:
+        """Return a code for what is asked.
+
+        Parameters
+        ----------
+        claims
+            Of the link that asks; it is used up in the same transaction.
+
+        Raises
+        ------
+        Refusal
+            Somebody is not named, or there is no such study for this МО.
+        sqlalchemy.exc.IntegrityError
+            The link was used before.
+        """
         snils = _value(given, "user")[1]
         system, oid = _value(given, "organization")
         mo = self._code_of(oid) if system == terms.ORGANIZATION else None
@@ -115,6 +158,8 @@ class Launches:
         code = secrets.token_urlsafe(32)
         now = self._clock.now()
         with self._engine.begin() as connection:
+            if claims is not None:
+                self._signed.use(connection, claims)
             first, others = self._studies(connection, given, mo, caller)
             studies = [first, *others][:MOST]
             login = f"mis.{caller.client[:24]}.{snils[:11]}.{secrets.token_hex(6)}"  # one launch, one login
@@ -141,11 +186,7 @@ class Launches:
                     subject=login, reason=purpose or "viewer-launch",
                 ),
             )  # fmt: skip
-        parameters = [
-            {"name": "url", "valueUrl": f"{self._base}/cami/launch?code={code}"},
-            {"name": "expires", "valueInstant": iso(now + LIFE)},
-        ]
-        return respond({"resourceType": "Parameters", "parameter": parameters})
+        return code
 
     def _studies(
         self, connection: Connection, given: Mapping[str, Any], mo: str, caller: Caller
@@ -208,6 +249,26 @@ def _value(given: Mapping[str, Any], name: str) -> tuple[str, str]:
     identifier = fhir.mapping(fhir.mapping(given.get(name)).get("valueIdentifier"))
     system, value = fhir.text(identifier.get("system")), fhir.text(identifier.get("value"))
     return system, "".join(each for each in value if each.isdigit()) if system == SNILS else value
+
+
+def _given(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the claims of a link as the parameters of ``$viewer-launch`` (reference/domain.md I11)."""
+    known = {name: fhir.text(claims.get(name)) for name in ("sub", "name", "org", "study", "acsn", "purpose")}
+    named = {
+        "user": (SNILS, known["sub"]),
+        "organization": (terms.ORGANIZATION, known["org"]),
+        "study": (terms.DICOM_UID, f"urn:oid:{known['study']}" if known["study"] else ""),
+        "accession": (terms.ACCESSION, known["acsn"]),
+    }
+    given: dict[str, Any] = {
+        name: {"valueIdentifier": {"system": system, "value": value}}
+        for name, (system, value) in named.items()
+        if value
+    }
+    given["userName"] = {"valueString": known["name"]}
+    given["purpose"] = {"valueCoding": {"code": known["purpose"]}}
+    given["withPriors"] = {"valueBoolean": claims.get("priors") is True}
+    return given
 
 
 def _digest(code: str) -> str:

@@ -1,26 +1,27 @@
 """What the МИС reads: single resources, searches with pages (docs/mis-contract.md, *Search*)."""
 
-import base64
-import binascii
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, select
 
+from cami.audit import AuditTrail
+from cami.audit.search import JournalReader
 from cami.clock import iso
 from cami.db import reading
 from cami.db.tables import mis_study
 from cami.errors import NotFound
-from cami.mis import fhir, patient_profile, rendering, terms
+from cami.mis import accesses, consultations_out, fhir, patient_profile, rendering, search, terms
+from cami.mis.accesses import Accesses
+from cami.mis.asked import Asked, AskedConsultations
+from cami.mis.directories import Directories
 from cami.mis.fhir import Json
-from cami.mis.intake import Caller
+from cami.mis.message import Caller
 from cami.mis.problems import refuse
 from cami.mis.store import Resources, shown
-from cami.mis.studies import OrderedStudy, Studies, imaging_study
+from cami.mis.studies import OrderedStudy, Studies, imaging_study, uid_of_ordered
 from cami.orders import (
     Order,
     OrderQuery,
@@ -32,11 +33,20 @@ from cami.orders import (
     next_page,
 )
 
-MOST = 200
-USUAL = 50
 #: Types that are kept as they came, and can be read by id and by identifier.
 PLAIN = frozenset(
-    {"Practitioner", "PractitionerRole", "Condition", "Observation", "Binary", "DiagnosticReport", "Provenance"}
+    {
+        "Organization",
+        "HealthcareService",
+        "Device",
+        "Practitioner",
+        "PractitionerRole",
+        "Condition",
+        "Observation",
+        "Binary",
+        "DiagnosticReport",
+        "Provenance",
+    }
 )
 #: What a type can be searched by.
 PARAMETERS: Mapping[str, frozenset[str]] = {
@@ -47,6 +57,7 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
         {"identifier", "patient", "patient.identifier", "based-on", "modality", "started", "_lastUpdated"}
     ),
     "DiagnosticReport": frozenset({"identifier", "patient", "patient.identifier", "based-on"}),
+    "AuditEvent": accesses.PARAMETERS,
 } | {name: frozenset({"identifier"}) for name in PLAIN - {"DiagnosticReport"}}
 _PAGING = frozenset({"_count", "_sort", "_page", "_elements", "_format"})
 
@@ -56,7 +67,8 @@ class Reads:
 
     def __init__(
         self, *, engine: Engine, orders: Orders, patients: Patients, resources: Resources, studies: Studies,
-        oid_of: Callable[[str], str], base: str, zone: ZoneInfo,
+        oid_of: Callable[[str], str], base: str, zone: ZoneInfo, asked: AskedConsultations, directories: Directories,
+        trail: AuditTrail,
     ) -> None:  # fmt: skip
         self._engine = engine
         self._reader = reading(engine)
@@ -67,6 +79,9 @@ class Reads:
         self._oid_of = oid_of
         self._base = base
         self._zone = zone
+        self._asked = asked
+        self._directories = directories
+        self._accesses = Accesses(JournalReader(engine), trail, oid_of, self._uid_of)
 
     def read(self, type_: str, id_: str, caller: Caller) -> Json:
         """Return one resource.
@@ -90,6 +105,15 @@ class Reads:
             return self.task(self._own(number, caller))
         if type_ == "ImagingStudy":
             return self._study_of(id_, caller)
+        if type_ == "Task":
+            asked = self._asked.shown(id_, caller.client)
+            if asked is None:
+                raise NotFound("no such task")
+            return self.consultation(asked, asked.state, asked.version)
+        return self._directories.read(type_, id_) or self._kept(type_, id_)
+
+    def _kept(self, type_: str, id_: str) -> Json:
+        """Return a resource as it was sent."""
         stored = self._resources.get(type_, id_)
         if stored is None:
             raise NotFound("no such resource")
@@ -112,7 +136,10 @@ class Reads:
             return _bundle(self._base, type_, [self._patient(each) for each in self._patients_of(given)])
         if type_ in ("ServiceRequest", "Task", "ImagingStudy"):
             return self._search_orders(type_, given, caller)
-        return _bundle(self._base, type_, self._plain(type_, given))
+        if type_ == "AuditEvent":
+            found, following = self._accesses.search(given, search.count(given), caller)
+            return _bundle(self._base, type_, found, self._next(type_, given, following))
+        return _bundle(self._base, type_, [*self._directories.search(type_, given), *self._plain(type_, given)])
 
     def service_request(self, order: Order) -> Json:
         """Return an order as a ServiceRequest."""
@@ -127,6 +154,14 @@ class Reads:
         if outputs:
             found["output"] = [*fhir.entries(found.get("output")), *outputs]
         return found
+
+    def consultation(self, asked: Asked, state: str, version: int) -> Json:
+        """Return a consultation that a МИС has asked for, as its Task."""
+        sent = self._resources.get("Task", asked.task)
+        content = sent.content if sent else {}
+        return consultations_out.asked_task(
+            asked, content, state=state, version=version, zone=self._zone, oid_of=self._oid_of
+        )
 
     def imaging_study(self, found: OrderedStudy) -> Json:
         """Return a study as an ImagingStudy, its patient as known today."""
@@ -157,7 +192,7 @@ class Reads:
         return self.imaging_study(found[0])
 
     def _patients_of(self, given: Mapping[str, str]) -> list[Patient]:
-        system, value = _token(given.get("identifier") or given.get("patient.identifier") or "")
+        system, value = search.token(given.get("identifier") or given.get("patient.identifier") or "")
         return self._patients.of_identifier(canonical(system, value)) if value else []
 
     def _search_orders(self, type_: str, given: Mapping[str, str], caller: Caller) -> Json:
@@ -168,26 +203,44 @@ class Reads:
         if type_ == "ServiceRequest":
             resources = [self.service_request(order) for order in page]
         elif type_ == "Task":
-            resources = [self.task(order) for order in page]
+            resources = [self.task(order) for order in page] or self._consultations_of(given, caller)
         else:
-            found = [each for each in self._studies.of_orders(page) if _fits(each, given)]
+            found = [each for each in self._studies.of_orders(page) if search.fits(each, given)]
             resources = [self.imaging_study(each) for each in found]
         following = next_page(query, page)
-        after = None
-        if following is not None:
-            kept = {name: value for name, value in given.items() if name != "_page"}
-            after = f"{self._base}/cami/fhir/{type_}?{urlencode(kept | {'_page': _place(following)})}"
-        return _bundle(self._base, type_, resources, after)
+        after = search.place(following) if following is not None else None
+        return _bundle(self._base, type_, resources, self._next(type_, given, after))
+
+    def _next(self, type_: str, given: Mapping[str, str], place: str | None) -> str | None:
+        """Return the address of the next page."""
+        if place is None:
+            return None
+        kept = {name: value for name, value in given.items() if name != "_page"}
+        return f"{self._base}/cami/fhir/{type_}?{urlencode(kept | {'_page': place})}"
+
+    def _uid_of(self, named: str, caller: Caller) -> str | None:
+        with self._reader.connect() as connection:
+            return uid_of_ordered(connection, named, caller.source)
+
+    def _consultations_of(self, given: Mapping[str, str], caller: Caller) -> list[Json]:
+        """Return the consultation that is asked for by the number that the МИС gave it."""
+        found = (
+            self._resources.of_identifier("Task", *search.token(given["identifier"])) if "identifier" in given else []
+        )
+        known = (self._asked.shown(each.id, caller.client) for each in found)
+        return [self.consultation(each, each.state, each.version) for each in known if each is not None]
 
     def _query(self, type_: str, given: Mapping[str, str], caller: Caller) -> OrderQuery | None:
         """Return which orders are asked for; None: none can be meant."""
         query = OrderQuery(
-            sources=(caller.source, "manual:"), limit=_count(given), newest_first=given.get("_sort", "").startswith("-")
+            sources=(caller.source, "manual:"),
+            limit=search.count(given),
+            newest_first=given.get("_sort", "").startswith("-"),
         )
         if given.get("_sort", "_lastUpdated").removeprefix("-") != "_lastUpdated":
             raise refuse(400, "CAMI-0026", "_sort")
         if "identifier" in given:
-            query = _by_identifier(query, *_token(given["identifier"]))
+            query = search.by_identifier(query, *search.token(given["identifier"]))
         based_on = given.get("based-on") or given.get("focus")
         if based_on:
             number = rendering.number_of(based_on.removeprefix("ServiceRequest/"), "sr-")
@@ -204,8 +257,8 @@ class Reads:
                 query, states=tuple(state for state, each in rendering.STATUSES.items() if each[column] in wanted)
             )
         if "_lastUpdated" in given:
-            query = _changed(query, given["_lastUpdated"], self._zone)
-        return replace(query, after=_read_place(given["_page"])) if "_page" in given else query
+            query = search.changed(query, given["_lastUpdated"], self._zone)
+        return replace(query, after=search.read_place(given["_page"])) if "_page" in given else query
 
     def _keys(self, given: Mapping[str, str]) -> list[str]:
         """Return the keys of the patient that is asked for, with all that were merged."""
@@ -222,10 +275,10 @@ class Reads:
 
     def _plain(self, type_: str, given: Mapping[str, str]) -> list[Json]:
         if "identifier" in given:
-            found = self._resources.of_identifier(type_, *_token(given["identifier"]))
+            found = self._resources.of_identifier(type_, *search.token(given["identifier"]))
         else:
             found = self._resources.latest(
-                type_, self._keys(given) if "patient" in given or "patient.identifier" in given else [], MOST
+                type_, self._keys(given) if "patient" in given or "patient.identifier" in given else [], search.MOST
             )
         resources = [shown(each, iso(each.updated_at)) for each in found]
         based_on = given.get("based-on")
@@ -258,65 +311,6 @@ def _bundle(base: str, type_: str, resources: Iterable[Json], following: str | N
     if entries:
         bundle["entry"] = entries
     return bundle
-
-
-def _by_identifier(query: OrderQuery, system: str, value: str) -> OrderQuery:
-    if system == terms.DICOM_UID:
-        return replace(query, study_uid=value.removeprefix("urn:oid:"))
-    if system == terms.ACCESSION:
-        return replace(query, accession=value)
-    return replace(query, identifier=(system, value))
-
-
-def _token(text: str) -> tuple[str, str]:
-    """Return system and value of a token ``system|value``."""
-    system, bar, value = text.partition("|")
-    return (system, value) if bar else ("", system)
-
-
-def _changed(query: OrderQuery, text: str, zone: ZoneInfo) -> OrderQuery:
-    prefix, value = (text[:2], text[2:]) if text[:2].isalpha() else ("ge", text)
-    moment = fhir.moment(value, zone)
-    if moment is None or prefix not in ("ge", "gt", "lt", "le", "sa", "eb"):
-        raise refuse(400, "CAMI-0026", "_lastUpdated")
-    if prefix in ("ge", "gt", "sa"):
-        return replace(query, changed_from=moment)
-    return replace(query, changed_until=moment)
-
-
-def _fits(found: OrderedStudy, given: Mapping[str, str]) -> bool:
-    if "modality" in given and _token(given["modality"])[1] not in found.modalities:
-        return False
-    day = given.get("started", "")
-    prefix, wanted = (day[:2], day[2:]) if day[:2].isalpha() else ("eq", day)
-    if not wanted:
-        return True
-    have, wanted = found.started[:8], wanted[:10].replace("-", "")
-    return {
-        "eq": have == wanted, "ge": have >= wanted, "gt": have > wanted, "le": have <= wanted, "lt": have < wanted,
-    }.get(prefix, False)  # fmt: skip
-
-
-def _count(given: Mapping[str, str]) -> int:
-    text = given.get("_count", str(USUAL))
-    if not text.isdecimal() or not 0 < int(text) <= 10_000:
-        raise refuse(400, "CAMI-0026", "_count")
-    return min(int(text), MOST)
-
-
-def _place(query: OrderQuery) -> str:
-    moment, number = query.after or (None, 0)
-    text = json.dumps([moment.isoformat() if moment else "", number])
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_place(text: str) -> tuple[datetime, int]:
-    try:
-        padded = text + "=" * (-len(text) % 4)
-        moment, number = json.loads(base64.urlsafe_b64decode(padded))
-        return datetime.fromisoformat(moment), int(number)
-    except (binascii.Error, ValueError, TypeError) as error:
-        raise refuse(400, "CAMI-0026", "_page") from error
 
 
 def _output(kind: str, address: str) -> Json:

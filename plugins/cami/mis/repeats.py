@@ -7,7 +7,7 @@ import hashlib
 import json
 from datetime import timedelta
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
 from cami.clock import Clock
 from cami.db.tables import mis_answer
@@ -16,6 +16,8 @@ from cami.web import Request, Response
 
 KEPT = timedelta(days=7)
 _LONGEST_KEY = 64
+_BEFORE = select(mis_answer).where(mis_answer.c.client == bindparam("whose"), mis_answer.c.key == bindparam("named"))
+_INSERT = insert(mis_answer)
 
 
 class Answers:
@@ -35,8 +37,7 @@ class Answers:
         """
         if not key or len(key) > _LONGEST_KEY:
             raise refuse(400, "CAMI-0046")
-        here = (mis_answer.c.client == client, mis_answer.c.key == key)
-        row = connection.execute(select(mis_answer).where(*here)).first()
+        row = connection.execute(_BEFORE, {"whose": client, "named": key}).first()
         if row is None:
             return None
         if row.request_hash != _digest(request):
@@ -46,17 +47,16 @@ class Answers:
 
     def keep(self, connection: Connection, client: str, key: str, request: Request, response: Response) -> None:
         """Keep an answer in the caller's transaction."""
-        connection.execute(
-            insert(mis_answer).values(
-                client=client,
-                key=key,
-                request_hash=_digest(request),
-                status=response.status,
-                headers=json.dumps(response.headers),
-                body=response.body,
-                answered_at=self._clock.now(),
-            )
-        )
+        values = {
+            "client": client,
+            "key": key,
+            "request_hash": _digest(request),
+            "status": response.status,
+            "headers": json.dumps(response.headers),
+            "body": response.body,
+            "answered_at": self._clock.now(),
+        }
+        connection.execute(_INSERT, values)
 
     def tidy(self) -> int:
         """Forget old answers; return how many."""

@@ -16,8 +16,9 @@ _SIGNATURE = {"author": "1.2.840.10065.1.12.1.1", "organization": "1.2.840.10065
 
 
 def report_bundle(
-    report: SignedReport, studies: Sequence[OrderedStudy], *, oid: str, patient: str, zone: ZoneInfo
-) -> Json:
+    report: SignedReport, studies: Sequence[OrderedStudy], *, oid: str, patient: str, zone: ZoneInfo,
+    based_on: Sequence[str] = (),
+) -> Json:  # fmt: skip
     """Return the Bundle.
 
     Parameters
@@ -28,6 +29,8 @@ def report_bundle(
         ОИД of the МО of the author.
     patient
         Key of the patient.
+    based_on
+        Addresses of further ServiceRequests: of the consultation, if the МИС asked for it.
     """
     url = {
         name: _url(report, name) for name in ("person", "role", "pdf", "xml", "report", "proof", "1805", "1806", "807")
@@ -73,10 +76,11 @@ def report_bundle(
             entries.append(_post(url[name], binary))
             forms.append({"contentType": kind, "url": url[name], "title": report.title})
     issued = fhir.written(report.issued, zone)
+    orders = [f"ServiceRequest/{rendering.request_id(each.order.number)}" for each in studies]
     resource: Json = {
         "resourceType": "DiagnosticReport",
         "identifier": [{"system": terms.REPORT, "value": report.number}],
-        "basedOn": [{"reference": f"ServiceRequest/{rendering.request_id(each.order.number)}"} for each in studies],
+        "basedOn": [{"reference": address} for address in dict.fromkeys([*orders, *based_on])],
         "status": _status(report),
         "code": {"text": report.title},
         "subject": subject,

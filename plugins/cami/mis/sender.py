@@ -15,6 +15,8 @@ from cami.mis.subscriptions import Subscription, Subscriptions
 
 BATCH = 32
 PARALLEL = 8
+#: Of a receiver that takes one after the other: what it can take, at its slowest, before the lease ends.
+IN_TURN = 8
 #: Seconds for a connection, and for the answer: a receiver has to answer within 5 (docs/mis-contract.md).
 TIMEOUT = (5.0, 10.0)
 #: Statuses that will not change if the same is sent again.
@@ -56,14 +58,15 @@ class Sender:
             if not subscription.hook or (subscription.rests_until is not None and subscription.rests_until > now):
                 continue
             # One that has failed is tried with a single message first.
-            batch = self._messages.claim(self.owner, subscription.id, 1 if subscription.failures else BATCH)
+            most = BATCH if subscription.parallel else IN_TURN
+            batch = self._messages.claim(self.owner, subscription.id, 1 if subscription.failures else most)
             if batch:
                 more = self._send(subscription, batch) or more
         return more
 
     def _send(self, subscription: Subscription, batch: list[Message]) -> bool:
-        if len(batch) == 1:
-            outcomes = [self._post(subscription, batch[0])]
+        if len(batch) == 1 or not subscription.parallel:
+            outcomes = [self._post(subscription, message) for message in batch]
         else:
             with ThreadPoolExecutor(PARALLEL, thread_name_prefix="cami-mis-post") as pool:
                 outcomes = list(pool.map(lambda message: self._post(subscription, message), batch))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, delete, insert, select, update
 
 from cami.clock import Clock
 from cami.db import reading
@@ -15,6 +15,24 @@ from cami.db.tables import mis_former_resource, mis_resource, mis_resource_ident
 from cami.mis import fhir
 from cami.mis.fhir import Json
 from cami.mis.problems import refuse
+
+# Written out once: an order is some twenty statements, and making one costs more than carrying it out.
+_GET = select(mis_resource).where(mis_resource.c.type == bindparam("kind"), mis_resource.c.id == bindparam("of"))
+_FIND = (
+    select(mis_resource)
+    .join(
+        mis_resource_identifier,
+        and_(mis_resource_identifier.c.type == mis_resource.c.type, mis_resource_identifier.c.id == mis_resource.c.id),
+    )
+    .where(
+        mis_resource_identifier.c.type == bindparam("kind"),
+        mis_resource_identifier.c.system == bindparam("of"),
+        mis_resource_identifier.c.value == bindparam("its"),
+    )
+    .limit(2)
+)
+_INSERT = insert(mis_resource)
+_INSERT_NUMBER = insert(mis_resource_identifier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +66,21 @@ class Resources:
 
     def get_in(self, connection: Connection, type_: str, id_: str) -> Stored | None:
         """Return a resource's newest version, in the caller's transaction."""
-        here = (mis_resource.c.type == type_, mis_resource.c.id == id_)
-        row = connection.execute(select(mis_resource).where(*here)).first()
+        row = connection.execute(_GET, {"kind": type_, "of": id_}).first()
         return None if row is None else _stored(row)
 
-    def find_in(self, connection: Connection, type_: str, system: str, value: str) -> str | None:
-        """Return the id of the resource with an identifier.
+    def find_in(self, connection: Connection, type_: str, system: str, value: str) -> Stored | None:
+        """Return the resource with an identifier.
 
         Raises
         ------
         Refusal
             There are several.
         """
-        table = mis_resource_identifier.c
-        query = select(table.id).where(table.type == type_, table.system == system, table.value == value).limit(2)
-        found = list(connection.scalars(query))
-        if len(found) > 1:
+        rows = connection.execute(_FIND, {"kind": type_, "of": system, "its": value}).all()
+        if len(rows) > 1:
             raise refuse(412, "CAMI-0035")
-        return found[0] if found else None
+        return _stored(rows[0]) if rows else None
 
     def put_in(
         self,
@@ -76,26 +91,36 @@ class Resources:
         *,
         client: str,
         patient: str = "",
+        before: Stored | None,
+        found_by_number: bool = True,
     ) -> tuple[Stored, bool]:
-        """Keep a resource in the caller's transaction; say whether it is new. The same content is no new version."""
+        """Keep a resource in the caller's transaction; say whether it is new. The same content is no new version.
+
+        Parameters
+        ----------
+        before
+            What is there under that id, read in this transaction.
+        found_by_number
+            Whether it is found by its identifiers; orders have tables of their own for that.
+        """
         kept = {name: value for name, value in content.items() if name not in ("id", "meta")}
-        text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
-        before = self.get_in(connection, type_, id_)
-        here = (mis_resource.c.type == type_, mis_resource.c.id == id_)
         now = self._clock.now()
+        text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
         values = {"content": text, "client": client, "patient": patient, "updated_at": now}
         if before is None:
             version = 1
-            connection.execute(insert(mis_resource).values(type=type_, id=id_, version=version, **values))
+            connection.execute(_INSERT, {"type": type_, "id": id_, "version": version, **values})
         elif before.content != kept:
             version = before.version + 1
             self._keep_former(connection, type_, id_)
+            here = (mis_resource.c.type == type_, mis_resource.c.id == id_)
             connection.execute(update(mis_resource).where(*here).values(version=version, **values))
             mine = (mis_resource_identifier.c.type == type_, mis_resource_identifier.c.id == id_)
             connection.execute(delete(mis_resource_identifier).where(*mine))
         else:
             return before, False
-        self._write_identifiers(connection, type_, id_, kept)
+        if found_by_number:
+            self._write_identifiers(connection, type_, id_, kept)
         return Stored(type_, id_, version, kept, patient, now), before is None
 
     def latest(self, type_: str, patients: Iterable[str], limit: int) -> list[Stored]:
@@ -123,7 +148,7 @@ class Resources:
         found = {(system, value) for system, value, _ in fhir.identifiers(content) if len(value) <= 128}
         if found:
             rows = [{"type": type_, "id": id_, "system": system, "value": value} for system, value in sorted(found)]
-            connection.execute(insert(mis_resource_identifier), rows)
+            connection.execute(_INSERT_NUMBER, rows)
 
 
 def new_id() -> str:

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, or_, select
 
 from cami.clock import iso
 from cami.db import reading
-from cami.db.tables import indexed_series, indexed_study, study, study_match
+from cami.db.tables import imaging_order, indexed_series, indexed_study, study, study_match
 from cami.mis import rendering, terms
 from cami.mis.fhir import Json
 from cami.orders import Kind, Order, Patient
@@ -21,6 +21,22 @@ def linked(connection: Connection, condition: ColumnElement[bool]) -> dict[str, 
     query = select(study_match.c.study_id, study_match.c.order_number)
     rows = connection.execute(query.where(study_match.c.state == "linked", condition))
     return {row.study_id: row.order_number for row in rows}
+
+
+def uid_of_ordered(connection: Connection, named: str, source: str) -> str | None:
+    """Return the Study UID of ``ImagingStudy/<id>`` or a UID, if an order of `source`, or a manual one, made it."""
+    id_ = named.removeprefix("ImagingStudy/")
+    uid = named.removeprefix(f"{terms.DICOM_UID}|").removeprefix("urn:oid:")
+    here = study_match.c.study_id == id_ if id_ != named else study_match.c.study_uid == uid
+    query = (
+        select(study.c.study_uid)
+        .join(study_match, study_match.c.study_id == study.c.study_id)
+        .join(imaging_order, imaging_order.c.number == study_match.c.order_number)
+        .where(here, study_match.c.state == "linked")
+        .where(or_(imaging_order.c.source == source, imaging_order.c.source.startswith("manual:")))
+    )
+    found: str | None = connection.scalar(query.limit(1))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

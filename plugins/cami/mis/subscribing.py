@@ -9,7 +9,7 @@ from cami.audit import AuditEvent, Kind
 from cami.clock import iso
 from cami.mis.face import Face
 from cami.mis.fhir import Json
-from cami.mis.intake import Caller
+from cami.mis.message import Caller
 from cami.mis.messages import Message, Messages
 from cami.mis.problems import refuse
 from cami.mis.subscriptions import Subscription, Subscriptions, shown

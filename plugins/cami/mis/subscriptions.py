@@ -1,7 +1,7 @@
 """Who wants to be told of what, and where (I16): Subscription with a web hook, or for one who asks by himself."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,8 @@ from cami.mis.store import new_id
 from cami.settings import open_line
 
 RESOURCES = ("Task", "ImagingStudy", "DiagnosticReport")
+#: What a subscription of the registry asks for: orders, studies and reports, in one order.
+EVERYTHING = "*"
 _OF_MO = ("requester:identifier", "owner:identifier", "performer:identifier")
 #: A receiver that does not answer is left alone so long, doubled each time, to at most `LONGEST_REST`.
 FIRST_REST = timedelta(seconds=2)
@@ -47,10 +49,30 @@ class Subscription:
     reason: str
     succeeded_at: datetime | None
 
+    def takes(self, resource: str, about: str) -> bool:
+        """Whether it wants to be told of a resource of that type; one of the registry wants all that orders lead to."""
+        if self.resource == EVERYTHING:
+            return not about.startswith("Task/") or about.startswith("Task/t-")
+        return self.resource == resource
+
     @property
     def hook(self) -> bool:
         """Whether messages are sent rather than kept until they are asked for."""
         return bool(self.endpoint)
+
+    @property
+    def parallel(self) -> bool:
+        """Whether several messages may be on their way at once."""
+        return self.endpoint.startswith("http")
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One whom the registry says to tell."""
+
+    id: str
+    client: str
+    endpoint: str
 
 
 class Subscriptions:
@@ -87,6 +109,27 @@ class Subscriptions:
                 .values(version=before.version + 1, updated_at=now, rests_until=None, failures=0, **values)
             )
         return self.get_in(connection, id_, client)
+
+    def configure(self, scheme: str, hooks: Sequence[Hook]) -> None:
+        """Bring subscriptions with addresses of one scheme in line with the registry, which is where they stand."""
+        table, now = mis_subscription, self._clock.now()
+        with self._engine.begin() as connection:
+            known = {
+                row.id: row
+                for row in connection.execute(select(table).where(table.c.endpoint.startswith(scheme, autoescape=True)))
+            }
+            for hook in hooks:
+                values = {"client": hook.client, "endpoint": hook.endpoint, "status": "active"}
+                if hook.id not in known:
+                    fixed = {"resource": EVERYTHING, "mo": "", "channel": "mllp", "headers": "[]", "content": "{}"}
+                    connection.execute(
+                        insert(table).values(id=hook.id, version=1, updated_at=now, ends_at=None, **fixed, **values)
+                    )
+                else:
+                    waking = {"rests_until": None, "failures": 0, "updated_at": now}
+                    connection.execute(update(table).where(table.c.id == hook.id).values(**values, **waking))
+            for id_ in known.keys() - {hook.id for hook in hooks}:
+                connection.execute(update(table).where(table.c.id == id_).values(status="off"))
 
     def end(self, connection: Connection, id_: str, client: str) -> None:
         """Switch a subscription off; what was still to be told is called off."""

@@ -14,6 +14,7 @@ from cami.errors import NotFound
 from cami.events import Event, EventLog, NewEvent
 from cami.mis import consultations_out
 from cami.mis.announcer import Tiding
+from cami.mis.asked import Asked, AskedConsultations
 from cami.mis.ports import SignedReports
 from cami.mis.reads import Reads
 from cami.mis.reports_out import report_bundle
@@ -37,7 +38,7 @@ class OrderTidings:
 
     def __init__(
         self, *, engine: Engine, clock: Clock, orders: Orders, patients: Patients, studies: Studies, reads: Reads,
-        reports: SignedReports, oid_of: Callable[[str], str], zone: ZoneInfo,
+        reports: SignedReports, oid_of: Callable[[str], str], zone: ZoneInfo, asked: AskedConsultations,
     ) -> None:  # fmt: skip
         self._reader = reading(engine)
         self._clock = clock
@@ -48,6 +49,7 @@ class OrderTidings:
         self._reports = reports
         self._oid_of = oid_of
         self._zone = zone
+        self._asked = asked
 
     def of(self, event: Event) -> list[Tiding]:
         """Return what an event makes worth telling; nothing if what it tells of is gone."""
@@ -112,15 +114,23 @@ class OrderTidings:
         if report is None:
             return []
         studies = self._of_uids(report.study_uids)
+        asked = self._asked.numbered(event.payload.get("number"))
         if not studies:
             return []  # no МИС has ordered what it is about
         order = studies[0].order
         key = self._key(order)
-        body = report_bundle(report, studies, oid=self._oid_of(report.mo), patient=key, zone=self._zone)
+        client = asked.client if asked else _client(order)
+        requests = [asked.request] if asked and asked.request else []
+        body = report_bundle(
+            report, studies, oid=self._oid_of(report.mo), patient=key, zone=self._zone, based_on=requests
+        )
         about = f"DiagnosticReport/{report.number}/{report.version}"
-        return [Tiding("DiagnosticReport", about, body, key, _client(order), _mos(order))]
+        return [Tiding("DiagnosticReport", about, body, key, client, _mos(order))]
 
     def _consultation(self, event: Event) -> list[Tiding]:
+        asked = self._asked.numbered(event.payload.get("number"))
+        if asked is not None:
+            return [self._asked_consultation(asked, event)]
         uids = [uid for uid in event.payload.get("studies", []) if isinstance(uid, str)]
         studies = self._of_uids(uids)
         if not studies:
@@ -129,6 +139,14 @@ class OrderTidings:
         key = self._key(order)
         body = consultations_out.task(event.payload, studies, key, event.happened_at, self._oid_of)
         return [Tiding("Task", f"Task/{body['id']}", body, key, _client(order), _mos(order))]
+
+    def _asked_consultation(self, asked: Asked, event: Event) -> Tiding:
+        """Tell whoever asked, by the Task with which it was asked."""
+        state, version = str(event.payload.get("state", asked.state)), int(event.payload.get("version", asked.version))
+        body = self._reads.consultation(asked, state, version)
+        key = self._patients.standing_for(asked.patient).key
+        mos = frozenset(filter(None, (asked.mo, asked.to_mo)))
+        return Tiding("Task", f"Task/{asked.task}", body, key, asked.client, mos)
 
     def _of_uids(self, uids: Sequence[str]) -> list[OrderedStudy]:
         with self._reader.connect() as connection:

@@ -14,18 +14,20 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from urllib.parse import parse_qs, unquote_plus
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, bindparam, delete, insert, select
 
 from cami.access import Identity, Refusal, Role
 from cami.clock import Clock
-from cami.db import reading
+from cami.db import Quick, UtcDateTime, reading
 from cami.db.tables import account, mis_token
 from cami.errors import Transient
 from cami.web import Endpoint, Request, Response
 
 #: How long a token is good for.
 LIFE = timedelta(minutes=10)
-_LONGEST_BODY = 10_000
+_LONGEST_BODY = 20_000
+TOKEN_PATH = "/cami/oauth/token"  # noqa: S105 - an address
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 #: Checks a login and a password, as `cami.access.Accounts.check`.
 Check = Callable[[str, str], Identity | Refusal]
@@ -36,8 +38,18 @@ class Tokens:
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
-        self._reader = reading(engine)
         self._clock = clock
+        self._client = Quick(
+            reading(engine),
+            select(mis_token.c.client)
+            .join(account, account.c.login == mis_token.c.client)
+            .where(
+                mis_token.c.token_hash == bindparam("token_hash"),
+                mis_token.c.expires_at > bindparam("now", type_=UtcDateTime()),
+                account.c.disabled.is_(False),
+                account.c.role == Role.MIS.value,
+            ),
+        )
 
     def issue(self, client: str) -> str:
         """Return a new token of 256 random bits; forget those that are over."""
@@ -54,22 +66,29 @@ class Tokens:
         scheme, _, token = headers.get("authorization", "").strip().partition(" ")
         if scheme.lower() != "bearer" or not token or len(token) > 200:
             return None
-        query = (
-            select(mis_token.c.client)
-            .join(account, account.c.login == mis_token.c.client)
-            .where(
-                mis_token.c.token_hash == _digest(token.strip()),
-                mis_token.c.expires_at > self._clock.now(),
-                account.c.disabled.is_(False),
-                account.c.role == Role.MIS.value,
-            )
-        )
-        with self._reader.connect() as connection:
-            return connection.scalar(query)
+        found = self._client.value({"token_hash": _digest(token.strip()), "now": self._clock.now()})
+        return None if found is None else str(found)
 
 
-def token_endpoint(tokens: Tokens, check: Check, granted_to: Callable[[str], None]) -> Endpoint:
-    """Return ``/cami/oauth/token``; `granted_to` hears which client is alive."""
+def token_endpoint(
+    tokens: Tokens, check: Check, granted_to: Callable[[str], None], asserted: Callable[[str], str | None]
+) -> Endpoint:
+    """Return ``/cami/oauth/token``.
+
+    Parameters
+    ----------
+    granted_to
+        Hears which client is alive.
+    asserted
+        Returns the client that has signed an assertion (``private_key_jwt``, RFC 7523), None if it is not good.
+    """
+
+    def _client(request: Request, form: Mapping[str, str]) -> str | None:
+        if form.get("client_assertion_type") == ASSERTION_TYPE:
+            return asserted(form.get("client_assertion", ""))
+        client, secret = _credentials(request.headers, form)
+        found = check(client, secret) if client and secret else None
+        return found.login if isinstance(found, Identity) and found.role is Role.MIS else None
 
     def answer(request: Request) -> Response:
         if request.method != "POST" or len(request.body) > _LONGEST_BODY:
@@ -77,23 +96,22 @@ def token_endpoint(tokens: Tokens, check: Check, granted_to: Callable[[str], Non
         form = {name: values[0] for name, values in parse_qs(request.body.decode("utf-8", "replace")).items()}
         if form.get("grant_type") != "client_credentials":
             return _error("unsupported_grant_type", 400)
-        client, secret = _credentials(request.headers, form)
         try:
-            found = check(client, secret) if client and secret else None
+            login = _client(request, form)
         except Transient:
             return _error("temporarily_unavailable", 503)
-        if not isinstance(found, Identity) or found.role is not Role.MIS:
+        if login is None:
             return _error("invalid_client", 401)
-        granted_to(found.login)
+        granted_to(login)
         granted = {
-            "access_token": tokens.issue(found.login),
+            "access_token": tokens.issue(login),
             "token_type": "Bearer",
             "expires_in": int(LIFE.total_seconds()),
             "scope": "system/*.cruds",
         }
         return _json(granted, 200)
 
-    return Endpoint("/cami/oauth/token", answer)
+    return Endpoint(TOKEN_PATH, answer)
 
 
 def _credentials(headers: Mapping[str, str], form: Mapping[str, str]) -> tuple[str, str]:

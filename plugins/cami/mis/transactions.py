@@ -1,6 +1,5 @@
 """Bundles: all of it or nothing, whatever the order of its entries (FHIR R4, http.html#transaction)."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,13 +11,15 @@ from sqlalchemy import Connection
 
 from cami.mis import fhir
 from cami.mis.fhir import Json
-from cami.mis.intake import Caller, Incoming, Intake, Written
+from cami.mis.intake import Intake
+from cami.mis.message import Caller, Incoming, Message, Written
 from cami.mis.problems import Problem, Refusal, refuse
 from cami.mis.validation import TYPES
 
 #: What refers to nothing else comes first, so that every reference is known when it is needed.
 _ORDER = (
-    "Patient", "Practitioner", "PractitionerRole", "Condition", "Binary", "Observation", "ServiceRequest",
+    "Organization", "HealthcareService", "Patient", "Practitioner",
+    "PractitionerRole", "Condition", "Binary", "Observation", "ServiceRequest",
     "DiagnosticReport", "Provenance", "Task",
 )  # fmt: skip
 MOST_ENTRIES = 500
@@ -62,12 +63,12 @@ class Transactions:
         known: dict[str, str] = {}
         due = self._terms(entries)
         written: dict[int, Written] = {}
-        everything = tuple(entry.resource for entry in entries)
+        message = Message(tuple(entry.resource for entry in entries))
         for entry in sorted(entries, key=lambda each: (_ORDER.index(each.type), each.index)):
             _resolve(entry, known)
             _, _, id_ = entry.address.partition("/")
             incoming = Incoming(
-                entry.resource, entry.place, id_ or None, entry.version, due.get(entry.full_url), everything
+                entry.resource, entry.place, id_ or None, entry.version, due.get(entry.full_url), message
             )
             done = self._intake.write(connection, incoming, caller)
             written[entry.index] = done
@@ -119,7 +120,14 @@ def _entry(index: int, entry: Mapping[str, Any]) -> _Entry | Problem:
     if condition and not _names_itself(condition, resource):
         return Problem("CAMI-0026", f"{place}.request")
     version = _version(fhir.text(request.get("ifMatch")))
-    return _Entry(index, fhir.text(entry.get("fullUrl")), method, address, version, copy.deepcopy(dict(resource)))
+    return _Entry(index, fhir.text(entry.get("fullUrl")), method, address, version, _copied(resource))
+
+
+def _copied(value: Any) -> Any:
+    """Return JSON of its own: references are put right in it, and the request may be carried out once more."""
+    if isinstance(value, Mapping):
+        return {name: _copied(each) for name, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
 def _names_itself(condition: str, resource: Mapping[str, Any]) -> bool:

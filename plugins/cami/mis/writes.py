@@ -1,7 +1,9 @@
 """What the МИС writes: Bundles, single resources, merges; each request is one transaction with its answer in it."""
 
 import json
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -13,7 +15,8 @@ from cami.errors import Conflict
 from cami.events import EventLog
 from cami.mis import fhir, patient_profile, validation
 from cami.mis.fhir import Json
-from cami.mis.intake import Caller, Incoming, Intake, Written
+from cami.mis.intake import Intake
+from cami.mis.message import Caller, Incoming, Message, Written
 from cami.mis.problems import Problem, Refusal, outcome, refuse
 from cami.mis.repeats import Answers
 from cami.mis.transactions import Transactions, version_of
@@ -40,6 +43,8 @@ class Writes:
         self._answers = answers
         self._events = events
         self._trail = trail
+        # SQLite has one writer; who waits for it sleeps up to 100 ms between two looks. Here the next one is woken.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     def transaction(self, request: Request, bundle: Json, caller: Caller) -> Response:
         """Carry out ``POST /`` with a transaction Bundle."""
@@ -50,7 +55,7 @@ class Writes:
             whole = "return=representation" in request.headers.get("prefer", "return=representation")
             entries = [_entry(each, caller, whole=whole) for each in written]
             body = {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
-            return respond(body), _acts(written, caller)
+            return respond(body), acts_of(written, caller)
 
         return self.once(request, caller, work)
 
@@ -59,8 +64,8 @@ class Writes:
         require_fhir(resource, type_)
 
         def work(connection: Connection) -> tuple[Response, list[AuditEvent]]:
-            written = self._intake.write(connection, Incoming(resource, type_, bundle=(resource,)), caller)
-            return _answer(written, 201 if written.created else 200), _acts([written], caller)
+            written = self._intake.write(connection, Incoming(resource, type_, message=Message((resource,))), caller)
+            return _answer(written, 201 if written.created else 200), acts_of([written], caller)
 
         return self.once(request, caller, work)
 
@@ -73,9 +78,9 @@ class Writes:
         version = version_of(etag) if etag else None
 
         def work(connection: Connection) -> tuple[Response, list[AuditEvent]]:
-            incoming = Incoming(resource, type_, id_, version, bundle=(resource,))
+            incoming = Incoming(resource, type_, id_, version, message=Message((resource,)))
             written = self._intake.write(connection, incoming, caller)
-            return _answer(written, 200), _acts([written], caller)
+            return _answer(written, 200), acts_of([written], caller)
 
         return self.committed(work)
 
@@ -148,7 +153,7 @@ class Writes:
         return response
 
     def _begin(self, work: Work) -> Response:
-        with self._engine.begin() as connection:
+        with self._turn, self._engine.begin() as connection:
             response, acts = work(connection)
             for act in acts:
                 self._trail.record_in(connection, act)
@@ -192,7 +197,7 @@ def _entry(written: Written, caller: Caller, *, whole: bool) -> Json:
     return {"resource": written.resource, "response": response} if keep else {"response": response}
 
 
-def _acts(written: list[Written], caller: Caller) -> list[AuditEvent]:
+def acts_of(written: list[Written], caller: Caller) -> list[AuditEvent]:
     """Return what the journal is told: an entry for each order, one for patients alone."""
     orders = [(accession, each.patient) for each in written for accession in each.orders]
     patients = [each.patient for each in written if each.address.startswith("Patient/")]

@@ -1,5 +1,6 @@
 """An order as values: what the МИС asks for, and what we keep of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -95,8 +96,24 @@ CHANGEABLE = frozenset(each.name for each in fields(Wanted))
 SOFT = frozenset({"priority", "note", "due_at"})
 
 
+_NAMES = tuple(each.name for each in fields(Order))
+#: What the columns of an order hold that nothing has happened to.
+_UNTOUCHED: Mapping[str, Any] = {
+    "state_reason": "", "state_text": "", "replaced_by": None, "changed_after_start": False, "started_at": None,
+    "ended_at": None,
+}  # fmt: skip
+
+
 def order_of(row: Row[Any]) -> Order:
     """Return the order of a row."""
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
-    known = {each.name: values[each.name] for each in fields(Order)}
-    return Order(**{**known, "state": State(values["state"])})
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's documented name
+    return _order({name: values[name] for name in _NAMES})
+
+
+def new_order_of(number: int, values: Mapping[str, Any]) -> Order:
+    """Return the order that was just written with these values."""
+    return _order({"number": number, **_UNTOUCHED, **values})
+
+
+def _order(values: dict[str, Any]) -> Order:
+    return Order(**{**values, "state": State(values["state"])})

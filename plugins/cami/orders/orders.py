@@ -7,14 +7,15 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, select, update
 
 from cami.clock import REGION_ZONE, Clock
 from cami.db import reading
 from cami.db.tables import imaging_order
 from cami.errors import Conflict, Invalid, NotFound
 from cami.events import EventLog, NewEvent
-from cami.orders.order import CHANGEABLE, SOFT, NewOrder, OpenOrder, Order, order_of
+from cami.orders import statements
+from cami.orders.order import CHANGEABLE, SOFT, NewOrder, OpenOrder, Order, new_order_of, order_of
 from cami.orders.patients import Patients
 from cami.orders.states import Command, State, after
 
@@ -52,14 +53,12 @@ class Orders:
             "created_at": now,
             "changed_at": now,
         }
-        made = connection.execute(insert(imaging_order).values(**values))
+        made = connection.execute(statements.NEW_ORDER, values)
         number = int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
         if not new.accession:
-            accession = issue_accession(number, now.astimezone(self._zone))
-            connection.execute(
-                update(imaging_order).where(imaging_order.c.number == number).values(accession=accession)
-            )
-        placed = self.get_in(connection, number)
+            values["accession"] = issue_accession(number, now.astimezone(self._zone))
+            connection.execute(statements.ACCESSION, {"of": number, "issued": values["accession"]})
+        placed = new_order_of(number, values)
         self._tell(connection, "order.accepted", placed, [])
         return placed, True
 
@@ -158,18 +157,14 @@ class Orders:
 
     def get_in(self, connection: Connection, number: int) -> Order:
         """Return an order, in the caller's transaction."""
-        row = connection.execute(select(imaging_order).where(imaging_order.c.number == number)).first()
+        row = connection.execute(statements.ORDER, {"of": number}).first()
         if row is None:
             raise NotFound("no such order")
         return order_of(row)
 
     def of_placer_in(self, connection: Connection, system: str, number: str) -> Order | None:
         """Return the order that has a placer's number, in the caller's transaction."""
-        row = connection.execute(
-            select(imaging_order).where(
-                imaging_order.c.placer_system == system, imaging_order.c.placer_number == number
-            )
-        ).first()
+        row = connection.execute(statements.ORDER_OF_PLACER, {"of": system, "its": number}).first()
         return order_of(row) if row else None
 
     def of_accession(self, mo: str | None, accession: str) -> Order | None:

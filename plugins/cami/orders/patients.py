@@ -18,6 +18,7 @@ from cami.db import reading
 from cami.db.tables import patient, patient_identifier, patient_merge
 from cami.errors import Conflict, NotFound
 from cami.events import EventLog, NewEvent
+from cami.orders import statements
 from cami.orders.identifiers import Identifier, Kind
 
 #: A merging can be undone for so long (reference/domain.md I5).
@@ -105,6 +106,7 @@ class Patients:
             return Known(before, False, False, tuple(warnings))
         values = _columns(after) | {"version": before.version + 1, "source": source, "changed_at": self._clock.now()}
         connection.execute(update(patient).where(patient.c.key == key).values(**values))
+        connection.execute(delete(patient_identifier).where(patient_identifier.c.patient == key))
         self._write_identifiers(connection, key, after.identifiers)
         self._tell(connection, "patient.changed", key, {})
         return Known(self._get(connection, key), False, True, tuple(warnings))
@@ -172,11 +174,8 @@ class Patients:
 
     def of_identifier(self, identifier: Identifier) -> list[Patient]:
         """Return the patients that have an identifier; of the MIS's numbers there is one at most."""
-        query = select(patient_identifier.c.patient).where(
-            patient_identifier.c.system == identifier.system, patient_identifier.c.value == identifier.value
-        )
         with self._reader.connect() as connection:
-            return [self._get(connection, key) for key in connection.scalars(query.order_by("patient"))]
+            return self._holders(connection, identifier)
 
     def everybody(self, key: str) -> list[str]:
         """Return the keys of all that are the same person as `key`: the one that stands for them first."""
@@ -188,9 +187,13 @@ class Patients:
 
     def root_in(self, connection: Connection, key: str) -> str:
         """Return the key of the patient that stands for `key`, in the caller's transaction."""
-        while into := connection.scalar(select(patient.c.merged_into).where(patient.c.key == key)):
+        while into := connection.scalar(statements.MERGED_INTO, {"of": key}):
             key = into
         return key
+
+    def known_in(self, connection: Connection, key: str) -> bool:
+        """Say whether there is a patient with that key, in the caller's transaction."""
+        return connection.scalar(statements.PATIENT_KEY, {"of": key}) is not None
 
     def get_in(self, connection: Connection, keys: Collection[str]) -> dict[str, Patient]:
         """Return patients by key, in the caller's transaction."""
@@ -199,9 +202,7 @@ class Patients:
     def _claimed(self, connection: Connection, identifiers: Iterable[Identifier]) -> str | None:
         """Return whose patient one of the numbers is that one patient alone may have."""
         claims = [claim for each in identifiers if (claim := _claim(each))]
-        found = set(
-            connection.scalars(select(patient_identifier.c.patient).where(patient_identifier.c.claim.in_(claims)))
-        )
+        found = set(connection.scalars(statements.CLAIMED, {"claims": claims}))
         if len(found) > 1:
             raise Conflict("the numbers belong to different patients: merge them first")
         return found.pop() if found else None
@@ -225,29 +226,25 @@ class Patients:
         return None, warnings
 
     def _holders(self, connection: Connection, identifier: Identifier) -> list[Patient]:
-        query = select(patient_identifier.c.patient).where(
-            patient_identifier.c.system == identifier.system, patient_identifier.c.value == identifier.value
-        )
-        return [self._get(connection, key) for key in list(connection.scalars(query.order_by("patient")))]
+        named = {"of": identifier.system, "number": identifier.value}
+        return [self._get(connection, key) for key in list(connection.scalars(statements.HOLDERS, named))]
 
     def _create(self, connection: Connection, person: Person, source: str) -> Patient:
         key, now = str(uuid4()), self._clock.now()
-        connection.execute(
-            insert(patient).values(
-                key=key, **_columns(person), version=1, source=source, created_at=now, changed_at=now
-            )
-        )
+        columns = _columns(person)
+        values = {"key": key, **columns, "version": 1, "source": source, "created_at": now, "changed_at": now}
+        connection.execute(statements.NEW_PATIENT, values)
         self._write_identifiers(connection, key, person.identifiers)
-        return self._get(connection, key)
+        known = Person(**columns, identifiers=_sorted(dict.fromkeys(person.identifiers)))
+        return Patient(key, known, 1, "", now)
 
     def _write_identifiers(self, connection: Connection, key: str, identifiers: Iterable[Identifier]) -> None:
-        connection.execute(delete(patient_identifier).where(patient_identifier.c.patient == key))
         rows = [
             {"system": each.system, "value": each.value, "patient": key, "kind": each.kind, "claim": _claim(each)}
             for each in dict.fromkeys(identifiers)
         ]
         if rows:
-            connection.execute(insert(patient_identifier), rows)
+            connection.execute(statements.NEW_NUMBERS, rows)
 
     def _point(self, connection: Connection, source: str, target: str | None) -> None:
         connection.execute(
@@ -260,12 +257,11 @@ class Patients:
         self._events.append(connection, NewEvent(kind, self.root_in(connection, key), {"patient": key, **payload}))
 
     def _get(self, connection: Connection, key: str) -> Patient:
-        row = connection.execute(select(patient).where(patient.c.key == key)).first()
+        row = connection.execute(statements.PATIENT, {"of": key}).first()
         if row is None:
             raise NotFound("no such patient")
-        numbers = select(patient_identifier).where(patient_identifier.c.patient == key)
-        numbers = numbers.order_by(patient_identifier.c.kind, patient_identifier.c.system, patient_identifier.c.value)
-        return _patient(row, [Identifier(each.system, each.value) for each in connection.execute(numbers)])
+        numbers = connection.execute(statements.NUMBERS, {"of": key})
+        return _patient(row, _sorted(Identifier(each.system, each.value) for each in numbers))
 
 
 def _claim(identifier: Identifier) -> str | None:
@@ -284,8 +280,13 @@ def _joined(before: Person, now: Person) -> Person:
     """Return what is known after an update: what is said replaces, numbers that are not named stay."""
     said = {each.kind for each in now.identifiers if each.kind in (Kind.SNILS, Kind.ENP)}
     kept = [each for each in before.identifiers if each.kind not in said]
-    ordered = sorted({*kept, *now.identifiers}, key=lambda each: (each.kind, each.system, each.value))
-    return Person(now.family, now.given, now.middle, now.birth_date, now.sex, tuple(ordered))
+    numbers = _sorted({*kept, *now.identifiers})
+    return Person(now.family, now.given, now.middle, now.birth_date, now.sex, numbers)
+
+
+def _sorted(identifiers: Iterable[Identifier]) -> tuple[Identifier, ...]:
+    """Return numbers in one order, whatever a database's collation is: persons are compared."""
+    return tuple(sorted(identifiers, key=lambda each: (each.kind, each.system, each.value)))
 
 
 def _columns(person: Person) -> dict[str, Any]:
@@ -298,6 +299,6 @@ def _columns(person: Person) -> dict[str, Any]:
     }
 
 
-def _patient(row: Row[Any], identifiers: list[Identifier]) -> Patient:
-    person = Person(row.family, row.given, row.middle, row.birth_date, row.sex, tuple(identifiers))
+def _patient(row: Row[Any], identifiers: tuple[Identifier, ...]) -> Patient:
+    person = Person(row.family, row.given, row.middle, row.birth_date, row.sex, identifiers)
     return Patient(row.key, person, row.version, row.merged_into or "", row.changed_at)

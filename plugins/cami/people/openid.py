@@ -9,8 +9,9 @@ import base64
 import hashlib
 import logging
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 #: How long somebody may take at the provider.
 PATIENCE = timedelta(minutes=10)
+#: Seconds by which the provider's clock may be behind ours.
+CLOCKS_DIFFER = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,23 @@ class Departure:
     address: str
     browser: str
     """For a cookie of the browser, which has to come back with it."""
+    visit: str
+    """What names this visit and no other: the `state` of the flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The provider has just asked somebody again who they are, because they want to sign."""
+
+    login: str
+    visit: str
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """Somebody who came back."""
 
-    outcome: SignedIn | Refusal
+    outcome: SignedIn | Refusal | Confirmed
     next: str
 
 
@@ -90,8 +103,10 @@ class OpenId:
         """The centre as browsers see it, if the registry says; else nothing."""
         return self._provider.portal or ""
 
-    def depart(self, return_to: str, wanted: str) -> Departure:
-        """Send somebody to the provider.
+    def depart(self, return_to: str, wanted: str, *, again: str = "") -> Departure:
+        """Send somebody to the provider; `again` is the login of who is to prove anew that it is them.
+
+        Then the provider must ask, whatever session it has (OpenID Connect Core 1.0 §3.1.2.1: ``prompt``, ``max_age``).
 
         Raises
         ------
@@ -114,6 +129,7 @@ class OpenId:
                     verifier=verifier,
                     return_to=return_to,
                     next=wanted,
+                    login=again,
                     began_at=now,
                 )
             )
@@ -128,7 +144,8 @@ class OpenId:
             "code_challenge": challenge.decode("ascii"),
             "code_challenge_method": "S256",
         }
-        return Departure(f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}", browser)
+        asked |= {"prompt": "login", "max_age": "0"} if again else {}
+        return Departure(f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}", browser, state)
 
     def arrive(self, state: str, code: str, browser: str, client: Client) -> Arrival:
         """Let somebody in who comes back from the provider."""
@@ -144,7 +161,61 @@ class OpenId:
         except (Denied, Transient) as error:
             log.warning("sign-in through the identity provider: %s", error)
             return Arrival(self._sign_in.refuse("", Reason.PROVIDER, "provider"), visit.next)
-        return Arrival(self._admit(read_claims(self._provider, claims, self._organizations), client), visit.next)
+        claimed = read_claims(self._provider, claims, self._organizations)
+        if visit.login:
+            return Arrival(self._confirm(visit.login, visit.began_at, claimed, claims, state), visit.next)
+        outcome = self._admit(claimed, client)
+        if isinstance(outcome, SignedIn) and (there := claims.get("sid")):
+            self._sessions.note_provider_session(outcome.token, _digest(str(there)))
+        return Arrival(outcome, visit.next)
+
+    def signed_out(self, token: str) -> int:
+        """End the sessions of somebody who has signed out at the provider, by its word; return how many.
+
+        Of one session there, those that began with it; where the provider names none, all that it has vouched for.
+
+        Raises
+        ------
+        cami.errors.Denied
+            The word is not this provider's.
+        cami.errors.Transient
+            It cannot be checked now.
+        """
+        departed = self._line.logout(token)
+        there = _digest(departed.session) if departed.session else None
+        with self._engine.begin() as connection:
+            login = None
+            if departed.subject:
+                known = (account.c.issuer == self._provider.issuer, account.c.subject == _digest(departed.subject))
+                login = connection.scalar(select(account.c.login).where(*known))
+                if login is None:
+                    return 0
+            ended = self._sessions.close_provided_in(connection, login, there)
+            if ended and self._trail is not None:
+                for each in sorted(set(ended)):
+                    event = AuditEvent(Kind.SIGN_OUT, each, subject=each, details={"way": "provider"})
+                    self._trail.record_in(connection, event)
+        return len(ended)
+
+    def vouches_for(self, login: str) -> bool:
+        """Return whether an account is the provider's, so that its person has no password here."""
+        row = self._accounts.row(login)
+        return row is not None and row.issuer == self._provider.issuer
+
+    def _confirm(
+        self, login: str, began_at: datetime, claimed: Claimed | None, claims: Mapping[str, Any], visit: str
+    ) -> Confirmed | Refusal:
+        """See that the provider has asked this person, and after they left for it (Core 1.0 §2: ``auth_time``)."""
+        asked_at = claims.get("auth_time")
+        fresh = isinstance(asked_at, int | float) and asked_at >= began_at.timestamp() - CLOCKS_DIFFER
+        row = self._accounts.row(login)
+        known = row is not None and claimed is not None and not row.disabled and claimed.login == login
+        if not known or not fresh or row is None or claimed is None:
+            log.warning("signing through the identity provider: it has not asked the person anew, or asked another one")
+            return self._sign_in.refuse(login, Reason.PROVIDER, "provider")
+        if (row.issuer, row.subject) != (self._provider.issuer, _digest(claimed.subject)):
+            return self._sign_in.refuse(login, Reason.NOT_MAPPED, "provider")
+        return Confirmed(login, visit)
 
     def farewell(self, back: str) -> str:
         """Return where a browser is sent to sign out at the provider too (RP-Initiated Logout 1.0), or nothing."""

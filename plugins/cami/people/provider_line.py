@@ -1,13 +1,14 @@
 """The calls to an OpenID Connect provider: discovery, keys, tokens, and the check of what it says of somebody.
 
-OpenID Connect Core 1.0 §3.1.3.7 and Discovery 1.0. Only asymmetric signatures: the client's secret must not be able to
-make somebody up.
+OpenID Connect Core 1.0 §3.1.3.7, Discovery 1.0 and Back-Channel Logout 1.0. Only asymmetric signatures: the client's
+secret must not be able to make somebody up.
 """
 
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,18 @@ _METADATA_FOR = timedelta(hours=1)
 _KEYS_PAUSE = timedelta(seconds=10)
 _TIMEOUT = (5, 10)
 _LARGEST = 1_000_000
+
+
+#: The event of a logout token (Back-Channel Logout 1.0 §2.4).
+_LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """Somebody who has signed out at the provider: a subject, one of the subject's sessions there, or both."""
+
+    subject: str
+    session: str
 
 
 class ProviderLine:
@@ -109,35 +122,59 @@ class ProviderLine:
             raise Denied("the userinfo endpoint speaks of somebody else")
         return told
 
+    def logout(self, token: str) -> Departed:
+        """Return who the provider says has signed out there (Back-Channel Logout 1.0 §2.6).
+
+        Raises
+        ------
+        cami.errors.Denied
+            It is no logout token of this provider for us.
+        cami.errors.Transient
+            Its keys cannot be fetched.
+        """
+        claims = self._signed(token, ["iss", "aud", "exp", "iat", "jti", "events"])
+        events = claims["events"]
+        if not isinstance(events, dict) or not isinstance(events.get(_LOGOUT), dict) or "nonce" in claims:
+            raise Denied("the token is no logout token")
+        departed = Departed(str(claims.get("sub") or ""), str(claims.get("sid") or ""))
+        if not (departed.subject or departed.session):
+            raise Denied("the logout token says of nobody")
+        return departed
+
     def _verified(self, token: str, nonce: str) -> Mapping[str, Any]:
-        provider = self._provider
+        claims = self._signed(token, ["iss", "sub", "aud", "exp", "iat"])
+        if not claims["sub"]:
+            raise Denied("the ID token says of nobody")
+        if claims.get("azp", self._provider.client_id) != self._provider.client_id:
+            raise Denied("the ID token is for another client")
+        if not nonce or claims.get("nonce") != nonce:
+            raise Denied("the ID token is not the answer to this sign-in")
+        return claims
+
+    def _signed(self, token: str, required: Sequence[str]) -> Mapping[str, Any]:
+        """Return what the provider has signed for us, and means now."""
         try:
             header = jwt.get_unverified_header(token)
             key = self._key(str(header.get("kid", "")))
             algorithm = header.get("alg")
             if algorithm not in _ALGORITHMS:  # none, or one in which the client's own secret signs
-                raise Denied("the ID token is signed in a way that proves nothing")
+                raise Denied("the token is signed in a way that proves nothing")
             claims: Mapping[str, Any] = jwt.decode(
                 token,
                 key.key,
                 algorithms=[algorithm],
-                audience=provider.client_id,
+                audience=self._provider.client_id,
                 options={
-                    "require": ["iss", "sub", "aud", "exp", "iat"], "verify_exp": False, "verify_iat": False,
-                    "verify_nbf": False,
+                    "require": list(required), "verify_exp": False, "verify_iat": False, "verify_nbf": False,
                 },
             )  # fmt: skip
         except jwt.PyJWTError as error:
-            raise Denied(f"the ID token is not valid: {type(error).__name__}") from error
+            raise Denied(f"the token is not valid: {type(error).__name__}") from error
         now = self._clock.now().timestamp()
         if not float(claims["iat"]) - _LEEWAY <= now < float(claims["exp"]) + _LEEWAY:
-            raise Denied("the ID token is not valid now: check the clocks")
-        if str(claims["iss"]).rstrip("/") != provider.issuer or not claims["sub"]:
-            raise Denied("the ID token is another provider's")
-        if claims.get("azp", provider.client_id) != provider.client_id:
-            raise Denied("the ID token is for another client")
-        if not nonce or claims.get("nonce") != nonce:
-            raise Denied("the ID token is not the answer to this sign-in")
+            raise Denied("the token is not valid now: check the clocks")
+        if str(claims["iss"]).rstrip("/") != self._provider.issuer:
+            raise Denied("the token is another provider's")
         return claims
 
     def _key(self, kid: str) -> jwt.PyJWK:
@@ -150,7 +187,7 @@ class ProviderLine:
                 self._keys = self._fetch_keys()
                 found = self._known_key(kid)
         if found is None:
-            raise Denied("the ID token is signed with an unknown key")
+            raise Denied("the token is signed with an unknown key")
         return found
 
     def _known_key(self, kid: str) -> jwt.PyJWK | None:

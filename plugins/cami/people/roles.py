@@ -99,6 +99,8 @@ class Action(StrEnum):
     """Agree that a study is deleted for good: one of the two who must (F-56)."""
     REMOVAL_MARK = "removal:mark"
     """Propose that a study of the own МО is deleted, and take that back."""
+    REMOVAL_READ = "removal:read"
+    """See which studies are to be deleted, and which were, of the own МО or of all."""
     RETRIEVAL_REQUEST = "retrieval:request"
     """Have a study brought to where it is wanted: from an МО's proxy to the centre, or back."""
     RETRIEVAL_SCHEDULE = "retrieval:schedule"

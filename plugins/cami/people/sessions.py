@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Row, Select, delete, exists, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from cami.clock import Clock
@@ -216,6 +216,33 @@ class Sessions:
             mine &= session.c.token_hash != _digest(but)
         connection.execute(delete(session).where(mine))
         self.generation += 1
+
+    def note_provider_session(self, token: str, there: str) -> None:
+        """Note with which session at the provider (a digest) a session here began."""
+        self._set(token, provider_session=there)
+
+    def close_provided_in(self, connection: Connection, login: str | None, there: str | None) -> list[str]:
+        """End sessions that an identity provider has vouched for, in the caller's transaction; return whose.
+
+        Parameters
+        ----------
+        login
+            Of this account; None: of any.
+        there
+            Those that began with this session at the provider; None: all. Of which it is not known, with their account.
+        """
+        meant: ColumnElement[bool] = session.c.provider.is_(True)
+        if login is not None:
+            meant &= session.c.login == normal_login(login)
+        if there is not None:
+            known = session.c.provider_session == there
+            meant &= known if login is None else known | session.c.provider_session.is_(None)
+        elif login is None:
+            return []
+        ended = list(connection.scalars(select(session.c.login).where(meant)))
+        connection.execute(delete(session).where(meant))
+        self.generation += 1
+        return ended
 
     def _set(self, token: str, **values: Any) -> None:
         with self._engine.begin() as connection:

@@ -64,6 +64,14 @@ class Bringing(Protocol):
         """Note that somebody opens a study, which has it brought; return what they have to wait for."""
         ...
 
+    def viewing(self, identity: Identity, study_uid: str) -> bool:
+        """Note that a viewer has the study open; say whether more of it is waited for."""
+        ...
+
+    def closing(self, identity: Identity, study_uid: str) -> None:
+        """Note that a viewer of the study is being closed."""
+        ...
+
 
 class BringingToCentre:
     """The centre: studies that proxies have announced."""
@@ -121,7 +129,16 @@ class BringingToCentre:
         found = self._requests.opened(identity, study_uid)
         if any(place.received for place in found):
             return []
+        self._requests.viewing(identity, study_uid)  # the page that waits asks again, and is a beat each time
         return self._shown(identity, found)
+
+    def viewing(self, identity: Identity, study_uid: str) -> bool:
+        """Let the study stay urgent while it is open."""
+        return self._requests.viewing(identity, study_uid)
+
+    def closing(self, identity: Identity, study_uid: str) -> None:
+        """Let it be urgent no more, unless somebody else waits for it."""
+        self._requests.closing(identity, study_uid)
 
     def _shown(self, identity: Identity, places: Sequence[Whereabouts]) -> list[Coming]:
         awaited = self._awaiting.awaited([place.study_id for place in places])
@@ -178,6 +195,13 @@ class BringingToProxy:
     def opening(self, identity: Identity, study_uid: str) -> list[Coming]:
         """Fetch what is not here of a study that is opened."""
         return [self._shown(identity, each) for each in self._returns.opened(identity, study_uid)]
+
+    def viewing(self, identity: Identity, study_uid: str) -> bool:  # noqa: ARG002 - the port's
+        """Do nothing: a fetch that was begun is carried out, since the study stays here."""
+        return False
+
+    def closing(self, identity: Identity, study_uid: str) -> None:
+        """Do nothing, for the same reason."""
 
     def _is_ours(self, identity: Identity) -> bool:
         return identity.mo == self._mo or allowed(identity.role, Action.ARCHIVE_INSPECT, "proxy")

@@ -52,6 +52,10 @@ class Consulting(Protocol):
         """Members of консилиумы."""
         ...
 
+    def provider_for(self, login: str) -> str:
+        """Return the name of the identity provider that an account comes from; empty: it has a password here."""
+        ...
+
     @property
     def catalogue(self) -> StudyCatalogue:
         """Studies that an МО may ask about."""

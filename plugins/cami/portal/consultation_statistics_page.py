@@ -82,6 +82,7 @@ class ConsultationStatisticsPage:
             organizations=[(code, routes.organization(code)) for code in routes.organizations],
             own=bool(identity.mo),
             reasons=consultation_wording.REASONS,
+            agreements=consultation_wording.AGREEMENTS,
             most=max((count for _day, count in report.days), default=1),
             table=urlencode(kept),
         )

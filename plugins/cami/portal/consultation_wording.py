@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from cami.consultations.desk import View
 from cami.consultations.notices import Told
+from cami.consultations.readings import Agreement, Upheld
 from cami.consultations.states import Command, State
 from cami.consultations.terms import Cancelled, Kind, MessageKind, Mode, Refused, Urgency
+from cami.consultations.trust import Trust
 
 
 def _(message: str) -> str:
@@ -28,6 +30,7 @@ STATES: Mapping[State, tuple[str, str]] = {
     State.ASSIGNED: (_("Назначен консультант"), "moving"),
     State.IN_WORK: (_("В работе"), "moving"),
     State.INFO_REQUESTED: (_("Запрошены дополнительные сведения"), "waiting"),
+    State.COMPARING: (_("Сопоставление чтений"), "moving"),
     State.REDIRECTED: (_("Переадресована"), "moving"),
     State.DONE: (_("Выполнена"), "done"),
     State.REJECTED: (_("Отклонена"), "trouble"),
@@ -67,6 +70,7 @@ BUTTONS: Mapping[Command, str] = {
     Command.REJECT: _("Отклонить заявку"),
     Command.CANCEL: _("Отменить заявку"),
     Command.ACKNOWLEDGE: _("Подтвердить: лечащий врач знает"),
+    Command.DISAGREE: _("Чтения расходятся: третьему читающему"),
 }
 
 #: What stands in the history.
@@ -90,6 +94,11 @@ HISTORY: Mapping[str, str] = {
     Command.CANCEL: _("Отменена"),
     Command.SIGN: _("Заключение подписано"),
     Command.CORRECT: _("Заключение исправлено"),
+    Command.CONCLUDE: _("Первое чтение подписано"),
+    Command.COMPARE: _("Второе чтение подписано, чтения совпадают"),
+    Command.DIVERGE: _("Второе чтение подписано, чтения расходятся: нужен третий читающий"),
+    Command.DISAGREE: _("Чтения расходятся: нужен третий читающий"),
+    "unheard": _("Критическая находка не подтверждена: МО-заявитель и диспетчер предупреждены"),
     Command.ACKNOWLEDGE: _("О критической находке сообщено лечащему врачу"),
     Command.EXPIRE: _("Возвращена в очередь: консультант не отвечает"),
     "escalated": _("Диспетчер предупреждён: заявку никто не принял"),
@@ -130,6 +139,40 @@ MESSAGES: Mapping[MessageKind, str] = {
     MessageKind.OPINION: _("Мнение участника консилиума"),
 }
 
+#: What is known of the certificate of a signature.
+TRUSTS: Mapping[str, str] = {
+    Trust.TRUSTED: _("сертификат доверенный"),
+    Trust.UNTRUSTED: _("сертификат не от доверенного удостоверяющего центра"),
+    Trust.OUT_OF_DATE: _("сертификат на момент подписи не действовал"),
+    Trust.OTHER_USE: _("сертификат не для подписи документов"),
+    Trust.NOT_CHECKED: _("доверие к сертификату не проверено"),
+}
+
+#: How far texts agree, as the one says who compares them.
+AGREEMENTS: Mapping[str, str] = {
+    Agreement.NONE: _("Нет замечаний"),
+    Agreement.REMARKS: _("Замечания"),
+    Agreement.MINOR: _("Незначимое расхождение"),
+    Agreement.SIGNIFICANT: _("Клинически значимое расхождение"),
+    Upheld.FIRST: _("Согласен с первым чтением"),
+    Upheld.SECOND: _("Согласен со вторым чтением"),
+    Upheld.NEITHER: _("Собственное заключение, не как в обоих чтениях"),
+}
+
+#: The same, as everybody is told.
+VERDICTS: Mapping[str, str] = {
+    Agreement.NONE: _("Нет замечаний"),
+    Agreement.REMARKS: _("Замечания"),
+    Agreement.MINOR: _("Незначимое расхождение"),
+    Agreement.SIGNIFICANT: _("Клинически значимое расхождение"),
+    Upheld.FIRST: _("Чтения разошлись, третий читающий согласен с первым"),
+    Upheld.SECOND: _("Чтения разошлись, третий читающий согласен со вторым"),
+    Upheld.NEITHER: _("Чтения разошлись, третий читающий дал собственное заключение"),
+}
+
+#: Which reading of a double reading a request is at.
+READINGS: Mapping[int, str] = {1: _("первое чтение"), 2: _("второе чтение"), 3: _("третье чтение")}
+
 #: What a draft lacks, or why its route does not take it.
 MISSING: Mapping[str, str] = {
     "question": _("Напишите вопрос консультанту."),
@@ -138,6 +181,7 @@ MISSING: Mapping[str, str] = {
     "consent": _("Отметьте согласие пациента (ИДС). Без него отправляются только экстренные заявки."),
     "phone": _("Для экстренной заявки укажите телефон для связи."),
     "diagnosis": _("Диагноз – это код МКБ-10, например S06.0."),
+    "reviewed": _("Пересмотр: приложите протокол, который пересматривают, или перескажите его в анамнезе."),
     "route": _("Выберите маршрут."),
     "route-mo": _("Этот маршрут не для вашей МО. Выберите другой."),
     "route-kind": _("По этому маршруту такой вид помощи не оказывают. Выберите другой."),
@@ -160,6 +204,20 @@ TROUBLES: Mapping[str, str] = {
     "conclusion": _("Напишите заключение."),
     "password": _("Неверный пароль. Заключение не подписано."),
     "why": _("Напишите причину исправления."),
+    "signature-malformed": _("Это не подпись: нужен файл открепленной подписи CMS (.sig, .p7s)."),
+    "signature-attached": _("Подпись не откреплённая: нужен отдельный файл без самого документа."),
+    "signature-signers": _("В файле подпись не одного человека."),
+    "signature-algorithm": _("Такой алгоритм подписи здесь не проверяется."),
+    "signature-certificate": _("В подписи нет сертификата."),
+    "signature-other-document": _("Подписан другой документ. Подпишите тот, что скачан отсюда."),
+    "signature-wrong": _("Подпись не подтвердилась. Заключение не подписано."),
+    "not-prepared": _("Протокол для подписи надо подготовить заново: текст изменился."),
+    "pathology-needed": _("Двойное чтение: отметьте, выявлена ли патология. По этой отметке чтения сопоставляются."),
+    "agreement": _("Отметьте, насколько заключения совпадают."),
+    "upheld": _("Отметьте, с кем из читающих вы согласны."),
+    "other-finding": _(
+        "Патология, критическая находка и диагноз – как в обоих чтениях. Иначе передайте третьему читающему."
+    ),
     "wrong": _("Проверьте введённое."),
     "busy": _("Система занята. Подождите минуту и повторите: введённое сохранено."),
     "patient": _("Можно выбрать исследования только одного пациента."),
@@ -181,6 +239,10 @@ TOLD: Mapping[Told, str] = {
     Told.CANCELLED: _("отменена"),
     Told.MESSAGE: _("новое сообщение"),
     Told.ESCALATED: _("заявку никто не принял"),
+    Told.CRITICAL_READING: _("критическая находка одного из читающих"),
+    Told.UNHEARD: _("критическая находка не подтверждена"),
+    Told.NEXT_READER: _("нужен следующий читающий"),
+    Told.REVIEWED: _("ваше заключение пересмотрено"),
     Told.LATE: _("срок истёк"),
 }
 

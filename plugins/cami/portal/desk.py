@@ -14,7 +14,9 @@ from cami.people.names import AccountNames
 from cami.portal import local_path, static_files
 from cami.portal.account_page import AccountPage
 from cami.portal.archive_page import ArchivePage
+from cami.portal.attention import attention_to
 from cami.portal.bringing import Bringing
+from cami.portal.central_routing_page import CentralRoutingPage
 from cami.portal.completeness_page import CompletenessPage
 from cami.portal.completeness_report import report_of
 from cami.portal.consultation_page import ConsultationPage
@@ -33,7 +35,9 @@ from cami.portal.pages import Pages, Reader
 from cami.portal.people_page import PeoplePage
 from cami.portal.ports import Identifier, StudyFinder
 from cami.portal.provider_pages import ProviderPages
+from cami.portal.provider_signing import ProviderSigning
 from cami.portal.quarantine_page import QuarantinePage
+from cami.portal.removals_page import RemovalsPage
 from cami.portal.routing_page import RoutingPage
 from cami.portal.session_cookie import SessionCookie
 from cami.portal.sign_in import SignInPages
@@ -44,7 +48,8 @@ from cami.portal.viewer import Viewer
 from cami.portal.worklist_page import WorklistPage
 from cami.quarantine import QuarantineDesk
 from cami.region import Region
-from cami.routing import RoutingService
+from cami.removal import Removals
+from cami.routing import CentralRules, RoutingService
 from cami.settings import Settings
 from cami.sharing import EmergencyDesk, SharingDesk
 from cami.watch import Transfer
@@ -65,6 +70,7 @@ def portal_endpoints(
     transfer: Transfer | None = None,
     controls: Controls | None = None,
     routing: RoutingService | None = None,
+    central_rules: CentralRules | None = None,
     audit: AuditTrail | None = None,
     consulting: Consulting | None = None,
     sharing: SharingDesk | None = None,
@@ -72,15 +78,17 @@ def portal_endpoints(
     strangers: StrangerList | None = None,
     worklist: WorklistDesk | None = None,
     matching: MatchingDesk | None = None,
+    removals: Removals | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
 
     Pages about sending need `transfer`, `controls` and `routing`, which proxies have, as they have a `worklist`;
-    `matching` is the centre's; that of the journal needs `audit`, and is the centre's, which has all journals. The last
-    endpoint takes no path of the interfaces for machines (``/cami/api``, ``/cami/wire``, ``/cami/health``,
-    ``/cami/metrics``).
+    `matching`, `central_rules` and `removals` are the centre's; that of the journal needs `audit`, and is the centre's,
+    which has all journals. The last endpoint takes no path of the interfaces for machines (``/cami/api``,
+    ``/cami/wire``, ``/cami/health``, ``/cami/metrics``).
     """
     pages = Pages(settings, region)
+    pages.attention = attention_to(sharing, removals)
     archive = ArchivePage(
         pages, visibility, RecordedProgress(engine, settings), bringing, settings.role, sharing=sharing
     )
@@ -98,12 +106,17 @@ def portal_endpoints(
         reports += NodesPage(pages, region, settings, strangers).endpoints(entry)
     if routing is not None:
         reports += RoutingPage(pages, routing, settings.mo).endpoints(entry)
-    reports += _about_people(pages, people, region, entry, settings)
+    if central_rules is not None:
+        reports += CentralRoutingPage(pages, central_rules, region).endpoints(entry)
+    signing = None if consulting is None else ProviderSigning(consulting, authenticator)
+    reports += _about_people(pages, people, region, entry, settings, signing=signing)
     cookie = SessionCookie(secure=settings.cookie_secure)
     if audit is not None and settings.role == "central":
         reports += _journal(pages, engine, audit, region, entry)
     reports += _consultations(pages, consulting, entry)
     reports += _about_grants(pages, entry, sharing=sharing, emergency=emergency, visibility=visibility, region=region)
+    if removals is not None:
+        reports += RemovalsPage(pages, removals, visibility).endpoints(entry)
     reports += _about_orders(pages, entry, worklist=worklist, matching=matching, region=region, mo=settings.mo)
     return [
         *SignInPages(pages, authenticator, people.sign_in, cookie=cookie, provider=_provider(people)).endpoints(),
@@ -168,14 +181,20 @@ def _provider(people: PeopleServices) -> str:
 
 
 def _about_people(
-    pages: Pages, people: PeopleServices, region: Region, entry: Entry, settings: Settings
+    pages: Pages,
+    people: PeopleServices,
+    region: Region,
+    entry: Entry,
+    settings: Settings,
+    *,
+    signing: ProviderSigning | None,
 ) -> list[Endpoint]:
     """Return the pages of the own account, and at the centre those of others' accounts."""
     central = settings.role == "central"
     cookie = SessionCookie(secure=settings.cookie_secure)
     found: list[Endpoint] = []
     if people.openid is not None:
-        found += ProviderPages(people.openid, cookie=cookie, secure=settings.cookie_secure).endpoints()
+        found += ProviderPages(people.openid, cookie=cookie, secure=settings.cookie_secure, signing=signing).endpoints()
     found += AccountPage(pages, people, region.people, cookie=cookie, central=central).endpoints(entry)
     if central:
         found += PeoplePage(pages, people.administration, region).endpoints(entry)

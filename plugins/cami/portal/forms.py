@@ -26,3 +26,13 @@ def fields(request: Request, longest: int = _LONGEST) -> dict[str, str]:
     except ValueError:
         return {}
     return {name: values[0] for name, values in parsed.items()}
+
+
+def unix(text: str) -> str:
+    """Undo what browsers make of line ends in a form (HTML: newlines are sent as CR LF)."""
+    return text.replace("\r\n", "\n")
+
+
+def number(text: str) -> int:
+    """Read a number of at most nine digits; anything else is 0."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

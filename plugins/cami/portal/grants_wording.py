@@ -21,6 +21,7 @@ CAUSES: Mapping[str, str] = {
 ENDED: Mapping[str, str] = {
     "expired": _("срок истёк"),
     "replaced": _("заменён новым"),
+    "study-deleted": _("исследование удалено"),
 }
 #: What is wrong with a form, by the message of the error.
 REFUSALS: Mapping[str, str] = {

@@ -35,6 +35,10 @@ class Launches(Protocol):
         """Open the session of a code, once."""
         ...
 
+    def use_signed(self, link: str, address: str) -> Opened | None:
+        """Open the session of a link that the МИС has signed by itself, once."""
+        ...
+
 
 class LaunchPage:
     """Handlers of ``/cami/launch``, ``/cami/s/<Study Instance UID>`` and ``/IHEInvokeImageDisplay``."""
@@ -57,9 +61,14 @@ class LaunchPage:
         ]
 
     def launch(self, request: Request) -> Response:
-        """Exchange a code for a session that sees the patient's studies alone, and show the images."""
+        """Exchange a code, or a signed link, for a session that sees the patient's studies alone; show the images."""
         code = request.query.get("code", "")
-        opened = self._launches.use(code, source_of(request.headers)) if code else None
+        link = request.query.get("st", "")
+        address = source_of(request.headers)
+        if code:
+            opened = self._launches.use(code, address)
+        else:
+            opened = self._launches.use_signed(link, address) if link else None
         if opened is None:
             return self._pages.page("launch_over.html", Reader(language_of(request)))
         answer = redirect(_viewer(opened.study_uid))

@@ -28,6 +28,7 @@ DELIVERY = "/cami/delivery"
 COMPLETENESS = "/cami/completeness"
 ROUTING = "/cami/routing"
 MIS = "/cami/mis"
+HL7 = "/cami/hl7"
 PEOPLE = "/cami/people"
 #: Not among the places: one's own name leads there.
 ACCOUNT = "/cami/account"
@@ -38,6 +39,7 @@ CONSULTATION_STATISTICS = "/cami/consultations/statistics"
 GRANTS = "/cami/grants"
 EMERGENCY = "/cami/emergency"
 NODES = "/cami/nodes"
+REMOVALS = "/cami/removals"
 WORKLIST = "/cami/worklist"
 MATCHING = "/cami/matching"
 FLEET = "/cami/fleet"
@@ -59,12 +61,14 @@ PLACES: Sequence[Place] = (
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
     Place(FLEET, _("PACS МО"), Action.FLEET_READ, frozenset({"central"})),
     Place(MIS, _("Обмен с МИС"), Action.MIS_WATCH, frozenset({"central"})),
-    Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ, frozenset({"proxy"})),
+    Place(HL7, _("Сообщения HL7"), Action.MIS_WATCH, frozenset({"central"})),
+    Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ),
     Place(PEOPLE, _("Сотрудники"), Action.PEOPLE_MANAGE, frozenset({"central"})),
     Place(JOURNAL, _("Журнал"), Action.JOURNAL_READ, frozenset({"central"})),
     Place(ACCESSES, _("Кто смотрел"), Action.ACCESSES_READ, frozenset({"central"})),
     Place(GRANTS, _("Доступы"), Action.GRANTS_READ, frozenset({"central"})),
     Place(EMERGENCY, _("Экстренный доступ"), Action.GRANTS_EMERGENCY, frozenset({"central"})),
+    Place(REMOVALS, _("Удаление"), Action.REMOVAL_READ, frozenset({"central"})),
     Place(NODES, _("Узлы DICOM"), Action.NODES_READ),
 )
 

@@ -1,6 +1,6 @@
 """Pages out of templates: escaped, no undefined names, no script but our files, in the reader's language."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -58,6 +58,8 @@ class Pages:
         self._region = region
         self.zone = ZoneInfo(region.time_zone)
         """In which people read times."""
+        self.attention: Callable[[Identity], Mapping[str, int]] = lambda _: {}
+        """Tells how many things at which address wait for somebody; shown on every page beside the way there."""
 
     def page(self, template: str, reader: Reader, *, policy: str = PAGE_POLICY, **values: Any) -> Response:
         """Render a template to a response, with its content security policy."""
@@ -72,6 +74,7 @@ class Pages:
             user=self._user(reader.identity),
             places=places_of(reader.identity, self._settings.role),
             current=reader.address.partition("?")[0],
+            attention={} if reader.identity is None else self.attention(reader.identity),
         )
         return secured(answer_html(text), policy)
 

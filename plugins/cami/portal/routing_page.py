@@ -8,7 +8,7 @@ from cami.access import Action, Identity, allowed
 from cami.access.hygiene import forged
 from cami.errors import Conflict, Invalid, NotFound
 from cami.portal.entry import Entry
-from cami.portal.forms import fields
+from cami.portal.forms import fields, number, unix
 from cami.portal.navigation import ROUTING
 from cami.portal.pages import Pages, Reader
 from cami.portal.routing_sentences import Sentences
@@ -29,7 +29,7 @@ def _(message: str) -> str:
 
 HISTORY = ROUTING + "/history"
 #: A form of rules: three bytes of a percent code for each byte of the text, and what else is in it.
-_LONGEST_FORM = 3 * LONGEST + 20_000
+LONGEST_FORM = 3 * LONGEST + 20_000
 #: Studies of a trial run.
 _TRIED = 100
 
@@ -41,12 +41,12 @@ DONE: Mapping[str, str] = {
     "cancelled": _("Ожидавшие снимки больше не будут отправляться в это назначение."),
     "answers": _("Назначение отвечает."),
 }
-_FOREIGN_FORM = _("Форма пришла не с этой страницы. Откройте страницу заново.")
+FOREIGN_FORM = _("Форма пришла не с этой страницы. Откройте страницу заново.")
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
-    """Something that the page tells above the form."""
+class Trouble:
+    """Something that a page of rules tells above its form."""
 
     text: str
     line: int = 0
@@ -72,16 +72,21 @@ class RoutingPage:
         """Show the rules, or take a form."""
         if request.method != "POST":
             return self._show(reader, identity, done=request.query.get("done", ""))
-        form = fields(request, _LONGEST_FORM)
+        form = fields(request, LONGEST_FORM)
         return self._taken(request, reader, identity, form) or self._show(
-            reader, identity, draft=form.get("content"), why=form.get("why", ""), trouble=[_Trouble(_FOREIGN_FORM)]
+            reader, identity, draft=form.get("content"), why=form.get("why", ""), trouble=[Trouble(FOREIGN_FORM)]
         )
 
     def history(self, _request: Request, reader: Reader, identity: Identity) -> Response:
         """Show all versions with what each changed."""
         versions = [(version, self._service.version(version.version)[1]) for version in self._service.history()]
         return self._pages.page(
-            "routing_history.html", reader, versions=versions, may_change=_may_change(identity), routing=ROUTING
+            "routing_history.html",
+            reader,
+            versions=versions,
+            from_centre=self._service.history_of_centre(),
+            may_change=_may_change(identity),
+            routing=ROUTING,
         )
 
     def _taken(self, request: Request, reader: Reader, identity: Identity, form: Mapping[str, str]) -> Response | None:
@@ -104,22 +109,22 @@ class RoutingPage:
         except NotFound:
             return self._pages.page("not_found.html", reader)
         except (InvalidRules, Conflict, Invalid) as error:
-            why, trouble = form.get("why", ""), _told(error, reader)
+            why, trouble = form.get("why", ""), told(error, reader)
             return self._show(reader, identity, draft=form.get("content"), why=why, trouble=trouble)
 
     def _try(self, reader: Reader, identity: Identity, form: Mapping[str, str]) -> Response:
-        content = _unix(form.get("content", ""))
+        content = unix(form.get("content", ""))
         run = self._service.try_out(content, _TRIED)
         return self._show(reader, identity, draft=content, why=form.get("why", ""), run=run)
 
     def _apply(self, _reader: Reader, identity: Identity, form: Mapping[str, str]) -> Response:
-        content, why = _unix(form.get("content", "")), form.get("why", "")
-        self._service.apply(content, base=_number(form.get("base", "")), why=why, who=identity.login)
+        content, why = unix(form.get("content", "")), form.get("why", "")
+        self._service.apply(content, base=number(form.get("base", "")), why=why, who=identity.login)
         return _then("applied")
 
     def _restore(self, _reader: Reader, identity: Identity, form: Mapping[str, str]) -> Response:
-        base, number = _number(form.get("base", "")), _number(form.get("version", ""))
-        self._service.restore(number, base=base, why=form.get("why", ""), who=identity.login)
+        base, version = number(form.get("base", "")), number(form.get("version", ""))
+        self._service.restore(version, base=base, why=form.get("why", ""), who=identity.login)
         return _then("restored")
 
     def _resend(self, _reader: Reader, identity: Identity, form: Mapping[str, str]) -> Response:
@@ -138,7 +143,7 @@ class RoutingPage:
         reason = self._pages.translate(reader, REASONS.get(greeting.code, greeting.code))
         text = self._pages.translate(reader, _("Назначение «%(name)s» не отвечает: %(reason)s"))
         told = text % {"name": name, "reason": reason}
-        return self._show(reader, identity, trouble=[_Trouble(told)])
+        return self._show(reader, identity, trouble=[Trouble(told)])
 
     def _show(
         self,
@@ -149,7 +154,7 @@ class RoutingPage:
         draft: str | None = None,
         why: str = "",
         run: Run | None = None,
-        trouble: Sequence[_Trouble] = (),
+        trouble: Sequence[Trouble] = (),
     ) -> Response:
         overview = self._service.overview()
         sentences = self._sentences(reader, overview)
@@ -159,9 +164,10 @@ class RoutingPage:
             reader,
             overview=overview,
             rules=[(rule, sentences.rule(rule)) for rule in overview.rules.rules],
+            central_rules=[(rule, sentences.rule(rule)) for rule in overview.centre.rules.rules],
             destinations=[_row(view) for view in overview.destinations],
             reasons=REASONS,
-            notices=[(self._pages.organization(mo), number) for mo, number in overview.notices.items()],
+            notices=[(self._pages.organization(mo), waiting) for mo, waiting in overview.notices.items()],
             may_change=_may_change(identity),
             draft=content if draft is None else draft,
             why=why,
@@ -193,21 +199,22 @@ def _row(view: DestinationView) -> Mapping[str, object]:
 
 def _tried(study: StudyOutcome, sentences: Sentences) -> Mapping[str, object]:
     rules = [
-        (outcome.rule, outcome.matched, [sentences.finding(each) for each in outcome.because.because])
-        for outcome in study.rules
-        if outcome.because is not None
+        (each.rule, each.matched, [sentences.finding(finding) for finding in each.because.because], each.by_centre)
+        for each in study.rules
+        if each.because is not None
     ]
-    return {"study": study, "rules": rules, "matched": [name for name, matched, _because in rules if matched]}
+    return {"study": study, "rules": rules, "matched": [name for name, matched, *_rest in rules if matched]}
 
 
-def _told(error: InvalidRules | Conflict | Invalid, reader: Reader) -> list[_Trouble]:
+def told(error: InvalidRules | Conflict | Invalid, reader: Reader) -> list[Trouble]:
+    """Return the words for what is wrong with a change of rules."""
     if isinstance(error, Conflict):
-        return [_Trouble(_("Пока вы правили, правила изменил кто-то другой. Сверьте их и сохраните снова."))]
+        return [Trouble(_("Пока вы правили, правила изменил кто-то другой. Сверьте их и сохраните снова."))]
     if not isinstance(error, InvalidRules):
-        return [_Trouble(_("Напишите, зачем нужно изменение: это останется в истории."))]
+        return [Trouble(_("Напишите, зачем нужно изменение: это останется в истории."))]
     russian = reader.language == "ru"
     return [
-        _Trouble(mistake(each.message) if russian else each.message, each.line, where(each)) for each in error.problems
+        Trouble(mistake(each.message) if russian else each.message, each.line, where(each)) for each in error.problems
     ]
 
 
@@ -217,12 +224,3 @@ def _may_change(identity: Identity) -> bool:
 
 def _then(done: str) -> Response:
     return redirect(f"{ROUTING}?{urlencode({'done': done})}")
-
-
-def _unix(text: str) -> str:
-    """Undo what browsers make of line ends in a form (HTML: newlines are sent as CR LF)."""
-    return text.replace("\r\n", "\n")
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

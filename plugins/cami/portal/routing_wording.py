@@ -42,6 +42,11 @@ _MISTAKES: Sequence[tuple[str, str]] = (
         r'there is no other МО "(.*)" with a PACS Proxy in the registry',
         r"нет другой МО с кодом «\1» и своим PACS Proxy",
     ),
+    (r'there is no МО "(.*)" with a PACS Proxy in the registry', r"нет МО с кодом «\1» и своим PACS Proxy"),
+    (
+        r'no destination "(.*)" at МО (.*): name organizations that have it',
+        r"назначения «\1» нет у МО \2: укажите в organizations те, у которых оно есть",
+    ),
     (r"conditions within conditions, more than (\d+) deep: .*", r"условия вложены глубже \1 уровней: упростите"),
     (r"more than (\d+) levels within each other: .*", r"вложенность больше \1 уровней: проверьте скобки"),
     (

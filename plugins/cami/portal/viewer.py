@@ -15,13 +15,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from cami.access import Identity
-from cami.portal import local_path
+from cami.access.hygiene import forged
+from cami.portal import local_path, static_files
 from cami.portal.bringing import Bringing, Coming
 from cami.portal.headers import secured
 from cami.portal.pages import Pages, Reader
 from cami.portal.ports import Identifier
 from cami.portal.texts import language_of
-from cami.web import Endpoint, Request, Response, answer_text, redirect
+from cami.web import Endpoint, Request, Response, answer_json, answer_text, redirect
 
 _TYPES: Mapping[str, str] = {
     ".css": "Text/css; charset=utf-8",
@@ -53,6 +54,11 @@ WORKER_POLICY = "default-src 'none'; script-src 'self' 'unsafe-eval'; connect-sr
 _MOST_STUDIES = 20
 #: Seconds after which the page that waits is asked for again.
 _LOOK_AGAIN = 3
+#: Seconds after which a viewer tells again that it is open: of what is still to come, and of what is whole.
+_BEATS = 20
+_BEATS_OF_WHOLE = 60
+#: Where it does.
+VIEWING = "/cami/viewing"
 _UID = re.compile(r"[0-9.]{1,64}")
 
 _FOREVER = "public, max-age=31536000, immutable"
@@ -79,11 +85,12 @@ class Viewer:
         self._bringing = bringing
         self._pages = pages
         self._build = _read_build(folder)
+        self._index = b"" if self._build is None else _with_beat(self._build.index)
         self._config = files("cami.portal").joinpath("app-config.js").read_bytes()
 
     def endpoints(self) -> list[Endpoint]:
         """Return what has to be registered."""
-        return [Endpoint(r"/ohif(?:/(.*))?", self.answer)]
+        return [Endpoint(r"/ohif(?:/(.*))?", self.answer), Endpoint(VIEWING, self.viewing)]
 
     def answer(self, request: Request) -> Response:
         """Answer a GET for a file, the configuration, or an address within OHIF."""
@@ -99,9 +106,26 @@ class Viewer:
             return self._asset(request, self._build, asset, current=f"/ohif/{build}/" == self._build.base)
         if "." in name.rpartition("/")[2]:
             return answer_text(404, "no such file")
-        return self._page(request, self._build, name)
+        return self._page(request, name)
 
-    def _page(self, request: Request, build: _Build, name: str) -> Response:
+    def viewing(self, request: Request) -> Response:
+        """Hear from a viewer of ours (``beat.js``) that studies are open in it, or are being closed."""
+        identity = self._who.identify(request.headers)
+        if identity is None:
+            return answer_text(401, "sign in first")
+        if request.method != "POST":
+            return answer_text(405, "POST only")
+        if forged(request.method, request.headers):
+            return answer_text(403, "this comes from another site")
+        state, uids = _said(request)
+        if state == "closing":
+            for uid in uids:
+                self._bringing.closing(identity, uid)
+            return answer_json({"again": 0})
+        waited = [uid for uid in uids if self._bringing.viewing(identity, uid)]
+        return answer_json({"again": _BEATS if waited else _BEATS_OF_WHOLE})
+
+    def _page(self, request: Request, name: str) -> Response:
         """Answer OHIF's one page, which finds its way by the address; OHIF's own study list is ours."""
         identity = self._who.identify(request.headers)
         if identity is None:
@@ -111,7 +135,7 @@ class Viewer:
         coming = self._coming(request, identity)
         if coming:
             return self._waiting(request, identity, coming)
-        page = Response(200, build.index, "text/html; charset=utf-8", [("Cache-Control", "no-store")])
+        page = Response(200, self._index, "text/html; charset=utf-8", [("Cache-Control", "no-store")])
         return secured(page, POLICY)
 
     def _coming(self, request: Request, identity: Identity) -> list[Coming]:
@@ -158,6 +182,22 @@ class Viewer:
         kind = _TYPES.get(file.suffix, "application/octet-stream")
         policy = WORKER_POLICY if name in build.workers else POLICY
         return secured(Response(200, source.read_bytes(), kind, headers), policy)
+
+
+def _with_beat(index: bytes) -> bytes:
+    """Let OHIF's page load ``beat.js``, for which nothing waits, and which does not wait for OHIF's 17 MB."""
+    script = f'<script src="{static_files.address("beat.js")}" async></script></head>'
+    return index.replace(b"</head>", script.encode(), 1)
+
+
+def _said(request: Request) -> tuple[str, list[str]]:
+    try:
+        said = request.json()
+        state, uids = said["state"], said["studies"]
+    except (ValueError, KeyError, TypeError):
+        return "", []
+    known = uids if isinstance(uids, list) else []
+    return str(state), [uid for uid in known[:_MOST_STUDIES] if isinstance(uid, str) and _UID.fullmatch(uid)]
 
 
 def _read_build(folder: Path) -> _Build | None:

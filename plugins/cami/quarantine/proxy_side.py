@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Engine
 
 from cami.archive import Archive
 from cami.delivery import Coercing, Quarantine
-from cami.delivery.queue import move
 from cami.delivery.states import Command
+from cami.delivery.steps import move
 from cami.errors import NotFound, Permanent
 from cami.quarantine.decisions import Decision, Outcome
 from cami.quarantine.entries import Entry

@@ -6,6 +6,7 @@ same registry. Passwords and keys are never in it.
 """
 
 from cami.region.consultations import ConsultationRoute, Consultations, Deadlines, span_of
+from cami.region.hl7 import Facility, Hl7, Listen, Send, System
 from cami.region.journal import Collector, Journal
 from cami.region.load import load_region
 from cami.region.model import (
@@ -63,8 +64,11 @@ __all__ = [
     "DicomNode",
     "DicomWebServer",
     "Disk",
+    "Facility",
+    "Hl7",
     "Journal",
     "Link",
+    "Listen",
     "Lock",
     "Night",
     "NightWindow",
@@ -83,8 +87,10 @@ __all__ = [
     "Retention",
     "Role",
     "SecondFactor",
+    "Send",
     "Service",
     "SessionRules",
+    "System",
     "Workstation",
     "load_region",
     "span_of",

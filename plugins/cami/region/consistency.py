@@ -24,6 +24,7 @@ def check_consistency(document: Document) -> None:
     _provider(document)
     _destinations(document)
     _consultations(document)
+    _hl7(document)
     for place, timetable in document.find("organizations", "*", "proxy", "link", "timetable"):
         _timetable(document, place, timetable)
     for place, organization in document.find("organizations", "*"):
@@ -108,6 +109,18 @@ def _consultations(document: Document) -> None:
         for index, login in enumerate(listed if isinstance(listed, list) else ()):
             if isinstance(login, str) and (login, approval.get("mo")) not in doctors:
                 document.report((*place, "by", index), f'"{login}" is no doctor of this МО: who approves sees patients')
+
+
+def _hl7(document: Document) -> None:
+    """Systems have names of their own, and facilities stand for МО that there are."""
+    _unique(document, document.find("hl7", "systems", "*", "name"), "give each system a name of its own")
+    codes = {value for _, value in document.find("organizations", "*", "code")}
+    named = document.find("hl7", "systems", "*", "facilities", "*", "mo")
+    _known(document, [(place, code) for place, code in named if code], codes, "МО with code")
+    for place, certificates in document.find("hl7", "systems", "*", "certificates"):
+        asked = [value for _, value in document.find("hl7", "listen", "client_certificates")]
+        if certificates and asked not in ([True], ["true"]):
+            document.report(place, "set hl7.listen.client_certificates: nobody shows a certificate otherwise")
 
 
 def _known(document: Document, found: Iterable[tuple[Place, Any]], known: set[Any], what: str) -> None:

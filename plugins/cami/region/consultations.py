@@ -66,13 +66,15 @@ class Deadlines(_Entry):
     """After so long without a consultant; empty: half of `accept`."""
     lease: Span = "8h"
     """A consultant of whom nothing is heard for so long loses the request to the queue."""
+    acknowledge: Span = "30m"
+    """Within so long the asking МО confirms that it knows of a critical finding; then again and again it is called."""
 
 
 #: What holds where a route says nothing: the common practice, since no federal text sets these.
 DEADLINES: dict[str, Deadlines] = {
-    "stat": Deadlines(accept="15m", answer="2h", escalate="10m", lease="30m"),
+    "stat": Deadlines(accept="15m", answer="2h", escalate="10m", lease="30m", acknowledge="15m"),
     "urgent": Deadlines(accept="1h", answer="24h", escalate="30m", lease="4h"),
-    "routine": Deadlines(accept="1wd", answer="3wd", escalate="1wd", lease="24h"),
+    "routine": Deadlines(accept="1wd", answer="3wd", escalate="1wd", lease="24h", acknowledge="1h"),
 }
 
 
@@ -166,6 +168,14 @@ class Webhook(_Entry):
     url: WebAddress
 
 
+class SignatureVerifier(_Entry):
+    """A service that verifies ГОСТ signatures by a certified tool. Its bearer token: secret ``verifier.token``."""
+
+    name: Title
+    """As it is recorded: «проверена (КриптоПро SVS)»."""
+    url: WebAddress
+
+
 class Consultations(_Entry):
     """Consultations between МО."""
 
@@ -175,3 +185,4 @@ class Consultations(_Entry):
     approval: tuple[Approval, ...] = ()
     mail: Mail | None = None
     webhook: Webhook | None = None
+    verifier: SignatureVerifier | None = None

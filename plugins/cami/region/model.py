@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from cami.errors import NotFound
 from cami.region.consultations import Consultations, Email, Webhook
+from cami.region.hl7 import Hl7
 from cami.region.journal import Journal
 from cami.region.nodes import CentreAccess, Device, DeviceCoercion, Entry, Node, Place, Workstation
 from cami.region.people import People, Role
@@ -159,6 +160,9 @@ class Worklist(Entry):
     """How long after its day an entry is listed that nobody came for; by its number it is found longer."""
     quiet_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
     """How long no image may have come for a study to count as complete; at the centre it is also confirmed by then."""
+    other_patient_ids: tuple[Literal["snils", "enp"], ...] = ()
+    """Which numbers beside the МИС's devices are told (Other Patient IDs Sequence); what is not here does not leave the
+    centre. Devices write them into their images."""
 
 
 _NIGHT = NightWindow.model_validate({"from": "02:00", "to": "04:00"})
@@ -348,6 +352,7 @@ class Region(Entry):
     alarms: Alarms = Alarms()
     journal: Journal = Journal()
     people: People = People()
+    hl7: Hl7 = Hl7()
 
     def organization(self, code: str) -> Organization:
         """Return the МО with `code`.

@@ -2,19 +2,28 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from cami.access import Action, Identity, Role, allowed
 from cami.archive import Archive
 from cami.audit import AuditEvent, AuditTrail, Kind
 from cami.clock import Clock
 from cami.db import reading
-from cami.db.tables import file_damage, received_instance, removal, stored_content, study, study_completeness
+from cami.db.tables import (
+    announced_study,
+    awaited_study,
+    file_damage,
+    received_instance,
+    removal,
+    stored_content,
+    study,
+    study_completeness,
+)
 from cami.errors import Conflict, Denied, Invalid, NotFound
+from cami.removal.removal import Copies, NoCopies, Removal
 from cami.removal.states import OPEN, Command, State, after
 
 log = logging.getLogger(__name__)
@@ -22,32 +31,6 @@ log = logging.getLogger(__name__)
 SHORTEST_REASON, LONGEST_REASON = 10, 500
 #: Removals that a list shows.
 MOST = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """One study that somebody wants deleted."""
-
-    number: int
-    study_id: str
-    study_uid: str
-    owner: str
-    state: State
-    reason: str
-    instances: int
-    marked_by: str
-    marked_at: datetime
-    confirmed_by_mo: str
-    confirmed_by_mo_at: datetime | None
-    confirmed_by_region: str
-    confirmed_by_region_at: datetime | None
-    ended_by: str
-    ended_at: datetime | None
-    deleted: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it for the interface."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
 
 
 class Removals:
@@ -60,9 +43,11 @@ class Removals:
         trail: AuditTrail,
         clock: Clock,
         *,
+        copies: Copies | None = None,
         on_decided: Callable[[], None] = lambda: None,
     ) -> None:
         """Make it; `on_decided` is called when there is something to delete."""
+        self._copies = copies or NoCopies()
         self._engine = engine
         self._reader = reading(engine)
         self._archive = archive
@@ -111,6 +96,14 @@ class Removals:
             number = int(made)
             self._record(connection, identity, self._get(connection, number), "mark", reason)
         return number
+
+    def own(self, identity: Identity, *, study_id: str = "", study_uid: str = "") -> tuple[str, str] | None:
+        """Return Orthanc id and Study Instance UID of a study of the own МО, which one of them names; None: no such."""
+        named = study.c.study_id == study_id if study_id else study.c.study_uid == study_uid
+        query = select(study.c.study_id, study.c.study_uid).where(named, study.c.owner == identity.mo).limit(1)
+        with self._reader.connect() as connection:
+            found = connection.execute(query).first() if identity.mo else None
+        return None if found is None else (found.study_id, found.study_uid)
 
     def confirm(self, identity: Identity, number: int) -> State:
         """Confirm a removal as who one is; return how it stands then.
@@ -163,18 +156,32 @@ class Removals:
 
     def listing(self, identity: Identity) -> Sequence[Removal]:
         """Return the newest removals of the own МО; of all to the region administrator."""
-        _require(identity, Action.REMOVAL_MARK, Action.REMOVAL_CONFIRM)
+        _require(identity, Action.REMOVAL_READ)
         query = select(removal).order_by(removal.c.number.desc()).limit(MOST)
         if identity.role is not Role.REGION_ADMIN:
             query = query.where(removal.c.owner == identity.mo)
         with self._reader.connect() as connection:
-            return [_removal(row) for row in connection.execute(query).mappings()]
+            found = [Removal.of(row) for row in connection.execute(query).mappings()]
+        standing = self._copies.standing([each for each in found if each.state is State.DELETED])
+        return [replace(each, copy=standing.get(each.number, "")) for each in found]
+
+    def waiting(self, identity: Identity) -> int:
+        """Return how many removals wait for the confirmation of somebody's side."""
+        if not allowed(identity.role, Action.REMOVAL_CONFIRM, "central"):
+            return 0
+        region = identity.role is Role.REGION_ADMIN
+        side = removal.c.confirmed_by_region if region else removal.c.confirmed_by_mo
+        query = select(func.count()).where(removal.c.state.in_(OPEN), side == "")
+        if not region:
+            query = query.where(removal.c.owner == identity.mo)
+        with self._reader.connect() as connection:
+            return connection.scalar(query) or 0
 
     def carry_out(self) -> int:
         """Delete what both have confirmed; return how many studies. After a crash it goes on where it was."""
         with self._reader.connect() as connection:
             query = select(removal).where(removal.c.state == State.DELETING).order_by(removal.c.number)
-            due = [_removal(row) for row in connection.execute(query).mappings()]
+            due = [Removal.of(row) for row in connection.execute(query).mappings()]
         for each in due:
             self._delete(each)
         return len(due)
@@ -185,8 +192,10 @@ class Removals:
         gone = list(self._archive.instances_of(found.study_id))
         if gone:  # something came in while we deleted: the next turn takes it
             return
+        self._copies.remove(found)
         with self._engine.begin() as connection:
             deleted = forget_study(connection, found.study_id)
+            self._copies.forget(connection, found)
             values = {
                 "state": after(found.state, Command.FINISH),
                 "ended_at": self._clock.now(),
@@ -220,7 +229,7 @@ class Removals:
         row = connection.execute(select(removal).where(removal.c.number == number)).mappings().one_or_none()
         if row is None:
             raise NotFound("no such removal")
-        return _removal(row)
+        return Removal.of(row)
 
     @staticmethod
     def _move(connection: Connection, found: Removal, values: dict[str, Any]) -> None:
@@ -250,19 +259,12 @@ def forget_study(connection: Connection, study_id: str) -> int:
     connection.execute(delete(stored_content).where(stored_content.c.instance_id.in_(instances)))
     connection.execute(delete(file_damage).where(file_damage.c.study_id == study_id))
     deleted = connection.execute(delete(received_instance).where(received_instance.c.study_id == study_id)).rowcount
-    connection.execute(delete(study_completeness).where(study_completeness.c.study_id == study_id))
+    for table in (study_completeness, announced_study, awaited_study):
+        connection.execute(delete(table).where(table.c.study_id == study_id))
     connection.execute(delete(study).where(study.c.study_id == study_id))
     return deleted
-
-
-def _removal(row: RowMapping) -> Removal:
-    return Removal(**{**row, "state": State(row["state"])})
 
 
 def _require(identity: Identity, *actions: Action) -> None:
     if not any(allowed(identity.role, action, "central") for action in actions):
         raise Denied("not for this role")
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value

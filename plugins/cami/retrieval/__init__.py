@@ -11,6 +11,7 @@ from cami.retrieval.announcements import Announced, Announcements
 from cami.retrieval.announcer import Announcer
 from cami.retrieval.awaiting import Awaiting, Cause
 from cami.retrieval.catalogue import Catalogue
+from cami.retrieval.documents import Documents
 from cami.retrieval.download import DigestDiffers, Downloads, part_bytes
 from cami.retrieval.endpoints import central_endpoints, proxy_endpoints
 from cami.retrieval.fetcher import Fetcher
@@ -33,6 +34,7 @@ __all__ = [
     "Catalogue",
     "Cause",
     "DigestDiffers",
+    "Documents",
     "Downloads",
     "Fetcher",
     "Fetches",

@@ -1,7 +1,8 @@
 """Who waits at the centre for a study that is not whole there (F-04: class P1), and what that asks of the proxy.
 
 The first who waits has the study raised, the last one's end puts it back. A wait ends when it is taken back (a
-consultation is closed), by time (nobody says that a viewer was closed), or when the study is whole.
+consultation is closed), by time, or when the study is whole. A viewer of ours tells that it is open (`Awaiting.beat`),
+and only that prolongs its wait; of another one nobody says that it was closed.
 """
 
 import threading
@@ -18,8 +19,12 @@ from cami.delivery.order import Priority
 from cami.errands import ErrandBook, Kind, Outcome, Study
 from cami.retrieval.whereabouts import StudyRegister, Whereabouts
 
-#: How long an opened viewer counts after it was last heard of.
+#: How long an opened viewer counts that does not tell when it is closed, after it has last asked for something.
 VIEWER_LASTS = timedelta(minutes=15)
+#: The same for one that tells that it is open: browsers let a page that is in the background speak once a minute.
+BEAT_LASTS = timedelta(seconds=75)
+#: The same after it has said that it is being closed: the person may have the study open in another tab.
+CLOSED_LASTS = timedelta(seconds=25)
 #: How long a request stands: a proxy may be without its line for a weekend.
 REQUEST_LASTS = timedelta(days=7)
 
@@ -86,7 +91,8 @@ class Awaiting:
         """Let a wait last from now on; return its errand, or None if there is none."""
         here = _key(study_id, cause, waiting)
         with self._engine.begin() as connection:
-            connection.execute(update(awaited_study).where(*here).values(until=self._until(cause)))
+            silent = awaited_study.c.beats.is_(False)
+            connection.execute(update(awaited_study).where(*here, silent).values(until=self._until(cause)))
             return connection.scalar(select(awaited_study.c.errand).where(*here))
 
     def _write(self, study: Whereabouts, cause: Cause, waiting: str, errand: int) -> None:
@@ -110,6 +116,21 @@ class Awaiting:
     def _until(self, cause: Cause) -> datetime | None:
         lasts = _LASTS.get(cause)
         return None if lasts is None else self._clock.now() + lasts
+
+    def beat(self, study: Whereabouts, *, waiting: str) -> None:
+        """Note that a viewer of ours is open; from now on only this prolongs the wait."""
+        if self.begin(study, Cause.VIEWER, waiting=waiting, asked_by=waiting) is not None:
+            self._last(study.study_id, waiting, BEAT_LASTS)
+
+    def closing(self, study: Whereabouts, *, waiting: str) -> None:
+        """Note that a viewer of ours is being closed."""
+        self._last(study.study_id, waiting, CLOSED_LASTS)
+
+    def _last(self, study_id: str, waiting: str, lasts: timedelta) -> None:
+        here = _key(study_id, Cause.VIEWER, waiting)
+        with self._engine.begin() as connection:
+            until = self._clock.now() + lasts
+            connection.execute(update(awaited_study).where(*here).values(until=until, beats=True))
 
     def end(self, study_id: str, cause: Cause, *, waiting: str) -> None:
         """Note that somebody waits no more; without anybody left the study goes back to its class."""

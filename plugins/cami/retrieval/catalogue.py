@@ -16,8 +16,8 @@ from cami.archive import Archive
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, fetch, known_study
-from cami.delivery.queue import parts
 from cami.delivery.states import State
+from cami.delivery.steps import parts
 from cami.errors import NotFound
 from cami.retrieval.columns import Columns, Described, describe
 

@@ -48,12 +48,28 @@ class Requests:
 
     def opened(self, identity: Identity, study_uid: str) -> list[Whereabouts]:
         """Note that somebody has opened a study in a viewer; return what of it they may see."""
-        if not allowed(identity.role, Action.STUDIES_READ, "central"):
-            return []
-        found = self.found(identity, study_uid=study_uid)
+        found = self._readable(identity, study_uid)
         for study in found:
             self._awaiting.begin(study, Cause.VIEWER, waiting=identity.login, asked_by=identity.login)
         return found
+
+    def viewing(self, identity: Identity, study_uid: str) -> bool:
+        """Note that a viewer of ours has a study open; say whether somebody waits for more of it."""
+        waits = False
+        for study in self._readable(identity, study_uid):
+            self._awaiting.beat(study, waiting=identity.login)
+            waits = waits or not study.whole
+        return waits
+
+    def closing(self, identity: Identity, study_uid: str) -> None:
+        """Note that a viewer of ours is being closed."""
+        for study in self._readable(identity, study_uid):
+            self._awaiting.closing(study, waiting=identity.login)
+
+    def _readable(self, identity: Identity, study_uid: str) -> list[Whereabouts]:
+        if not allowed(identity.role, Action.STUDIES_READ, "central"):
+            return []
+        return self.found(identity, study_uid=study_uid)
 
     def found(self, identity: Identity, *, study_id: str = "", study_uid: str = "") -> list[Whereabouts]:
         """Return the studies of that name that somebody may know of, here or announced: own ones and granted ones.

@@ -4,7 +4,7 @@ The same judgement as the router's, on the same facts. One image of each series 
 ask only for what is the same in a whole series; else every image is looked at.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,6 +30,7 @@ class RuleOutcome:
     """What became of one rule with one study."""
 
     rule: str
+    by_centre: bool = False
     matched: int = 0
     """Images for which it holds."""
     because: Judgement | None = None
@@ -84,7 +85,7 @@ class DryRun:
             if looked_at + len(images) > MOST_IMAGES:
                 return Run(outcomes, by_series, cut=True)
             looked_at += len(images)
-            outcome.rules = [RuleOutcome(rule.name) for rule in rules.active]
+            outcome.rules = [RuleOutcome(rule.name, rule.by_centre) for rule in rules.active]
             for instance_id, stands_for in images:
                 decision = self._decide(rules, instance_id, priority)
                 if decision is not None:
@@ -141,9 +142,7 @@ class DryRun:
 
 def _add(outcome: StudyOutcome, decision: Decision, images: int) -> None:
     outcome.judged += images
-    judged: Mapping[str, Judgement] = decision.judged
-    for entry in outcome.rules:
-        judgement = judged[entry.rule]
+    for entry, judgement in zip(outcome.rules, decision.judged, strict=True):
         if entry.because is None or (judgement.holds and not entry.because.holds):
             entry.because = judgement
         entry.matched += images if judgement.holds else 0

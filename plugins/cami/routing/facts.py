@@ -41,7 +41,7 @@ _OF_A_SERIES = frozenset([
 #: Value representations whose text depends on the Specific Character Set (PS3.5 §6.1.2.3).
 _TEXT = frozenset(["LO", "LT", "PN", "SH", "ST", "UC", "UT"])
 
-#: ``Origin`` of an image that a plugin has stored: it came back from the centre.
+#: ``Origin`` of an image that a plugin has stored: it came back from the centre, or somebody has uploaded it.
 _FROM_A_PLUGIN = "Plugins"
 
 
@@ -69,7 +69,18 @@ class Text:
 class FactReader:
     """Reads facts of images in the local archive."""
 
-    def __init__(self, archive: Archive, mo: str, zone: str, clock: Clock, text: Text | None = None) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        mo: str,
+        zone: str,
+        clock: Clock,
+        text: Text | None = None,
+        *,
+        uploaded: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """Make it; `uploaded` tells of an instance that a plugin has stored whether it did so for somebody."""
+        self._uploaded = uploaded
         self._text = text
         self._archive = archive
         self._mo = mo
@@ -92,7 +103,7 @@ class FactReader:
         return Origin(
             str(values.get("RemoteAET", "")),
             self._moment(str(values.get("ReceptionDate", ""))),
-            returned=values.get("Origin") == _FROM_A_PLUGIN,
+            returned=values.get("Origin") == _FROM_A_PLUGIN and not self._uploaded(instance_id),
         )
 
     def facts(self, instance_id: str, origin: Origin, priority: Priority, rules: RuleSet) -> Facts | None:

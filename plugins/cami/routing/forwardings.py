@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import forwarding, forwarding_destination
-from cami.delivery.queue import parts
+from cami.delivery.steps import parts
 from cami.routing.states import TRANSITIONS, WAITING, Command, State, states_before
 
 #: Longest rest of a destination that cannot be reached, and longest pause of one image.
@@ -43,6 +43,7 @@ class Wanted:
     seq: int
     rule: str
     version: int
+    by_centre: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Forwardings:
                 "seq": entry.seq,
                 "rule": entry.rule,
                 "version": entry.version,
+                "by_centre": entry.by_centre,
                 "state": State.QUEUED,
                 "queued_at": now,
             }

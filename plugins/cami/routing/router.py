@@ -16,15 +16,17 @@ from cami.archive import Archive, InstanceIdentity
 from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import change_cursor, delivery_item, delivery_study, routed_study
+from cami.delivery.change_log import READER as DELIVERY
+from cami.delivery.change_log import move_cursor, read_cursor
 from cami.delivery.order import Priority
-from cami.delivery.queue import READER as DELIVERY
-from cami.delivery.queue import move_cursor, read_cursor, reclassify
+from cami.delivery.steps import reclassify
 from cami.errors import CamiError, Transient
 from cami.routing.decision import Decision, decide
 from cami.routing.facts import FactReader
 from cami.routing.forwardings import Forwardings, Wanted
+from cami.routing.rules import Rule
 from cami.routing.shares import Notice, Notices
-from cami.routing.versions import InForce, Versions
+from cami.routing.together import AllRules, Together
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class Router:
         archive: Archive,
         engine: Engine,
         clock: Clock,
-        versions: Versions,
+        rules: AllRules,
         facts: FactReader,
         forwardings: Forwardings,
         notices: Notices,
@@ -63,13 +65,13 @@ class Router:
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
-        self._versions = versions
+        self._rules = rules
         self._facts = facts
         self._forwardings = forwardings
         self._notices = notices
         self._on_wanted = on_wanted
         self._failures: dict[str, int] = {}
-        self._told = ""
+        self._told: Sequence[str] = ()
 
     def begin(self) -> None:
         """Start where delivery is, at the first start of a proxy that knows rules: what came before had none."""
@@ -93,10 +95,10 @@ class Router:
             since = 0
         if since == end:
             return False
-        force = self._versions.in_force()
+        force = self._rules.in_force()
         self._tell(force)
         if not force.rules.active:
-            self._write([], force.version, end)
+            self._write([], force, end)
             return False
         page = self._archive.changes(since, PAGE)
         changes = [change for change in page.changes if change.seq <= end]
@@ -107,11 +109,11 @@ class Router:
                 if arrival is not None:
                     arrivals.append(arrival)
         last = end if page.done or len(changes) < len(page.changes) else changes[-1].seq
-        if self._write(arrivals, force.version, last):
+        if self._write(arrivals, force, last):
             self._on_wanted()
         return last < end
 
-    def _judge(self, seq: int, instance_id: str, force: InForce) -> _Arrival | None:
+    def _judge(self, seq: int, instance_id: str, force: Together) -> _Arrival | None:
         try:
             identity = self._archive.identify(instance_id)
             origin = self._facts.origin(instance_id) if identity is not None else None
@@ -137,23 +139,26 @@ class Router:
             found = connection.scalar(select(delivery_study.c.priority).where(delivery_study.c.study_id == study_id))
         return Priority.PLANNED if found is None else Priority(found)
 
-    def _write(self, arrivals: Sequence[_Arrival], version: int, last: int) -> int:
+    def _write(self, arrivals: Sequence[_Arrival], force: Together, last: int) -> int:
         with self._engine.begin() as connection:
             for arrival in arrivals:
-                self._set_class(connection, arrival, version)
-            new = self._forwardings.enter(connection, _wanted(connection, arrivals, version))
+                self._set_class(connection, arrival, force)
+            new = self._forwardings.enter(connection, _wanted(connection, arrivals, force))
             for arrival in arrivals:
+                identity = arrival.identity
                 for mo, rule in arrival.decision.shares.items():
-                    identity = arrival.identity
-                    notice = Notice(identity.study_id, identity.study_uid, mo, rule, version)
+                    version = force.version_of(rule)
+                    notice = Notice(
+                        identity.study_id, identity.study_uid, mo, rule.name, version, by_centre=rule.by_centre
+                    )
                     new += self._notices.enter(connection, notice)
             move_cursor(connection, READER, last)
         return new
 
-    def _set_class(self, connection: Connection, arrival: _Arrival, version: int) -> None:
+    def _set_class(self, connection: Connection, arrival: _Arrival, force: Together) -> None:
         """Give the study the class that a rule says, unless somebody has chosen another one."""
-        wanted = arrival.decision.priority
-        if wanted is None:
+        wanted, rule = arrival.decision.priority, arrival.decision.priority_by
+        if wanted is None or rule is None:
             return
         study_id = arrival.identity.study_id
         before = connection.scalar(select(routed_study.c.priority).where(routed_study.c.study_id == study_id))
@@ -162,17 +167,18 @@ class Router:
             return
         if now is not None and now != (Priority.PLANNED if before is None else before):
             return
-        row = {"priority": wanted, "rule": arrival.decision.priority_by, "version": version}
+        row = {"priority": wanted, **_of(rule, force)}
         here = routed_study.c.study_id == study_id
         if not connection.execute(update(routed_study).where(here).values(routed_at=self._clock.now(), **row)).rowcount:
             connection.execute(insert(routed_study).values(study_id=study_id, routed_at=self._clock.now(), **row))
         reclassify(connection, study_id, wanted)
 
-    def _tell(self, force: InForce) -> None:
-        if force.trouble != self._told:
-            self._told = force.trouble
-            if force.trouble:
-                log.error("the routing rules (version %d) do not hold: %s", force.version, force.trouble)
+    def _tell(self, force: Together) -> None:
+        troubles = force.troubles
+        if troubles != self._told:
+            self._told = troubles
+            for trouble in troubles:
+                log.error("the routing rules do not hold %s", trouble)
 
 
 def studies_unread() -> Select[Any]:
@@ -181,7 +187,11 @@ def studies_unread() -> Select[Any]:
     return select(delivery_item.c.study_id).where(delivery_item.c.seq > read)
 
 
-def _wanted(connection: Connection, arrivals: Sequence[_Arrival], version: int) -> list[Wanted]:
+def _of(rule: Rule, force: Together) -> dict[str, Any]:
+    return {"rule": rule.name, "version": force.version_of(rule), "by_centre": rule.by_centre}
+
+
+def _wanted(connection: Connection, arrivals: Sequence[_Arrival], force: Together) -> list[Wanted]:
     lanes: dict[str, int] = {}
     wanted = []
     for arrival in arrivals:
@@ -193,7 +203,7 @@ def _wanted(connection: Connection, arrivals: Sequence[_Arrival], version: int) 
         wanted += [
             Wanted(
                 name, identity.instance_id, identity.study_id, identity.size, lanes[identity.study_id], arrival.seq,
-                rule, version,
+                **_of(rule, force),
             )
             for name, rule in arrival.decision.destinations.items()
         ]  # fmt: skip

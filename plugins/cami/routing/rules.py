@@ -226,9 +226,30 @@ class Rule(_Entry):
     when: Condition
     then: Actions
 
+    @property
+    def by_centre(self) -> bool:
+        """Say whether the centre has made it for several МО."""
+        return False
+
+
+class CentralRule(Rule):
+    """A rule that the centre has made."""
+
+    organizations: _Some[Code] | None = None
+    """Codes of the МО for which it holds; None: all of them."""
+
+    @property
+    def by_centre(self) -> bool:
+        """Say that the centre has made it."""
+        return True
+
+    def holds_for(self, mo: str) -> bool:
+        """Say whether it is a rule for that МО."""
+        return self.organizations is None or mo in self.organizations
+
 
 class RuleSet(_Entry):
-    """All rules of an МО, as they stand in one document."""
+    """Rules of an МО, as they stand in one document."""
 
     rules: Annotated[tuple[Rule, ...], Field(max_length=MOST_RULES)] = ()
 
@@ -236,3 +257,9 @@ class RuleSet(_Entry):
     def active(self) -> tuple[Rule, ...]:
         """Return the rules that are not switched off."""
         return tuple(rule for rule in self.rules if rule.enabled)
+
+
+class CentralRuleSet(RuleSet):
+    """The rules of the centre."""
+
+    rules: Annotated[tuple[CentralRule, ...], Field(max_length=MOST_RULES)] = ()

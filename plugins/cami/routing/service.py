@@ -8,10 +8,12 @@ from cami.errors import CamiError, NotFound
 from cami.region import Destination
 from cami.routing.dry_run import DryRun, Run
 from cami.routing.forwardings import Forwardings, Totals
+from cami.routing.from_centre import CentralVersion, RulesFromCentre
 from cami.routing.outcomes import Refused, Unavailable
 from cami.routing.rules import RuleSet
 from cami.routing.shares import Notices
-from cami.routing.versions import Version, Versions
+from cami.routing.together import joined
+from cami.routing.versions import InForce, Version, Versions
 from cami.routing.ways import Ways
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,9 @@ class Overview:
     latest: Version | None
     rules: RuleSet
     trouble: str
+    centre: InForce
+    """The rules that the centre has made, of them those that are for this МО."""
+    centre_latest: CentralVersion | None
     destinations: Sequence[DestinationView]
     notices: Mapping[str, int]
     """Code of an МО → studies that the centre has not yet been told to share with it."""
@@ -60,6 +65,7 @@ class RoutingService:
         self,
         *,
         versions: Versions,
+        centre: RulesFromCentre,
         forwardings: Forwardings,
         notices: Notices,
         dry_run: DryRun,
@@ -67,6 +73,7 @@ class RoutingService:
         ways: Ways,
     ) -> None:
         self._versions = versions
+        self._centre = centre
         self._forwardings = forwardings
         self._notices = notices
         self._dry_run = dry_run
@@ -82,11 +89,24 @@ class RoutingService:
         ]
         views += [DestinationView(name, "", "", "", left) for name, left in sorted(totals.items())]
         latest = self._versions.latest()
-        return Overview(force.version, latest, force.rules, force.trouble, views, self._notices.waiting())
+        return Overview(
+            force.version,
+            latest,
+            force.rules,
+            force.trouble,
+            self._centre.in_force(),
+            self._centre.latest(),
+            views,
+            self._notices.waiting(),
+        )
 
     def history(self) -> Sequence[Version]:
         """Return all versions of the rules, the last one first."""
         return self._versions.history()
+
+    def history_of_centre(self) -> Sequence[CentralVersion]:
+        """Return the versions of the centre's rules that have come here, the last one first."""
+        return self._centre.history()
 
     def version(self, number: int) -> tuple[Version, Sequence[str]]:
         """Return a version and what it changed.
@@ -111,7 +131,7 @@ class RoutingService:
         return new
 
     def try_out(self, content: str | None, studies: int) -> Run:
-        """Tell what rules would have done with the last studies.
+        """Tell what rules would have done with the last studies, beside those of the centre.
 
         Parameters
         ----------
@@ -126,7 +146,7 @@ class RoutingService:
             The draft is wrong.
         """
         rules = self._versions.in_force().rules if content is None else self._versions.draft(content)
-        return self._dry_run.run(rules, studies)
+        return self._dry_run.run(joined(self._centre.in_force().rules, rules), studies)
 
     def resend(self, name: str, who: str) -> int:
         """Try all that has failed or waits for a destination now; return how many images had failed.

@@ -37,6 +37,8 @@ class Notice:
     rule: str
     version: int
     attempts: int = 0
+    by_centre: bool = False
+    """Rule and version are the centre's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Share:
     rule: str
     version: int
     shared_at: datetime
+    by_centre: bool = False
 
 
 class Told(Protocol):
@@ -79,8 +82,9 @@ class Notices:
     def due(self) -> Notice | None:
         """Return a study that the centre has to be told of now, or None."""
         row_of = share_notice.c
+        columns = (row_of.study_id, row_of.study_uid, row_of.mo, row_of.rule, row_of.version, row_of.attempts)
         query = (
-            select(row_of.study_id, row_of.study_uid, row_of.mo, row_of.rule, row_of.version, row_of.attempts)
+            select(*columns, row_of.by_centre)
             .where(
                 row_of.told_at.is_(None),
                 row_of.refused.is_(None),
@@ -146,6 +150,7 @@ class Announcer:
             "mo": notice.mo,
             "rule": notice.rule,
             "version": notice.version,
+            "by_centre": notice.by_centre,
         }
         try:
             answer = self._link.tell(PATH, document)
@@ -204,10 +209,15 @@ class Shares:
                 return "recorded"
             row = {name: value for name, value in asdict(notice).items() if name != "attempts"}
             connection.execute(insert(study_share).values(owner=owner, shared_at=self._clock.now(), **row))
-            self._give(connection, owner, notice.study_uid, notice.mo, notice.rule)
+            self._give(connection, owner, notice.study_uid, notice.mo, notice.rule, by_centre=notice.by_centre)
         # The record itself is the audit: who, which study, to whom, by which version of whose rules.
         log.warning(
-            "МО %s shares study %s with МО %s (rules version %d)", owner, notice.study_id, notice.mo, notice.version
+            "МО %s shares study %s with МО %s (%s rules, version %d)",
+            owner,
+            notice.study_id,
+            notice.mo,
+            "central" if notice.by_centre else "own",
+            notice.version,
         )
         return "recorded"
 
@@ -222,16 +232,16 @@ class Shares:
         with self._engine.begin() as connection:
             rows = connection.execute(select(study_share).where(~granted)).all()
             for row in rows:
-                self._give(connection, row.owner, row.study_uid, row.mo, row.rule)
+                self._give(connection, row.owner, row.study_uid, row.mo, row.rule, by_centre=row.by_centre)
         return len(rows)
 
-    def _give(self, connection: Connection, owner: str, study_uid: str, mo: str, rule: str) -> None:
+    def _give(self, connection: Connection, owner: str, study_uid: str, mo: str, rule: str, *, by_centre: bool) -> None:
         grant = NewGrant(
             study_uid,
             owner,
             mo,
             cause=Cause.ROUTING,
-            reference=f"{owner}: {rule}"[:200],
+            reference=f"{'central' if by_centre else owner}: {rule}"[:200],
             reason=rule,
             by=f"proxy-{owner}",
         )
@@ -258,6 +268,7 @@ def share_handlers(shares: Shares) -> dict[str, Callable[[str, Request], Respons
                 str(document["mo"])[:16],
                 str(document["rule"])[:_LONGEST_RULE],
                 int(document["version"]),
+                by_centre=document.get("by_centre") is True,
             )
         except (ValueError, KeyError, TypeError):
             return answer_text(400, 'expected JSON {"study_id", "study_uid", "mo", "rule": texts, "version": number}')

@@ -1,4 +1,7 @@
-"""The rules of a proxy with all that they ever were: who changed them, when and why."""
+"""The rules that a server has made, with all that they ever were: who changed them, when and why.
+
+A proxy has those of its МО, the centre those that it has made for all of them.
+"""
 
 import difflib
 from collections.abc import Sequence
@@ -11,7 +14,7 @@ from cami.clock import Clock
 from cami.db import reading
 from cami.db.tables import routing_version
 from cami.errors import Conflict, Invalid, NotFound
-from cami.routing.reading import InvalidRules, Known, read_rules
+from cami.routing.reading import InvalidRules, Reads
 from cami.routing.rules import RuleSet
 
 #: Characters of a reason.
@@ -45,11 +48,12 @@ class InForce:
 class Versions:
     """The table ``routing_version``: rows are added, never changed."""
 
-    def __init__(self, engine: Engine, clock: Clock, known: Known) -> None:
+    def __init__(self, engine: Engine, clock: Clock, known: Reads) -> None:
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
         self._known = known
+        self._read: InForce | None = None
 
     def in_force(self) -> InForce:
         """Return the rules that hold now.
@@ -60,10 +64,10 @@ class Versions:
         latest = self.latest()
         if latest is None:
             return InForce(0, RuleSet())
-        try:
-            return InForce(latest.version, read_rules(latest.content, self._known))
-        except InvalidRules as error:
-            return InForce(latest.version, RuleSet(), str(error))
+        read = self._read
+        if read is None or read.version != latest.version:  # a version never changes
+            read = self._read = _read(latest, self._known)
+        return read
 
     def latest(self) -> Version | None:
         """Return the last version, or None if there is none."""
@@ -99,7 +103,7 @@ class Versions:
         cami.routing.reading.InvalidRules
             They are wrong.
         """
-        return read_rules(content, self._known)
+        return self._known.read(content)
 
     def add(self, content: str, *, base: int, why: str, who: str, restored: int | None = None) -> int:
         """Put rules into force and return their version.
@@ -122,7 +126,7 @@ class Versions:
         cami.errors.Conflict
             Somebody else has changed them since `base`.
         """
-        read_rules(content, self._known)
+        self._known.read(content)
         why = why.strip()
         if not why or len(why) > LONGEST_WHY:
             raise Invalid(f"say why, in at most {LONGEST_WHY} characters")
@@ -144,3 +148,10 @@ class Versions:
         before = self.get(number - 1).content if number > 1 else ""
         lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=3)
         return [line for line in lines if not line.startswith(("---", "+++"))]
+
+
+def _read(version: Version, known: Reads) -> InForce:
+    try:
+        return InForce(version.version, known.read(version.content))
+    except InvalidRules as error:
+        return InForce(version.version, RuleSet(), str(error))

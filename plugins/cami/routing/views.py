@@ -9,6 +9,7 @@ from cami.routing.dry_run import RuleOutcome, Run, StudyOutcome
 from cami.routing.forwardings import Totals
 from cami.routing.phrases import say, say_actions
 from cami.routing.reading import InvalidRules
+from cami.routing.rules import Rule
 from cami.routing.service import DestinationView, Overview
 from cami.routing.states import WAITING, State
 from cami.routing.versions import Version
@@ -20,18 +21,25 @@ def overview_json(overview: Overview) -> dict[str, Any]:
         "version": overview.version,
         "content": overview.latest.content if overview.latest is not None else "",
         "trouble": overview.trouble,
-        "rules": [
-            {
-                "name": rule.name,
-                "comment": rule.comment,
-                "enabled": rule.enabled,
-                "when": say(rule.when),
-                "then": say_actions(rule.then),
-            }
-            for rule in overview.rules.rules
-        ],
+        "rules": [rule_json(rule) for rule in overview.rules.rules],
+        "centre": {
+            "version": overview.centre.version,
+            "trouble": overview.centre.trouble,
+            "rules": [rule_json(rule) for rule in overview.centre.rules.rules],
+        },
         "destinations": [_destination(view) for view in overview.destinations],
         "shares_waiting": dict(overview.notices),
+    }
+
+
+def rule_json(rule: Rule) -> dict[str, Any]:
+    """Return a rule in words."""
+    return {
+        "name": rule.name,
+        "comment": rule.comment,
+        "enabled": rule.enabled,
+        "when": say(rule.when),
+        "then": say_actions(rule.then),
     }
 
 
@@ -96,6 +104,7 @@ def _rule(outcome: RuleOutcome) -> dict[str, Any]:
     findings = outcome.because.because if outcome.because is not None else ()
     return {
         "rule": outcome.rule,
+        "by_centre": outcome.by_centre,
         "matched": outcome.matched,
         "because": [{"condition": say(each.condition), "holds": each.holds, "found": each.found} for each in findings],
     }

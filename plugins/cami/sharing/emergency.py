@@ -8,9 +8,10 @@ the list of accesses until somebody has taken note of it.
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import Engine, func, select
 
@@ -61,6 +62,22 @@ class Opened:
     """Studies of the patient that this person could see before."""
 
 
+class KnownPatients(Protocol):
+    """Knows by the patient index whose studies are; `cami.mis` has one."""
+
+    def known_by(self, number: str, birth_date: date) -> Collection[tuple[str, str]]:
+        """Return UID and owner of the studies of who has that number, in whatever index, and was born on that day."""
+        ...
+
+
+class NobodyKnown:
+    """No patient index."""
+
+    def known_by(self, number: str, birth_date: date) -> Collection[tuple[str, str]]:  # noqa: ARG002
+        """Return nothing."""
+        return []
+
+
 class EmergencyDesk:
     """Opens studies in an emergency. Thread-safe."""
 
@@ -73,7 +90,9 @@ class EmergencyDesk:
         trail: Trail,
         archive: Archive,
         owners: StudyOwners,
+        known: KnownPatients | None = None,
     ) -> None:
+        self._known = known or NobodyKnown()
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
@@ -101,6 +120,7 @@ class EmergencyDesk:
         if self._misses(identity) >= MOST_MISSES:
             raise TooOften("too many askings that found nothing")
         found = self._named(numbers, call.birth_date)
+        found += [each for each in self._of_person(call) if each not in found]
         seen = self._owners.visible(identity, found)
         foreign = self._owned(study_id for study_id in found if study_id not in seen)
         until = self._clock.now() + LASTS
@@ -149,6 +169,15 @@ class EmergencyDesk:
                 answers = self._archive.find({"Level": "Study", "Query": query, "Expand": False})
                 found.update(dict.fromkeys(map(str, answers)))
         return list(found)
+
+    def _of_person(self, call: Call) -> list[str]:
+        """Return the studies of who has this number by the patient index: there it need not stand in any image."""
+        named = self._known.known_by(call.number, call.birth_date)
+        owners = {(study_uid, owner) for study_uid, owner in named}
+        query = select(study.c.study_id, study.c.study_uid, study.c.owner)
+        with self._reader.connect() as connection:
+            rows = connection.execute(query.where(study.c.study_uid.in_(sorted(uid for uid, _ in owners)))).all()
+        return [row.study_id for row in rows if (row.study_uid, row.owner) in owners]
 
     def _owned(self, study_ids: Iterable[str]) -> list[tuple[str, str, str]]:
         ordered = list(study_ids)

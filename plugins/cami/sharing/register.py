@@ -93,6 +93,14 @@ class GrantRegister:
             study_grant.c.reviewed_at.is_(None),
         )
 
+    def unreviewed_number(self, owner: str) -> int:
+        """Return how many of them there are."""
+        query = select(func.count()).where(
+            study_grant.c.owner == owner, study_grant.c.cause == "break-glass", study_grant.c.reviewed_at.is_(None)
+        )
+        with self._reader.connect() as connection:
+            return connection.scalar(query) or 0
+
     def seen_by(self, mo: str, login: str, study_uids: Collection[str]) -> dict[str, Grant]:
         """Return by which grant somebody sees studies: the one that holds longest."""
         found: dict[str, Grant] = {}

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from cami.coercion.elements import DataSet, Element
 from cami.coercion.layout import DicomFile
+from cami.orders import ENP, SNILS
 from cami.region import Device
 from cami.worklist.entry import Entry, Priority, State
 from cami.worklist.latin import in_latin
@@ -95,6 +96,7 @@ def answer(entry: Entry, device: Device, moment: Moment) -> bytes:
     if issuer != entry.issuer:
         named = write.dataset({0x00400032: ("UT", issuer), 0x00400033: ("CS", "ISO")})
         dataset.elements[0x00100024] = write.sequence(0x00100024, named)
+    dataset.elements[0x00101002] = write.sequence(0x00101002, *_others(entry, write))
     dataset.elements[STEP_SEQUENCE] = write.sequence(STEP_SEQUENCE, step)
     return DicomFile(_HEAD, dataset, little_endian=True, tail=memoryview(b"")).joined()
 
@@ -128,6 +130,19 @@ def _values(entry: Entry) -> Mapping[int, tuple[str, str]]:
         0x00402016: ("LO", entry.placer),
         0x00403001: ("LO", ""),
     }
+
+
+def _others(entry: Entry, write: "_Writer") -> list[DataSet]:
+    """Return СНИЛС and ЕНП as items of Other Patient IDs Sequence (PS3.3 table 10-18), those that the entry has."""
+    numbers = ((entry.snils, SNILS.removeprefix("urn:oid:"), "ISO"), (entry.enp, ENP, "URI"))
+    found = []
+    for value, issuer, kind in numbers:
+        if value:
+            other = write.dataset({0x00100020: ("LO", value), 0x00100021: ("LO", issuer), 0x00100022: ("CS", "TEXT")})
+            named = write.dataset({0x00400032: ("UT", issuer), 0x00400033: ("CS", kind)})
+            other.elements[0x00100024] = write.sequence(0x00100024, named)
+            found.append(other)
+    return found
 
 
 def _code(entry: Entry, write: "_Writer") -> DataSet:

@@ -1,6 +1,7 @@
 """From orders to worklists, at the centre: follows the events of orders and patients into the feed."""
 
 from collections.abc import Callable, Collection
+from typing import Literal
 
 from sqlalchemy import Engine, select
 
@@ -148,6 +149,8 @@ def entry_of(opened: OpenOrder, organization: Organization, requester: str, stud
         patient=patient.key,
         birth_date=birth_date if len(birth_date) == 8 else "",
         sex=person.sex,
+        snils=_number(patient, organization, "snils"),
+        enp=_number(patient, organization, "enp"),
         procedure_system=order.procedure_system,
         procedure_code=order.procedure_code,
         procedure_text=order.procedure_text,
@@ -160,6 +163,14 @@ def entry_of(opened: OpenOrder, organization: Organization, requester: str, stud
         manual=order.manual,
         studies=studies,
     )
+
+
+def _number(patient: Patient, organization: Organization, name: Literal["snils", "enp"]) -> str:
+    """Return a patient's СНИЛС or ЕНП if the МО wants its devices to know it."""
+    if organization.proxy is None or name not in organization.proxy.worklist.other_patient_ids:
+        return ""
+    found = patient.identifier(Kind(name))
+    return found.value if found else ""
 
 
 def patient_number(patient: Patient, organization: Organization) -> tuple[str, str]:

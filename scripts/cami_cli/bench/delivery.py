@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 from cami_cli.bench.delivery_breaking import Fault
 from cami_cli.bench.delivery_cap import Capped, hold_cap
 from cami_cli.bench.delivery_cells import Cell, Sample, measure
+from cami_cli.bench.delivery_download import Download, download
+from cami_cli.bench.delivery_emergency import Emergency, emergency
 from cami_cli.bench.delivery_fault_rows import TITLES, all_fault_rows, cap_rows
-from cami_cli.bench.delivery_faults import Outcome, break_down, emergency, stock_loss
+from cami_cli.bench.delivery_faults import Outcome, break_down, stock_loss
 from cami_cli.bench.delivery_images import Batch, Modality, Wanted, draw
 from cami_cli.bench.delivery_queue import Picked, pick
-from cami_cli.bench.delivery_rows import Place, emergency_row, queue_rows, sending_rows, unmeasured
+from cami_cli.bench.delivery_rows import Place, download_row, emergency_row, queue_rows, sending_rows, unmeasured
 from cami_cli.bench.delivery_senders import LUA, OURS, PEER, STORESCU, STOW, Sender
 from cami_cli.bench.delivery_servers import Servers, Setting, link_settings
 from cami_cli.bench.link_emulator import Line
@@ -46,6 +48,9 @@ class Plan:
     """Seconds for which the line is cut."""
     faults: Sequence[Fault] = tuple(TITLES)
     emergency: bool = True
+    backlog: bool = True
+    """Whether an emergency is tried behind 2 GB as well."""
+    download: bool = True
     cap: bool = True
     stock_fault: bool = True
     """Whether a stock proxy's line is cut as well."""
@@ -70,11 +75,13 @@ QUICK = Plan(
     outage=15,
     faults=("none", "line"),
     emergency=False,
+    backlog=False,
+    download=False,
     cap=False,
     stock_fault=False,
 )
 #: What `chosen` takes beside the groups, which are called by modality and rate, as CT-2.
-_OTHER_CELLS = ("emergency", "cap", "stock-fault", "queue", *TITLES)
+_OTHER_CELLS = ("emergency", "backlog", "download", "cap", "stock-fault", "queue", *TITLES)
 
 #: More than a cell can deliver when the line is full, so that it is time that ends it.
 _SENT = {
@@ -93,6 +100,9 @@ _STOCK_BROKEN = Wanted("MR-tiny-300", "MR", 300, 64)
 _CAP = 4.0
 _CAPPED, _EXEMPT = Wanted("CT-140", "CT", 140), Wanted("DX-exempt", "DX", 1, 1000)
 _BACKLOG = Wanted("CT-60", "CT", 60)
+#: 66 times 31 MB: 2.08 GB, 3,960 images.
+_COPIES = 66
+_DOWNLOADED = Wanted("CT-30", "CT", 30)
 _EMERGENCIES = (Wanted("DX-idle", "DX", 1, 1000), Wanted("DX-busy", "DX", 1, 1000))
 
 
@@ -124,6 +134,8 @@ def chosen(cells: Sequence[str], *, alone: bool) -> Plan:
         outage=FULL.outage,
         faults=[fault for fault in FULL.faults if fault in cells],
         emergency="emergency" in cells,
+        backlog="backlog" in cells,
+        download="download" in cells,
         cap="cap" in cells,
         stock_fault="stock-fault" in cells,
         queue="queue" in cells,
@@ -134,7 +146,9 @@ def chosen(cells: Sequence[str], *, alone: bool) -> Plan:
 class _Seen:
     samples: list[Sample] = field(default_factory=list)
     broken: dict[Place, str] = field(default_factory=dict)
-    emergency: tuple[float, float] | str = "not measured in this run (--quick)"
+    emergency: Emergency | str = "not measured in this run"
+    backlog: Emergency | str = "not measured in this run"
+    download: Download | str = "not measured in this run"
     faults: dict[Fault, Outcome | str] = field(default_factory=dict)
     stock: tuple[int, int] | str = "not measured in this run"
     cap: list[tuple[str, Capped | str]] = field(default_factory=list)
@@ -174,11 +188,7 @@ def measure_delivery(
         servers = Servers(setting, line)
         bench = _Bench(servers, line, seen, steps)
         bench.send_all(plan, repeats)
-        if plan.emergency:
-            drawn = [draw(one, work / "images") for one in (_BACKLOG, *_EMERGENCIES)]
-            seen.emergency = _tried(
-                lambda: emergency(servers, line, drawn[0], drawn[1], drawn[2], mbit_s=SLOW), steps, "an emergency"
-            )
+        bench.hurry(plan)
         if plan.faults or plan.stock_fault:
             bench.break_all(plan, draw(Wanted(f"MR-tiny-{instances}", "MR", instances, 64), work / "images"))
         if plan.cap:
@@ -191,6 +201,11 @@ def measure_delivery(
             name: outcome if isinstance(outcome, str) else asdict(outcome) for name, outcome in seen.faults.items()
         },
         "stock": seen.stock,
+        "emergency": {
+            name: one if isinstance(one, str) else asdict(one)
+            for name, one in (("60 images", seen.emergency), ("2 GB", seen.backlog))
+        },
+        "download": seen.download if isinstance(seen.download, str) else asdict(seen.download),
         "cap": {title: one if isinstance(one, str) else asdict(one) for title, one in seen.cap},
         "link": link_settings(link),
     }
@@ -204,7 +219,9 @@ def cannot(why: str, suite: Suite) -> Report:
 
 def _rows(seen: _Seen) -> list[Row]:
     rows = sending_rows(seen.samples, seen.broken, (LUA, PEER, STORESCU, STOW))
-    rows.append(emergency_row(seen.emergency))
+    rows.append(emergency_row(seen.emergency, "60 images of CT"))
+    rows.append(emergency_row(seen.backlog, "2 GB of CT"))
+    rows.append(download_row(seen.download))
     rows += all_fault_rows(seen.faults, seen.stock) + cap_rows(seen.cap)
     return rows + queue_rows(seen.queue)
 
@@ -232,6 +249,21 @@ class _Bench:
             limit = _PATIENCE.get(modality, 1) * plan.limit
             for sender in (*senders[first:], *senders[:first]):
                 self._send(Cell(sender, batches[modality, rate], rate, limit))
+
+    def hurry(self, plan: Plan) -> None:
+        """See how long an emergency takes behind CT that waits, and how fast a study comes down."""
+        images = HOME / "build" / "bench" / "delivery" / "images"
+        drawn = [draw(one, images) for one in (_BACKLOG, *_EMERGENCIES)]
+        urgent = partial(emergency, self.servers, self.line, *drawn, mbit_s=SLOW)
+        if plan.emergency:
+            self.seen.emergency = self._tried("an emergency", urgent)
+        if plan.backlog:
+            self.seen.backlog = self._tried("an emergency behind 2 GB", partial(urgent, copies=_COPIES))
+        if plan.download:
+            study = draw(_DOWNLOADED, images)
+            self.seen.download = self._tried(
+                "a study comes back", partial(download, self.servers, self.line, study, mbit_s=SLOW)
+            )
 
     def break_all(self, plan: Plan, batch: Batch) -> None:
         """Break each thing once, and the line of a stock proxy."""

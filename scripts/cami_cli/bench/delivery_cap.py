@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cami_cli.answering import wait_people
 from cami_cli.bench.delivery_cells import LOOK
-from cami_cli.bench.delivery_faults import make_urgent
+from cami_cli.bench.delivery_emergency import make_urgent
 from cami_cli.bench.delivery_images import Batch, orthanc_id
 from cami_cli.bench.delivery_senders import OURS
 from cami_cli.bench.delivery_servers import MO, Pair, Servers

@@ -1,6 +1,7 @@
 """One cell of the delivery benchmark: one way to send one study, watched until it is there or time is up."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from cami_cli.bench.delivery_images import Batch
 from cami_cli.bench.delivery_senders import Sender, preload
 from cami_cli.bench.delivery_servers import Pair, Servers
 from cami_cli.bench.link_emulator_ends import Seen, ThinLine
+from cami_cli.errors import Trouble
 
 #: Seconds between two looks at the centre: nothing is timed more finely than this.
 LOOK = 0.1
@@ -114,3 +116,19 @@ def _watch(pair: Pair, line: ThinLine, sending: Future[None], cell: Cell, before
         overflowed_packets=up.overflowed,
         late=now.late,
     )
+
+
+def until(holds: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    """Wait until `holds`; raises `Trouble` that says `otherwise` if it does not in time."""
+    if not wait(holds, seconds):
+        raise Trouble(f"{otherwise} within {seconds:.0f} s", "see the servers' logs in build/bench/delivery/work")
+
+
+def wait(holds: Callable[[], bool], seconds: float) -> bool:
+    """Wait until `holds`, at most so long; say whether it does."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(LOOK)
+    return True

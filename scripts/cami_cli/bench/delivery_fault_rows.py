@@ -99,4 +99,6 @@ def _resent(metric: str, outcome: Outcome | str, calm: Outcome | str, why: str) 
         return alone(metric, None, "%", RESENT_PERCENT, why)
     percent = 100 * (outcome.line_bytes / calm.line_bytes - 1)
     note = f"{outcome.line_bytes / 1e6:.2f} MB on the line, {calm.line_bytes / 1e6:.2f} MB when nothing broke"
+    if outcome.given is not None and calm.given is not None:
+        note += f"; given to sockets {outcome.given / 1e6:.2f} and {calm.given / 1e6:.2f} MB"
     return alone(metric, round(percent, 2), "%", RESENT_PERCENT, note)

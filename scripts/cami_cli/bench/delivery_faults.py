@@ -1,7 +1,6 @@
-"""What a fault on the way does to a study, ours and stock Orthanc's; and an emergency behind a full queue."""
+"""What a fault on the way does to a study, ours and stock Orthanc's."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,19 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
 
-from cami_cli.answering import http, wait_people
+from cami_cli.answering import http
 from cami_cli.bench.delivery_breaking import WEAKNESS, Fault, Scene, break_it
-from cami_cli.bench.delivery_cells import LOOK
-from cami_cli.bench.delivery_images import Batch, orthanc_id, study_id
-from cami_cli.bench.delivery_senders import LUA, OURS, store
+from cami_cli.bench.delivery_cells import LOOK, until, wait
+from cami_cli.bench.delivery_images import Batch, orthanc_id
+from cami_cli.bench.delivery_senders import LUA, OURS
 from cami_cli.bench.delivery_servers import MO, Pair, Servers
 from cami_cli.bench.link_emulator_ends import Seen, ThinLine
-from cami_cli.errors import Trouble
 
 #: A line counts as back at full rate when it carries so much of what it did before, over so many seconds.
 _FULL, _WINDOW = 0.9, 2.0
 _FLOWING_BYTES = 10_000
-_EMERGENCY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +44,10 @@ class Outcome:
     """From the first C-STORE until all was at the centre."""
     line_bytes: float
     """IP bytes from the proxy to the centre meanwhile."""
+    given: float | None = None
+    """Of them, bytes that the proxy gave to its sockets for images and questions; None: it was started again."""
+    lost_packets: int = 0
+    """By chance, behind the serialiser: each is sent again."""
 
     def __str__(self) -> str:
         """Say it in a line."""
@@ -66,17 +67,18 @@ def break_down(
     with ThreadPoolExecutor(1) as pool, servers.pair("ours", weak=WEAKNESS.get(fault, "none")) as pair:
         began = line.look()
         sending = pool.submit(OURS.send, pair, batch, [])
-        _until(lambda: pair.centre.instances() >= wanted // 6, 180, "a sixth was not delivered")
+        until(lambda: pair.centre.instances() >= wanted // 6, 180, "a sixth was not delivered")
         before = line.look()
-        _until(lambda: pair.centre.instances() >= wanted // 3, 180, "a third was not delivered")
+        until(lambda: pair.centre.instances() >= wanted // 3, 180, "a third was not delivered")
         sending.result()
         usual = _rate(before, line.look())
         down = break_it(fault, Scene(pair, line, outage, lambda: pair.centre.instances() >= wanted))
         flowing, full = (None, None) if fault in ("none", "flaky") else _recovery(pair, line, usual, wanted)
         # What is not there by now is counted as lost, however it got so far.
-        _wait(lambda: pair.centre.instances() >= wanted, 240)
+        wait(lambda: pair.centre.instances() >= wanted, 240)
         ended = line.look()
         lost, duplicated, altered = _compare(pair, batch)
+        given = None if fault in ("proxy", "both") else _given(pair, servers.person("technologist", MO))
         return Outcome(
             fault=fault,
             sent=wanted,
@@ -88,7 +90,14 @@ def break_down(
             down=down,
             seconds=ended.at - began.at,
             line_bytes=ended.up.since(began.up).bytes,
+            given=given,
+            lost_packets=ended.up.since(began.up).lost,
         )
+
+
+def _given(pair: Pair, who: tuple[str, str]) -> float | None:
+    answer = http().get(f"{pair.proxy.base}/cami/api/delivery?limit=1", auth=who, timeout=20)
+    return float(answer.json()["line"]["sent_bytes"]) if answer.status_code == 200 else None
 
 
 def stock_loss(servers: Servers, line: ThinLine, batch: Batch, *, mbit_s: float, outage: float) -> tuple[int, int]:
@@ -97,12 +106,12 @@ def stock_loss(servers: Servers, line: ThinLine, batch: Batch, *, mbit_s: float,
     wanted = len(batch.files)
     with ThreadPoolExecutor(1) as pool, servers.pair(LUA.kind, lua=LUA.lua) as pair:
         sending = pool.submit(LUA.send, pair, batch, [])
-        _until(lambda: pair.centre.instances() >= wanted // 3, 180, "a third was not delivered")
+        until(lambda: pair.centre.instances() >= wanted // 3, 180, "a third was not delivered")
         line.cut()
         time.sleep(outage)
         line.restore()
         sending.result()
-        _wait(lambda: not _works(pair), 240)
+        wait(lambda: not _works(pair), 240)
         return wanted, wanted - pair.centre.instances()
 
 
@@ -110,23 +119,6 @@ def _works(pair: Pair) -> bool:
     """Say whether the stock proxy still has jobs that have not ended, in success or failure."""
     answer = pair.proxy.get("/jobs?expand")
     return any(job["State"] in ("Pending", "Running", "Retry") for job in answer.json())
-
-
-def emergency(
-    servers: Servers, line: ThinLine, backlog: Batch, idle: Batch, busy: Batch, *, mbit_s: float
-) -> tuple[float, float]:
-    """Return the seconds that a radiograph takes on the idle line, and while CT is queued; each set to P0."""
-    line.change(mbit_s)
-    with servers.pair("ours") as pair:
-        technologist = servers.person("technologist", MO)
-        wait_people(pair.proxy.runtime, pair.proxy.server, [technologist])
-        alone = _urgent(pair, idle, technologist)
-        store(pair, backlog)
-        _until(lambda: pair.centre.instances() > len(idle.files), 60, "the backlog does not move")
-        behind = _urgent(pair, busy, technologist)
-        if pair.centre.instances() >= len(backlog.files) + len(idle.files) + len(busy.files):
-            raise Trouble("the backlog was gone before the emergency was through", "send more of it")
-        return alone, behind
 
 
 def _recovery(pair: Pair, line: ThinLine, usual: float, wanted: int) -> tuple[float | None, float | None]:
@@ -173,38 +165,3 @@ def same_pixels(held: NDArray[Any], sent: NDArray[Any]) -> bool:
     return held.size == sent.size and bool(
         np.array_equal(held.reshape(sent.shape).astype(np.int64), sent.astype(np.int64))
     )
-
-
-def _urgent(pair: Pair, batch: Batch, who: tuple[str, str]) -> float:
-    """Store a radiograph, make it an emergency, and return the seconds until the centre has it."""
-    wanted = [orthanc_id(file) for file in batch.files]
-    began = time.monotonic()
-    make_urgent(pair, batch, who)
-    _until(lambda: all(map(pair.centre.holds, wanted)), _EMERGENCY_SECONDS, "the emergency did not arrive")
-    return time.monotonic() - began
-
-
-def make_urgent(pair: Pair, batch: Batch, who: tuple[str, str]) -> None:
-    """Store a radiograph at the proxy and make it an emergency."""
-    store(pair, batch)
-    body = {"study_id": study_id(batch.files[0]), "priority": 0}
-
-    def urgent() -> bool:
-        url = f"{pair.proxy.base}/cami/api/delivery/priority"
-        return http().post(url, json=body, auth=who, timeout=10).status_code == 200
-
-    _until(urgent, 15, "the radiograph did not get into the queue")
-
-
-def _until(holds: Callable[[], bool], seconds: float, otherwise: str) -> None:
-    if not _wait(holds, seconds):
-        raise Trouble(f"{otherwise} within {seconds:.0f} s", "see the servers' logs in build/bench/delivery/work")
-
-
-def _wait(holds: Callable[[], bool], seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(LOOK)
-    return True

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from cami_cli.bench.delivery_cells import Sample
+from cami_cli.bench.delivery_download import Download
+from cami_cli.bench.delivery_emergency import Emergency
 from cami_cli.bench.delivery_fault_rows import TITLES, all_fault_rows, cap_rows
 from cami_cli.bench.delivery_queue import Picked
 from cami_cli.bench.delivery_senders import LUA, OURS, Sender
@@ -17,6 +19,8 @@ EFFECT_OF = ("CT", "MR")
 TIMES_STOCK = 4.0
 FIRST_SECONDS = 1.0
 EMERGENCY_RATIO = 1.3
+DOWN_SHARE = 0.9
+"""Of what comes down: no figure of the issue."""
 PICK_MS = 5.0
 PICK_MEMORY_MB = 16.0
 """Of a million rows of hundreds of bytes: memory that grew with the queue would be far above."""
@@ -46,13 +50,21 @@ def sending_rows(samples: Sequence[Sample], broken: Mapping[Place, str], peers: 
     return result
 
 
-def emergency_row(seconds: tuple[float, float] | str) -> Row:
+def emergency_row(seen: Emergency | str, behind: str) -> Row:
     """Judge an emergency behind a backlog by the same one on the idle line."""
-    metric, unit, peer = "emergency radiograph while CT is queued, 2 Mbit/s", "s", "ours on the idle line"
-    if isinstance(seconds, str):
-        return Row(metric, None, peer, None, unit, None, EMERGENCY_RATIO, seconds, at_most=True)
-    idle, busy = seconds
-    return Row(metric, round(busy, 2), peer, round(idle, 2), unit, round(busy / idle, 3), EMERGENCY_RATIO, at_most=True)
+    metric, unit, peer = f"emergency radiograph behind {behind}, 2 Mbit/s", "s", "ours on the idle line"
+    if isinstance(seen, str):
+        return Row(metric, None, peer, None, unit, None, EMERGENCY_RATIO, seen, at_most=True)
+    idle, busy, note = round(seen.idle, 2), round(seen.busy, 2), f"{seen}"
+    return Row(metric, busy, peer, idle, unit, round(seen.busy / seen.idle, 3), EMERGENCY_RATIO, note, at_most=True)
+
+
+def download_row(seen: Download | str) -> Row:
+    """Judge how much of the line a study takes that comes down."""
+    metric = "CT that comes back to a proxy, 2 Mbit/s: share of the line"
+    if isinstance(seen, str):
+        return alone(metric, None, "of 1", DOWN_SHARE, seen, at_most=False)
+    return alone(metric, round(seen.share, 3), "of 1", DOWN_SHARE, f"{seen}", at_most=False)
 
 
 def queue_rows(picked: Picked | str) -> list[Row]:
@@ -73,7 +85,8 @@ def unmeasured(why: str) -> list[Row]:
     for mbit_s, share in SHARE.items():
         rows.append(alone(f"{mbit_s:g} Mbit/s: share of the line", None, "of 1", share, why, at_most=False))
         rows.append(alone(f"{mbit_s:g} Mbit/s: raw bits per line bit", None, "", EFFECT, why, at_most=False))
-    rows.append(emergency_row(why))
+    rows.append(emergency_row(why, "2 GB of CT"))
+    rows.append(download_row(why))
     rows += all_fault_rows(dict.fromkeys(TITLES, why), why)
     return rows + cap_rows([("", why)])
 

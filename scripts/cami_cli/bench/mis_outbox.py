@@ -10,6 +10,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,6 +38,7 @@ from cami_cli.places import HOME
 
 _ZONE = ZoneInfo("Asia/Novokuznetsk")
 _PATIENTS = 200
+_CLIENTS = 8
 
 
 class MovingClock(SystemClock):
@@ -151,7 +153,7 @@ def rows(orders: int, events: int) -> Sequence[Row]:
 def _intake(bench: Bench, orders: int) -> list[Row]:
     bench.order(0)  # imports the models
     took = []
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), time.process_time()
     for number in range(1, orders + 1):
         start = time.perf_counter()
         if bench.order(number) != 200:
@@ -159,10 +161,24 @@ def _intake(bench: Bench, orders: int) -> list[Row]:
         took.append(time.perf_counter() - start)
     rate = orders / (time.perf_counter() - began)
     p95 = quantiles(took, n=20)[-1] * 1000
+    cost = (time.process_time() - spent) / orders * 1000
+    together = _together(bench, orders)
     return [
         alone("orders taken by FHIR, one after the other", rate, "orders/s", 50, f"{orders} orders", at_most=False),
         alone("an order, p95", p95, "ms", 1000, f"{orders} orders"),
-    ]
+        alone("processor time of an order", cost, "ms", 10, f"{orders} orders"),
+        alone(f"orders taken from {_CLIENTS} clients at once", together, "orders/s", 50, f"{orders} orders",
+              at_most=False),
+    ]  # fmt: skip
+
+
+def _together(bench: Bench, orders: int) -> float | None:
+    """Place as many orders again from several clients at once; return the rate, None if one was refused."""
+    began = time.perf_counter()
+    with ThreadPoolExecutor(_CLIENTS) as pool:
+        answers = list(pool.map(bench.order, range(orders + 1, 2 * orders + 1)))
+    rate = orders / (time.perf_counter() - began)
+    return rate if set(answers) == {200} else None
 
 
 def _outbox(bench: Bench, hook: Hook, orders: int, events: int) -> list[Row]:

@@ -15,6 +15,7 @@ from typing import NoReturn, Protocol, runtime_checkable
 from cami_cli import region as regions
 from cami_cli.demo import table
 from cami_cli.demo.delivery import Delivery
+from cami_cli.demo.mis import Journey, SimulatedMis
 from cami_cli.demo.new_mo import Newcomer
 from cami_cli.demo.outage import Outage
 from cami_cli.demo.stage import Stage
@@ -67,10 +68,12 @@ def run(plan: Plan, stage: Stage | None = None) -> int:
     stage = stage or Stage()
     with _state(plan) as state:
         running: regions.Running | None = None
+        mis: SimulatedMis | None = None
         try:
             stage.step("The region: the centre, a PACS Proxy for each МО, people and devices")
             running = regions.bring_up(state, plan.wish, Progress(sys.stdout))
-            passed = _show(plan, stage, parse_region(running.report), state)
+            mis = SimulatedMis(state)
+            passed = _show(plan, stage, parse_region(running.report), state, mis)
             if not plan.once:
                 stage.say("Ctrl-C ends the demonstration.")
                 _stay(running, stage)
@@ -78,11 +81,13 @@ def run(plan: Plan, stage: Stage | None = None) -> int:
             stage.say("")
             raise
         finally:
+            if mis is not None:
+                mis.end()
             _end(plan, stage, running, state)
     return 0 if passed else 1
 
 
-def _show(plan: Plan, stage: Stage, region: Region, state: StateFolder) -> bool:
+def _show(plan: Plan, stage: Stage, region: Region, state: StateFolder, mis: SimulatedMis) -> bool:
     stage.say(f"Orthanc {region.orthanc_version} ({region.runtime}); state in {state.folder}")
     folder = plan.home / "phantoms" / ("small" if plan.small else "full")
     written = _images(plan, stage, folder)
@@ -111,7 +116,13 @@ def _show(plan: Plan, stage: Stage, region: Region, state: StateFolder) -> bool:
         stage.check(check)
         passed = passed and check.passed
 
+    stage.step("The МИС: an order, the worklist of the device, its images, one click, a question, the report")
+    check = Journey(region, _ordered(folder, written), mis, stage).run()
+    stage.check(check)
+    passed = passed and check.passed
+
     stage.step("Try it")
+    stage.say(f"simulated МИС     {mis.url}/")
     _links(stage, region, written, state)
     _accounts(stage, region, reveal=not plan.once)
     return passed
@@ -120,6 +131,12 @@ def _show(plan: Plan, stage: Stage, region: Region, state: StateFolder) -> bool:
 def _slices(folder: Path, written: Sequence[WrittenStudy]) -> tuple[Path, WrittenStudy]:
     """Return a study of many images, with its folder."""
     study = max(written, key=lambda study: study.instances)
+    return folder / study.folder, study
+
+
+def _ordered(folder: Path, written: Sequence[WrittenStudy]) -> tuple[Path, WrittenStudy]:
+    """Return a study of images such as the order of the МИС asks for, with its folder."""
+    study = next(study for study in written if study.modality == "CT")
     return folder / study.folder, study
 
 

@@ -19,6 +19,8 @@ CREATE TABLE IF NOT EXISTS placed (
   study_uid TEXT, status TEXT, words TEXT, study TEXT DEFAULT '', study_status TEXT DEFAULT '', made_at TEXT);
 CREATE TABLE IF NOT EXISTS told (
   place INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT UNIQUE, seq INTEGER, kind TEXT, body TEXT, times INTEGER);
+CREATE TABLE IF NOT EXISTS asked (
+  number TEXT PRIMARY KEY, patient TEXT, placed TEXT, question TEXT, task TEXT, status TEXT, words TEXT, made_at TEXT);
 CREATE TABLE IF NOT EXISTS document (id TEXT PRIMARY KEY, patient TEXT, title TEXT, kind TEXT, data TEXT);
 """
 #: Fictitious people; their СНИЛС and ЕНП have right check digits.
@@ -74,6 +76,17 @@ class Book:
         with self._writing() as cursor:
             cursor.execute(f"INSERT OR REPLACE INTO placed ({names}) VALUES ({marks})", values)  # noqa: S608
 
+    def note_asked(self, **values: str) -> None:
+        """Keep a consultation that was asked for."""
+        names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+        with self._writing() as cursor:
+            cursor.execute(f"INSERT OR REPLACE INTO asked ({names}) VALUES ({marks})", values)  # noqa: S608
+
+    def asked(self, patient: str = "") -> list[dict[str, Any]]:
+        """Return the consultations that were asked for, the newest first."""
+        found = self._rows("SELECT * FROM asked WHERE ? IN ('', patient) ORDER BY made_at DESC", patient)
+        return [dict(row) for row in found]
+
     def hear(self, event_id: str, seq: int, kind: str, body: dict[str, Any]) -> bool:
         """Note a message; one that came before is only counted. Says whether it is new."""
         with self._writing() as cursor:
@@ -113,6 +126,7 @@ class Book:
                 "UPDATE placed SET status = ?, words = ?, version = ? WHERE task = ? AND CAST(version AS INT) <= ?",
                 (body["status"], words, body["meta"]["versionId"], body["id"], int(body["meta"]["versionId"])),
             )
+            cursor.execute("UPDATE asked SET status = ?, words = ? WHERE task = ?", (body["status"], words, body["id"]))
         elif body["resourceType"] == "ImagingStudy":
             request = body["basedOn"][0]["reference"].removeprefix("ServiceRequest/")
             uid = body["identifier"][0]["value"].removeprefix("urn:oid:")

@@ -39,7 +39,10 @@ def simulate(
     book = Book(own / "mis.sqlite")
     secret = _secret(own / "hook.secret")
     hook = f"http://127.0.0.1:{port}/hook"
-    simulator = Simulator(FhirClient(read_access(state)), book, doctor, hook=hook, secret=secret)
+    asked = next((each.oid for each in known.organizations if each.proxy is None), doing[-1].oid)
+    simulator = Simulator(
+        FhirClient(read_access(state)), book, doctor, hook=hook, secret=secret, consulting_oid=asked
+    )  # fmt: skip
     server = serve(Site(simulator, Pages([(each.oid, each.short_name) for each in doing])), port)
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()

@@ -1,5 +1,6 @@
 """Messages as a МИС writes them: what it knows of a patient and an order, as the contract's resources."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -115,18 +116,6 @@ def patient_resource(patient: SimulatedPatient) -> Json:
 def order_bundle(patient: SimulatedPatient, doctor: Doctor, order: WantedStudy) -> Json:
     """Return the Bundle of interaction I1."""
     urls = {name: f"urn:uuid:{uuid4()}" for name in ("patient", "person", "role", "diagnosis", "request", "task")}
-    person = {
-        "resourceType": "Practitioner",
-        "identifier": [{"system": SNILS, "value": doctor.snils}, {"system": STAFF_SYSTEM, "value": doctor.number}],
-        "name": [{"family": doctor.family, "given": [doctor.given, doctor.middle]}],
-    }
-    role = {
-        "resourceType": "PractitionerRole",
-        "identifier": [{"system": STAFF_SYSTEM, "value": doctor.number}],
-        "practitioner": {"reference": urls["person"]},
-        "organization": organization(doctor.oid),
-        "code": [{"coding": [{"system": f"{_NSI}1002", "code": "109", "display": "Врач-терапевт"}]}],
-    }
     code, words = order.diagnosis
     diagnosis = {
         "resourceType": "Condition",
@@ -156,13 +145,103 @@ def order_bundle(patient: SimulatedPatient, doctor: Doctor, order: WantedStudy) 
     number = f"identifier={ORDER_SYSTEM}|{order.number}"
     entries = [
         (urls["patient"], patient_resource(patient), "PUT", f"Patient?identifier={PATIENT_SYSTEM}|{patient.number}"),
-        (urls["person"], person, "PUT", f"Practitioner?identifier={SNILS}|{doctor.snils}"),
-        (urls["role"], role, "PUT", f"PractitionerRole?identifier={STAFF_SYSTEM}|{doctor.number}"),
+        *_doctor_entries(doctor, urls),
         (urls["diagnosis"], diagnosis, "POST", "Condition"),
         (urls["request"], request, "POST", f"ServiceRequest?{number}"),
         (urls["task"], task, "POST", f"Task?{number}"),
     ]
     return {"resourceType": "Bundle", "type": "transaction", "entry": [_entry(*each) for each in entries]}
+
+
+@dataclass(frozen=True, slots=True)
+class WantedConsultation:
+    """A question to another МО as a doctor fills it in."""
+
+    number: str
+    study_uid: str
+    to_oid: str
+    """ОИД of the МО that is asked."""
+    question: str
+    asked: datetime
+    form: str = "urgent"
+    """``emergency``, ``urgent``, ``planned``."""
+    phone: str = "8-3842-00-00-00"
+    consent: bool = True
+
+
+def consultation_bundle(patient: SimulatedPatient, doctor: Doctor, wanted: WantedConsultation) -> Json:
+    """Return the Bundle of interaction I9."""
+    urls = {name: f"urn:uuid:{uuid4()}" for name in ("patient", "person", "role", "request", "task")}
+    priority = {"emergency": "stat", "urgent": "urgent"}.get(wanted.form, "routine")
+    identifier = [{"system": ORDER_SYSTEM, "value": wanted.number}]
+    category = {"system": "urn:cami:request-category", "code": "remote-consultation"}
+    request = {
+        "resourceType": "ServiceRequest",
+        "identifier": identifier,
+        "status": "active",
+        "intent": "order",
+        "priority": priority,
+        "category": [{"coding": [category]}],
+        "code": {"text": "Консультация врача-рентгенолога с применением телемедицинских технологий"},
+        "subject": {"reference": urls["patient"]},
+        "authoredOn": written(wanted.asked),
+        "requester": {"reference": urls["role"]},
+        "performer": [organization(wanted.to_oid)],
+        "reasonCode": [{"text": wanted.question}],
+    }
+    study = {"identifier": {"system": "urn:dicom:uid", "value": f"urn:oid:{wanted.study_uid}"}}
+    given: list[tuple[str, Json]] = [
+        ("form", {"valueCodeableConcept": {"coding": [{"system": "urn:cami:consultation-form", "code": wanted.form}]}}),
+        ("mode", {"valueCodeableConcept": {"coding": [{"system": "urn:cami:consultation-mode", "code": "deferred"}]}}),
+        ("question", {"valueString": wanted.question}),
+        ("consent", {"valueBoolean": wanted.consent}),
+        ("phone", {"valueString": wanted.phone}),
+        ("study", {"valueReference": study}),
+    ]
+    task = {
+        "resourceType": "Task",
+        "identifier": identifier,
+        "status": "requested",
+        "intent": "order",
+        "priority": priority,
+        "code": {"coding": [{"system": "urn:cami:task-kind", "code": "consultation"}]},
+        "focus": {"reference": urls["request"]},
+        "for": {"reference": urls["patient"]},
+        "authoredOn": written(wanted.asked),
+        "requester": {"reference": urls["role"]},
+        "owner": organization(wanted.to_oid),
+        "input": [
+            {"type": {"coding": [{"system": "urn:cami:task-input", "code": code}]}, **value} for code, value in given
+        ],
+    }
+    number = f"identifier={ORDER_SYSTEM}|{wanted.number}"
+    entries = [
+        (urls["patient"], patient_resource(patient), "PUT", f"Patient?identifier={PATIENT_SYSTEM}|{patient.number}"),
+        *_doctor_entries(doctor, urls),
+        (urls["request"], request, "POST", f"ServiceRequest?{number}"),
+        (urls["task"], task, "POST", f"Task?{number}"),
+    ]
+    return {"resourceType": "Bundle", "type": "transaction", "entry": [_entry(*each) for each in entries]}
+
+
+def _doctor_entries(doctor: Doctor, urls: Mapping[str, str]) -> list[tuple[str, Json, str, str]]:
+    """Return who sends the patient: a person, and in which part for which МО."""
+    person = {
+        "resourceType": "Practitioner",
+        "identifier": [{"system": SNILS, "value": doctor.snils}, {"system": STAFF_SYSTEM, "value": doctor.number}],
+        "name": [{"family": doctor.family, "given": [doctor.given, doctor.middle]}],
+    }
+    role = {
+        "resourceType": "PractitionerRole",
+        "identifier": [{"system": STAFF_SYSTEM, "value": doctor.number}],
+        "practitioner": {"reference": urls["person"]},
+        "organization": organization(doctor.oid),
+        "code": [{"coding": [{"system": f"{_NSI}1002", "code": "109", "display": "Врач-терапевт"}]}],
+    }
+    return [
+        (urls["person"], person, "PUT", f"Practitioner?identifier={SNILS}|{doctor.snils}"),
+        (urls["role"], role, "PUT", f"PractitionerRole?identifier={STAFF_SYSTEM}|{doctor.number}"),
+    ]
 
 
 def service_request(order: WantedStudy) -> Json:

@@ -42,12 +42,14 @@ class Site:
             ("POST", re.compile("/patients/([^/]+)/orders"), self._order),
             ("POST", re.compile("/orders/([^/]+)/cancel"), self._cancel),
             ("POST", re.compile("/orders/([^/]+)/images"), self._images),
+            ("POST", re.compile("/orders/([^/]+)/consultation"), self._ask),
             ("GET", re.compile("/documents/([^/]+)"), self._document),
             ("POST", re.compile("/hook"), self._hook),
             ("GET", re.compile("/api/told"), lambda _: _json(self._simulator.book.told())),
             ("GET", re.compile("/api/orders"), lambda _: _json(self._simulator.book.orders())),
             ("POST", re.compile("/api/patients"), self._add_patient),
             ("POST", re.compile("/api/orders"), self._order_json),
+            ("GET", re.compile("/api/consultations"), lambda _: _json(self._simulator.book.asked())),
             ("GET", re.compile("/api/health"), lambda _: _json({"subscribed": self._simulator.subscribed})),
         ]
 
@@ -75,8 +77,9 @@ class Site:
             return Reply(404, "Такой карты нет".encode())
         notice = notice or request[2].get("notice", "")
         found = self._pages.render(
-            "card", card.family, notice, card=card, orders=book.orders(number), documents=book.documents(number)
-        )
+            "card", card.family, notice, card=card, orders=book.orders(number), documents=book.documents(number),
+            asked=book.asked(number),
+        )  # fmt: skip
         return Reply(body=found)
 
     def _order(self, request: Any, number: str) -> Reply:
@@ -108,6 +111,13 @@ class Site:
             return self._card(request, order["patient"], f"Снимки не открылись: {answer.words or answer.status}")
         url = next(each["valueUrl"] for each in answer.body["parameter"] if each["name"] == "url")
         return Reply(303, headers={"Location": url})
+
+    def _ask(self, request: Any, number: str) -> Reply:
+        answer = self._simulator.ask(number, _form(request[1]))
+        order = self._simulator.book.order(number) or {"patient": ""}
+        if answer.status != 200:
+            return self._card(request, order["patient"], f"Заявка не принята: {answer.words}")
+        return Reply(303, headers={"Location": f"/patients/{order['patient']}"})
 
     def _document(self, _request: Any, id_: str) -> Reply:
         found = self._simulator.book.document(id_)

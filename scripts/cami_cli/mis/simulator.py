@@ -8,7 +8,15 @@ from zoneinfo import ZoneInfo
 from cami_cli.errors import Trouble
 from cami_cli.mis.book import Book
 from cami_cli.mis.client import Answer, FhirClient
-from cami_cli.mis.messages import STUDIES, Doctor, WantedStudy, order_bundle, organization
+from cami_cli.mis.messages import (
+    STUDIES,
+    Doctor,
+    WantedConsultation,
+    WantedStudy,
+    consultation_bundle,
+    order_bundle,
+    organization,
+)
 
 ZONE = ZoneInfo("Asia/Novokuznetsk")
 SNILS = "urn:oid:1.2.643.100.3"
@@ -17,12 +25,16 @@ SNILS = "urn:oid:1.2.643.100.3"
 class Simulator:
     """What the МИС does, apart from its pages."""
 
-    def __init__(self, client: FhirClient, book: Book, doctor: Doctor, *, hook: str, secret: str) -> None:
+    def __init__(
+        self, client: FhirClient, book: Book, doctor: Doctor, *, hook: str, secret: str, consulting_oid: str = ""
+    ) -> None:
+        """Make it; `consulting_oid` is the ОИД of the МО that is asked for consultations."""
         self.client = client
         self.book = book
         self.doctor = doctor
         self._hook = hook
         self.secret = secret
+        self.consulting_oid = consulting_oid
         self.subscribed = False
         """Whether ЦАМИ knows where to tell it."""
 
@@ -99,6 +111,36 @@ class Simulator:
         if answer.status == 200:
             values = {"status": "cancelled", "words": "Отменено", "version": answer.body["meta"]["versionId"]}
             self.book.note_order(**{**order, **values})
+        return answer
+
+    def ask(self, number: str, form: dict[str, str]) -> Answer:
+        """Ask another МО about the study of an order."""
+        order = self._known(number)
+        card = self.book.patient(order["patient"])
+        if card is None:
+            raise Trouble("no such card", "choose one of the list")
+        now = datetime.now(ZONE)
+        wanted = WantedConsultation(
+            number=f"TMK-{now:%y%m%d}-{now:%H%M%S%f}"[:24],
+            study_uid=order["study"] or order["study_uid"],
+            to_oid=form.get("oid") or self.consulting_oid,
+            question=form.get("question") or "Прошу консультацию",
+            asked=now,
+            form=form.get("form") or "urgent",
+        )
+        answer = self.client.call("POST", "", consultation_bundle(card, self.doctor, wanted), key=wanted.number)
+        if answer.status == 200:
+            task = answer.resource("Task")
+            self.book.note_asked(
+                number=wanted.number,
+                patient=order["patient"],
+                placed=number,
+                question=wanted.question,
+                task=task["id"],
+                status=task["status"],
+                words=task["businessStatus"]["coding"][0]["display"],
+                made_at=now.isoformat(),
+            )
         return answer
 
     def launch(self, number: str) -> Answer:

@@ -90,6 +90,19 @@ def test_each_finds_only_its_own_and_the_core_is_not_asked(visibility, archive, 
     assert archive.questions == []
 
 
+def test_one_image_is_found_without_the_core(visibility, archive, first, second):
+    def find(person, study, series="1.2.1.1", sop="1.2.1.1.1", **more):
+        query = {"0020,000D": study, "SeriesInstanceUID": series, "SOPInstanceUID": sop}
+        return visibility.find(person, {"Level": "instance", "Query": query, **more})
+
+    assert find(ONE, first.uid) == [first.instance]
+    assert archive.questions == []
+    assert find(TWO, first.uid) == []
+    assert find(ONE, second.uid) == find(ONE, first.uid, series="1.2.1.2") == find(ONE, first.uid, sop="9.9") == []
+    assert find(ONE, first.uid, Since=1) == []
+    assert find(ONE, first.uid, Expand=True)[0]["ID"] == first.instance
+
+
 def test_what_is_foreign_and_what_is_not_there_cost_the_same(visibility, engine, second):
     def statements(uid):
         seen = []

@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import select, text
 
-from cami.access import ArchiveSubjects, Recorder, SignIn, SignInRecord, Witness, study_owners
+from cami.access import CentralSubjects, Recorder, SignIn, SignInRecord, Witness, study_owners
 from cami.access.acts import of_archive, of_ours, route_of
 from cami.audit import AuditTrail, Kind, Outcome, Record
 from cami.audit.caller import Caller, note_caller
@@ -27,7 +27,7 @@ def trail(engine, clock):
 
 @pytest.fixture
 def subjects(archive, engine, clock):
-    return ArchiveSubjects(archive, study_owners("central", "", engine, clock))
+    return CentralSubjects(archive, study_owners("central", "", engine, clock), engine, clock)
 
 
 @pytest.fixture
@@ -106,6 +106,29 @@ def test_what_does_not_exist_costs_an_event_as_what_is_foreign_does(witness, jou
     assert not ask(witness, f"/studies/{absent}")
     assert ask(witness, "/dicom-web/studies/9.9.9/metadata")
     assert [(event.kind, event.owner) for event in journal()] == [(Kind.REFUSAL, ""), (Kind.REFUSAL, "")]
+
+
+@pytest.mark.parametrize("level", ["studies", "series", "instances", "dicom-web"])
+def test_the_archive_is_not_asked_about_what_is_refused(witness, journal, second, archive, level):
+    """It takes its time to describe what it has: asked, it would betray what is foreign and what does not exist."""
+    absent = "-".join(["00000000"] * 5)
+    own = {"studies": second.id, "series": second.series, "instances": second.instance, "dicom-web": second.uid}[level]
+    asked = []
+    for name in ("get", "find", "study_of"):
+        setattr(archive, name, lambda *_, name=name: asked.append(name))
+    for path in (own, absent) if level != "dicom-web" else (own, "9.9.9"):
+        ask(witness, f"/dicom-web/studies/{path}/metadata" if level == "dicom-web" else f"/{level}/{path}")
+    assert asked == []
+    assert [(event.kind, event.owner) for event in journal()] == [(Kind.REFUSAL, "42002"), (Kind.REFUSAL, "")]
+
+
+def test_the_same_search_again_is_no_other_event(recorder, journal, clock):
+    for _ in range(3):
+        call(recorder, handler(), "POST", "/tools/find", body=b'{"Query": {"PatientName": "IVANOV*"}}')
+    assert len(journal()) == 1
+    clock.pass_(minutes=6)
+    call(recorder, handler(), "POST", "/tools/find", body=b'{"Query": {"PatientName": "IVANOV*"}}')
+    assert journal()[-1].details["more"] == "2"
 
 
 def test_searches_are_told_apart_and_their_values_stay_out(witness, journal, first):

@@ -28,7 +28,15 @@ from cami.audit.syslog import Collector, connect, frame
 from cami.audit.verify import Fault, Finding, verify
 from cami.clock import SystemClock
 from cami.db import open_engine
-from cami.db.tables import audit_anchor, audit_archive, audit_cursor, audit_head, audit_record, audit_study
+from cami.db.tables import (
+    audit_anchor,
+    audit_archive,
+    audit_branch,
+    audit_cursor,
+    audit_head,
+    audit_record,
+    audit_study,
+)
 from cami.errors import Permanent, Transient
 from cami.web import Request
 
@@ -123,6 +131,59 @@ def test_a_centre_that_was_set_back_gets_it_again(engine, far, clock, shipping):
     ship(shipping)
     assert count(engine, "proxy-42001") == 31
     assert verify(engine).whole
+
+
+def set_back(engine, seq, cursor):
+    """What restoring a proxy's database of some time ago does."""
+    with engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER IF EXISTS audit_record_never_removed"))
+        connection.execute(delete(audit_record).where(audit_record.c.seq > seq))
+        connection.execute(delete(audit_study).where(audit_study.c.seq > seq))
+        last = connection.scalar(select(audit_record.c.hash).where(audit_record.c.seq == seq))
+        connection.execute(update(audit_head).values(seq=seq, hash=last or GENESIS))
+        connection.execute(update(audit_cursor).values(seq=cursor))
+
+
+@pytest.mark.parametrize(("seq", "cursor"), [(10, 10), (10, 4), (10, 0), (0, 0)])
+def test_a_proxy_restored_from_a_backup_goes_on_in_a_branch(  # noqa: PLR0917
+    engine, far, clock, shipping, seq, cursor
+):
+    fill(far, clock, 30)
+    ship(shipping)
+    set_back(far, seq, cursor)
+    clock.pass_(minutes=5)
+    fill(far, clock, 45)
+    ship(shipping)
+    assert count(engine, "proxy-42001") == 30, "what was here before stays"
+    assert count(engine, "proxy-42001+2") == 45
+    report = verify(engine)
+    assert report.whole, report.findings
+    assert {chain.server for chain in report.chains} == {"central", "proxy-42001", "proxy-42001+2"}
+    with engine.connect() as connection:
+        told = [Record.parse(each).event for each in connection.scalars(select(audit_record.c.content))]
+    (alarm,) = [event for event in told if event.kind is Kind.INTEGRITY]
+    assert (alarm.reason, alarm.owner, alarm.details) == (
+        "restored", "42001", {"chain": "proxy-42001+2", "after": str(seq)},
+    )  # fmt: skip
+    # And once more, from a backup of after the first time.
+    set_back(far, seq + 40, seq + 20)
+    clock.pass_(minutes=5)
+    fill(far, clock, 3)
+    ship(shipping)
+    assert [count(engine, f"proxy-42001{branch}") for branch in ("", "+2", "+3")] == [30, 45, 3]
+    assert verify(engine).whole
+
+
+def test_a_branch_that_parts_from_nothing_is_seen(engine, far, clock, shipping):
+    fill(far, clock, 30)
+    ship(shipping)
+    set_back(far, 10, 10)
+    clock.pass_(minutes=5)
+    fill(far, clock, 5)
+    ship(shipping)
+    with engine.begin() as connection:
+        connection.execute(update(audit_branch).values(seq=9))
+    assert not verify(engine).whole
 
 
 def test_a_changed_record_is_found_as_it_comes_and_told_once(engine, far, clock, shipping):

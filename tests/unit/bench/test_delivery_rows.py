@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from cami_cli.bench.delivery_cells import Sample
+from cami_cli.bench.delivery_download import Download
+from cami_cli.bench.delivery_emergency import Emergency
 from cami_cli.bench.delivery_queue import Picked
-from cami_cli.bench.delivery_rows import emergency_row, queue_rows, sending_rows, unmeasured
+from cami_cli.bench.delivery_rows import download_row, emergency_row, queue_rows, sending_rows, unmeasured
 from cami_cli.bench.delivery_senders import LUA, PEER
 from cami_cli.bench.report import Row
 
@@ -81,7 +83,7 @@ def test_a_full_line_on_which_nothing_arrived_is_no_success() -> None:
 
 @pytest.mark.parametrize(("busy", "met"), [(13.0, True), (13.1, False)])
 def test_an_emergency_may_take_1_3_times_as_long_as_alone(busy: float, met: bool) -> None:
-    assert emergency_row((10.0, busy)).met is met
+    assert emergency_row(Emergency(10.0, busy, 2_000_000_000, 3960), "2 GB of CT").met is met
 
 
 def test_the_queue_is_judged_by_its_slow_picks() -> None:
@@ -96,3 +98,11 @@ def test_a_host_without_a_line_meets_nothing_and_says_why() -> None:
     for row in rows:
         assert (row.ours, row.met) == (None, False)
         assert "no namespaces here" in row.note
+
+
+def test_what_comes_down_is_judged_by_its_share_of_the_line() -> None:
+    seen = Download(2.0, images=30, seconds=20.0, first=1.2, line_bytes=4_750_000, raw_bytes=15_750_000)
+    row = download_row(seen)
+    assert (row.ours, row.met) == (0.95, True)
+    assert "3.15 raw bits per line bit" in row.note
+    assert not download_row("no line").met

@@ -109,7 +109,8 @@ def build(engine, region=None):
     )  # fmt: skip
     return SimpleNamespace(
         engine=engine, clock=clock, region=region, routes=routes, consultations=consultations, answers=answers,
-        deadlines=Deadlines(engine, clock, workflow), notices=Notices(engine), talk=talk, outbox=outbox, shelf=shelf,
+        deadlines=Deadlines(engine, clock, workflow, routes), notices=Notices(engine), talk=talk,
+        outbox=outbox, shelf=shelf,
         workflow=workflow, trail=trail, journal=journal,
         council=Council(engine, clock, consultations=consultations, workflow=workflow, journal=journal),
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """Random people do random things to requests; the tables are held against what must never happen.
 
 Never: a state that the table does not lead to, a text that somebody has typed and that is gone, a right to see a study
-that is open to somebody who does not have the request, or after its end.
+that is open to somebody who does not have the request, or after its end, a word of one reader that the other sees
+before both have signed.
 """
 
 import os
@@ -16,8 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import func, select, text
 
+from cami.consultations.readings import readings_of
 from cami.consultations.service import Wish
 from cami.consultations.states import ENDED, HELD, QUEUED, TRANSITIONS, Command, State
+from cami.consultations.terms import Kind, MessageKind
 from cami.db import open_engine
 from cami.db.migrate import migrate
 from cami.db.tables import consultation_event
@@ -52,6 +55,9 @@ _WISHES = [
     {"command": Command.REJECT, "reason": "no-data"},
     {"command": Command.CANCEL, "reason": "mistake"},
     {"command": Command.ACKNOWLEDGE},
+    {"command": Command.ACKNOWLEDGE, "text": "сказано по телефону"},
+    {"command": Command.DISAGREE, "text": "разное"},
+    {"command": Command.CONCLUDE},
     {"command": Command.SUBMIT},
 ]
 
@@ -74,11 +80,16 @@ class Requests(RuleBasedStateMachine):
 
     @rule(
         urgency=st.sampled_from(["stat", "urgent", "routine"]),
+        kind=st.sampled_from(["consultation", "double-reading", "second-opinion"]),
         route=st.sampled_from(["radiology-centre", "dispatcher"]),
     )
-    def ask(self, urgency, route):
+    def ask(self, urgency, kind, route):
         if len(self.numbers) < 3:
-            case = self.centre.consultations.create(DOCTOR, [STUDY], GIVEN | {"urgency": urgency, "route": route})
+            kind, route = ("consultation", route) if route == "dispatcher" else (kind, route)
+            given = GIVEN | {"urgency": urgency, "route": route, "kind": kind, "history": "протокол МО"}
+            done = [number for number in self.numbers if self.state(number) is State.DONE]
+            before = done[0] if kind == "second-opinion" and done else None
+            case = self.centre.consultations.create(DOCTOR, [STUDY], given, based_on=before)
             number = case.request.number
             self.centre.consultations.submit(DOCTOR, number, case.request.version)
             self.numbers.append(number)
@@ -127,24 +138,68 @@ class Requests(RuleBasedStateMachine):
                 who = next((person for person in PEOPLE if person.login == has_it), who)
             try:
                 self.centre.answers.save(
-                    who, self.numbers[which], {"conclusion": words, "critical": "б" in words}, None
+                    who,
+                    self.numbers[which],
+                    # Every word says whose it is.
+                    {
+                        "conclusion": f"{words}{who.login}", "critical": "б" in words, "pathology": "yes",
+                        "diagnosis": "S06" if "в" in words else "I60",
+                    },
+                    None,
+                )  # fmt: skip
+            except CamiError:
+                return
+            self.typed[self.numbers[which], who.login] = f"{words}{who.login}"
+
+    @rule(
+        who=st.sampled_from([CONSULTANT, SECOND, NEIGHBOUR]),
+        which=st.integers(0, 2),
+        agreed=st.sampled_from(["none", "minor", "significant", "first", ""]),
+        try_other=st.booleans(),
+    )
+    def sign(self, who, which, agreed, try_other):
+        if which < len(self.numbers):
+            number = self.numbers[which]
+            before, case = len(self.centre.answers.versions(number)), self.case(number)
+            if not try_other:
+                who = next((person for person in PEOPLE if person.login == case.consultant), who)
+            read = len(self.readings(number))
+            try:
+                self.centre.answers.sign(who, number, version=None, password="ключ", why="исправлено", agreed=agreed)
+            except CamiError:
+                assert len(self.centre.answers.versions(number)) == before
+                assert len(self.readings(number)) == read
+            else:
+                if len(self.readings(number)) > read:
+                    words = self.readings(number)[-1].text.conclusion
+                    assert len(self.centre.answers.versions(number)) == before  # nobody is answered yet
+                else:
+                    words = self.centre.answers.versions(number)[0].text.conclusion
+                assert words == self.typed[number, who.login]
+            assert (self.states[number], self.state(number)) in {
+                (one, step.to) for (one, _command), step in TRANSITIONS.items()
+            } | {(self.state(number), self.state(number))}
+            self.states[number] = self.state(number)
+
+    @rule(
+        who=st.sampled_from([CONSULTANT, SECOND, NEIGHBOUR]), which=st.integers(0, 2), words=st.text("где ", min_size=1)
+    )
+    def say(self, who, which, words):
+        """Somebody who may see a request says something."""
+        if which < len(self.numbers):
+            talk = self.centre.talk
+            try:
+                self.centre.consultations.within(
+                    who,
+                    self.numbers[which],
+                    lambda connection, case: talk.add(connection, who, case, f"{words}{who.login}", MessageKind.NOTE),
                 )
             except CamiError:
                 return
-            self.typed[self.numbers[which], who.login] = words
 
-    @rule(who=st.sampled_from([CONSULTANT, SECOND, NEIGHBOUR]), which=st.integers(0, 2))
-    def sign(self, who, which):
-        if which < len(self.numbers):
-            number = self.numbers[which]
-            before = len(self.centre.answers.versions(number))
-            try:
-                self.centre.answers.sign(who, number, version=None, password="ключ", why="исправлено")
-            except CamiError:
-                assert len(self.centre.answers.versions(number)) == before
-            else:
-                assert self.centre.answers.versions(number)[0].text.conclusion == self.typed[number, who.login]
-            self.states[number] = self.state(number)
+    def readings(self, number):
+        with self.centre.engine.connect() as connection:
+            return readings_of(connection, number)
 
     @rule(minutes=st.sampled_from([1, 20, 90, 600, 4000]))
     def wait(self, minutes):
@@ -170,6 +225,32 @@ class Requests(RuleBasedStateMachine):
             else:
                 assert holders == set()
             assert bool(request.consultant) == (request.state in (*HELD, State.DONE)) or request.state in ENDED
+
+    @invariant()
+    def readers_are_blind_until_both_have_signed(self):
+        for number in getattr(self, "numbers", []):
+            request, signed = self.case(number), self.readings(number)
+            if request.kind is not Kind.DOUBLE_READING:
+                continue
+            assert len({reading.login for reading in signed}) == len(signed) <= 2
+            assert (request.reading == 3) <= (len(signed) == 2)
+            assert request.consultant not in {reading.login for reading in signed} or request.state in (
+                State.COMPARING, State.DONE, *ENDED,
+            )  # fmt: skip
+            for who in (CONSULTANT, SECOND, NEIGHBOUR):
+                try:
+                    case = self.centre.consultations.find(who, number)
+                except CamiError:
+                    continue
+                shown = [reading.login for reading in self.centre.answers.readings(who, case)]
+                messages, history = self.centre.consultations.said(who, case)
+                if len(signed) < 2:
+                    assert set(shown) <= {who.login}
+                    assert {message.login for message in messages} <= {who.login, DOCTOR.login}
+                    assert {event.login for event in history if event.text} <= {who.login, DOCTOR.login, "dispatcher"}
+            assert self.centre.answers.readings(DOCTOR, self.centre.consultations.find(DOCTOR, number)) == []
+            if request.state is not State.DONE:
+                assert self.centre.answers.versions(number) == []
 
     @invariant()
     def nothing_typed_is_lost(self):

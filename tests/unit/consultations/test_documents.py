@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
+from cami.consultations.answers import SIMPLY_SIGNED
+from cami.consultations.outside_verifier import Judgement
 from cami.consultations.paper import PdfPaper
 from cami.consultations.request import Person
 from cami.consultations.signatures import Verifiers
@@ -49,7 +51,7 @@ ORIGIN = Origin(
 @pytest.fixture
 def sheet(centre):
     case = centre.consultations.find(CONSULTANT, sent(centre))
-    return Sheet(case, TEXT, 1, "", Person.of(CONSULTANT), SIGNED, by_password=True)
+    return Sheet(case, TEXT, 1, "", Person.of(CONSULTANT), SIGNED, how=SIMPLY_SIGNED)
 
 
 @pytest.fixture
@@ -121,32 +123,32 @@ RSA, CURVE = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.S
 )
 def test_a_detached_signature_is_kept_and_verified(key, more):
     signature = cms(b"%PDF-1", key, *more)
-    proof = Verifiers().check(b"%PDF-1", signature)
+    proof = Verifiers().check(b"%PDF-1", signature, SIGNED)
     assert proof.signature == signature
     assert (proof.verification, proof.verified_by) == ("valid", "ЦАМИ")
     assert proof.certificate == "Мнениев Борис Яковлевич, № 1f, до 05.02.2027"
     with pytest.raises(Invalid, match="signature-"):
-        Verifiers().check(b"%PDF-2", signature)
+        Verifiers().check(b"%PDF-2", signature, SIGNED)
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"nonsense", b"\x30\x03\x02\x01\x00"])
 def test_what_is_no_signature_is_refused(spoilt):
     with pytest.raises(Invalid, match="signature-malformed"):
-        Verifiers().check(b"%PDF-1", spoilt)
+        Verifiers().check(b"%PDF-1", spoilt, SIGNED)
 
 
 def test_an_altered_signature_is_refused():
     signature = bytearray(cms(b"%PDF-1", RSA, pkcs7.PKCS7Options.Binary))
     signature[-5] ^= 1
     with pytest.raises(Invalid, match="signature-wrong"):
-        Verifiers().check(b"%PDF-1", bytes(signature))
+        Verifiers().check(b"%PDF-1", bytes(signature), SIGNED)
 
 
 def test_an_attached_signature_is_refused():
     built = pkcs7.PKCS7SignatureBuilder().set_data(b"%PDF-1").add_signer(certificate(RSA), RSA, hashes.SHA256())
     attached = built.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary])
     with pytest.raises(Invalid, match="signature-attached"):
-        Verifiers().check(b"%PDF-1", attached)
+        Verifiers().check(b"%PDF-1", attached, SIGNED)
 
 
 def gost(signature):
@@ -161,13 +163,13 @@ class Tool:
         self.valid = valid
 
     def verify(self, document, signature):
-        return self.valid
+        return Judgement(self.valid)
 
 
 def test_gost_is_left_to_a_tool_and_never_said_to_be_verified_without_one():
     signature = gost(cms(b"%PDF-1", RSA, pkcs7.PKCS7Options.Binary))
-    assert Verifiers().check(b"%PDF-1", signature).verification == "not-verified"
-    verified = Verifiers([Tool(valid=True)]).check(b"%PDF-1", signature)
+    assert Verifiers().check(b"%PDF-1", signature, SIGNED).verification == "not-verified"
+    verified = Verifiers([Tool(valid=True)]).check(b"%PDF-1", signature, SIGNED)
     assert (verified.verification, verified.verified_by) == ("valid", "КриптоПро CSP")
     with pytest.raises(Invalid, match="signature-wrong"):
-        Verifiers([Tool(valid=False)]).check(b"%PDF-1", signature)
+        Verifiers([Tool(valid=False)]).check(b"%PDF-1", signature, SIGNED)

@@ -17,7 +17,7 @@ from cami.audit import AuditTrail
 from cami.audit.recent import Recent
 from cami.db import open_engine
 from cami.db.tables import metadata
-from cami.delivery import ChangeFeed, Courier, DeliveryQueue, Manifests, ProxyReports, Quarantine, Receiver
+from cami.delivery import ChangeFeed, Confirming, Courier, DeliveryQueue, Manifests, ProxyReports, Quarantine, Receiver
 from cami.delivery.controls import Controls
 from cami.delivery.journal import CentralJournal, DeviceJournal, KeptApart, Origin
 from cami.delivery.line import Line as LineState
@@ -85,6 +85,9 @@ class Shelf:
         return InstanceIdentity(
             instance_id, "series", it.study_id, it.sop_uid, it.series_uid, it.study_uid, "CT", "Chest", 10
         )
+
+    def identify_arrivals(self, instance_ids):
+        return [self.identify(instance_id) for instance_id in instance_ids]
 
     def read(self, instance_id):
         return self.files.get(instance_id)
@@ -291,6 +294,7 @@ class ProxySide:
         self.courier = Courier(
             self.archive, self.queue, self.line, self.region.clock, line=self.line_state, meter=self.meter
         )
+        self.confirming = Confirming(self.queue, self.line, self.region.clock)
         self.controls = Controls(self.line.mo, self.queue, Repeats(self.engine))
         self.queue.recover()
 
@@ -303,7 +307,7 @@ class ProxySide:
                 while self.courier.send_next():
                     pass
                 self.region.read_contents()
-                self.courier.confirm_due()
+                self.confirming.confirm_due()
             except Transient:
                 pass
             self.region.clock.pass_(seconds=6)

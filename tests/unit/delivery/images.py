@@ -44,6 +44,17 @@ def slice_of(sop="1.2.3.4.1", *, syntax=ExplicitVRLittleEndian, seed=1, side=16,
     return in_syntax(dataset, syntax)
 
 
+def with_study_named(dicom, *, undefined):
+    """Put a sequence into a file that names another study and series; of undefined length or not."""
+    dataset = pydicom.dcmread(io.BytesIO(dicom))
+    item = Dataset()
+    item.StudyInstanceUID, item.SeriesInstanceUID, item.ReferencedSOPInstanceUID = "9.9", "9.9.9", "9.9.9.9"
+    item.is_undefined_length_sequence_item = undefined
+    dataset.ReferencedStudySequence = Sequence([item])
+    dataset["ReferencedStudySequence"].is_undefined_length = undefined
+    return in_syntax(dataset, dataset.file_meta.TransferSyntaxUID)
+
+
 def report(sop="1.2.3.5.1"):
     """Return the file of an object without pixels."""
     dataset = pydicom.dcmread(io.BytesIO(slice_of(sop)))

@@ -8,7 +8,7 @@ import pytest
 
 from cami.delivery import Coercing
 from cami.delivery.coercing import FAILED
-from cami.delivery.queue import Item
+from cami.delivery.items import Item
 from cami.errors import NotFound, Transient
 from cami.region import Coercion, Device, DeviceCoercion, Organization, Proxy
 from tests.unit.coercion.builder import Build

@@ -2,17 +2,21 @@
 
 import gzip
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from cami.access import Identity, Role
 from cami.delivery import CentralKeeper, ProxyKeeper, intake
 from cami.delivery.disk import NoRoom
+from cami.delivery.uploaded import UploadCoercing, UploadedHere
 from cami.errors import Permanent
+from cami.region import load_region
 from cami.web import Request
 
 from .conftest import dicom
 
+REGION = load_region(Path("orthanc-config/region.yaml"))
 REPORT = "1.2.840.10008.5.1.4.1.1.88.11"
 PEOPLE = {
     "rad1": Identity("rad1", "", Role.RADIOLOGIST, "42001"),
@@ -41,6 +45,10 @@ class Eyes:
         return (identity.login, resource) in self.granted
 
 
+def coercing(region):
+    return UploadCoercing(REGION, region.central, region.central_db, region.clock)
+
+
 @pytest.fixture
 def eyes():
     return Eyes()
@@ -48,7 +56,7 @@ def eyes():
 
 @pytest.fixture
 def send(region, eyes):
-    handler = intake(Doorman(), region.central, CentralKeeper(region.receiver, eyes), "central")
+    handler = intake(Doorman(), region.central, CentralKeeper(region.receiver, eyes, coercing(region)), "central")
 
     def post(who, body, **headers):
         return handler(Request("POST", "/instances", {"who": who, **headers}, body=body))
@@ -166,7 +174,8 @@ def test_a_proxy_takes_what_is_its_mos(region):
         if room["full"]:
             raise NoRoom("full")
 
-    handler = intake(Doorman(), region.central, ProxyKeeper("42001", region.central, require_room), "proxy")
+    uploads = UploadedHere(region.central_db, region.clock)
+    handler = intake(Doorman(), region.central, ProxyKeeper("42001", region.central, uploads, require_room), "proxy")
 
     def send(who, body):
         return handler(Request("POST", "/instances", {"who": who}, body=body)).status
@@ -178,11 +187,12 @@ def test_a_proxy_takes_what_is_its_mos(region):
     room["full"] = True
     assert send("tech1", dicom(sop="3")) == 507
     assert list(region.central.files.values()) == [dicom()]
+    assert uploads.has(region.central.parse(dicom()).instance_id), "or routing would take it for one that came back"
 
 
 def test_what_the_server_writes_itself_is_filed_under_the_owner_of_the_study(region, eyes):
     region.receiver.receive("42001", dicom())
-    keeper = CentralKeeper(region.receiver, eyes)
+    keeper = CentralKeeper(region.receiver, eyes, coercing(region))
     report = dicom(series="9", sop="9")
     for again in (report, dicom(series="9", sop="9", content="made once more")):
         keeper.attach(again, region.central.parse(again), "consultation")

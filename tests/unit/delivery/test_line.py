@@ -36,6 +36,22 @@ def test_after_a_failure_one_tries_and_the_others_wait(line, clock):
     assert not line.may_be_tried()
 
 
+def test_who_waits_for_the_line_hears_that_it_is_back(line):
+    back = []
+    line.tell_back(lambda: back.append(line.outage))
+    line.works()
+    line.heard()
+    assert back == []
+    line.failed()
+    line.works()
+    line.unheard()
+    line.heard()
+    assert back == [None, None]
+    line.failed(Cause.CENTRE)
+    line.heard()  # it answers, but takes no images
+    assert len(back) == 2
+
+
 def test_rests_grow_to_a_limit(line, clock):
     for _ in range(20):
         line.failed()

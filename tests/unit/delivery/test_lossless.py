@@ -8,8 +8,8 @@ import pytest
 
 from cami.delivery import Lossless
 from cami.delivery import lossless as module
+from cami.delivery.items import Item
 from cami.delivery.lossless import within_stored_bits
-from cami.delivery.queue import Item
 from cami.region import Link
 
 from .conftest import dicom

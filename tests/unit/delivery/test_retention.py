@@ -8,9 +8,9 @@ from sqlalchemy import event
 
 from cami.delivery import DiskWatch, Holdings, Readings
 from cami.delivery.disk import GB, Room
-from cami.delivery.queue import move
 from cami.delivery.retention import Retention
 from cami.delivery.states import Command
+from cami.delivery.steps import move
 from cami.errors import Transient
 from cami.region import Disk
 from cami.region import Retention as Rules

@@ -328,3 +328,24 @@ def test_no_message_breaks_the_face(centre, client, data):
     answer = client.call("POST", "", message)
     assert answer.status in (200, 400, 404, 412, 422), answer.body
     assert all(code in CODES for code, *_ in answer.codes)
+
+
+def test_what_is_wrong_is_named_by_its_place_in_the_bundle(client):
+    """The entries of a plain Bundle are judged one by one; a Bundle with more around them as a whole: both agree."""
+    wrong = bundle()
+    wrong["entry"][0]["resource"]["birthDate"] = "вчера"
+    wrong["entry"][4]["resource"]["priority"] = 5
+    answers = [client.call("POST", "", {**wrong, **more}) for more in ({}, {"total": 6})]
+    assert [answer.status for answer in answers] == [422, 422]
+    assert answers[0].codes == answers[1].codes
+    assert [place for _, place in answers[0].codes] == [
+        "Bundle.entry[0].resource.birthDate",
+        "Bundle.entry[4].resource.priority",
+    ]
+
+
+@pytest.mark.parametrize("request_", [None, {}, {"method": "PUT"}, {"method": ["PUT"], "url": "Patient"}, "PUT"])
+def test_an_entry_without_a_right_request_is_refused(client, request_):
+    wrong = bundle()
+    wrong["entry"][0]["request"] = request_
+    assert client.call("POST", "", wrong).status == 422

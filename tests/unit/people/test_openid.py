@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from sqlalchemy import select, update
 
 from cami.db.tables import account, provider_visit
+from cami.errors import Denied
 from cami.people import Client, Place, Reason, Refusal, Role, SignedIn, Step
 from cami.people.claims import read_claims
-from cami.people.openid import OpenId
+from cami.people.openid import Confirmed, OpenId
 from cami.people.provider_line import ProviderLine
 from cami.region import Provider
 
@@ -319,3 +320,94 @@ def test_claims(claims, places):
 def test_a_claim_that_is_no_login_is_nobody(login):
     claims = {"sub": "1", "preferred_username": login, "groups": ["op"]}
     assert read_claims(provider_of("https://idp.example"), claims, frozenset()) is None
+
+
+def logout_token(liar, clock, *, key=RSA, kid="one", algorithm="RS256", **changed):
+    now = clock.now().timestamp()
+    claims = {
+        "iss": liar.url, "aud": "cami", "iat": now, "exp": now + 120, "jti": "J-1", "sub": "S-1",
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+    } | changed  # fmt: skip
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": kid, "typ": "logout+jwt"})
+
+
+def test_who_signs_out_at_the_provider_is_signed_out_here(liar, openid, easy, clock):
+    one, two = (arrive(liar, openid, clock).outcome.token for _ in range(2))
+    other = arrive(liar, openid, clock, sub="S-2", preferred_username="other").outcome.token
+    assert openid.signed_out(logout_token(liar, clock)) == 2
+    assert [easy.sessions.identify(token) for token in (one, two)] == [None, None]
+    assert easy.sessions.identify(other) is not None
+    assert openid.signed_out(logout_token(liar, clock)) == 0
+    assert openid.signed_out(logout_token(liar, clock, sub="S-9")) == 0
+
+
+@pytest.mark.parametrize("sub", ["S-1", None])
+def test_one_session_at_the_provider_ends_those_that_began_with_it(liar, openid, easy, clock, sub):
+    one = arrive(liar, openid, clock, sid="A").outcome.token
+    two = arrive(liar, openid, clock, sid="B").outcome.token
+    assert openid.signed_out(logout_token(liar, clock, sub=sub, sid="A")) == 1
+    assert easy.sessions.identify(one) is None
+    assert easy.sessions.identify(two) is not None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"iss": "https://evil.example"}, {"aud": "other"}, {"exp": 1}, {"iat": None}, {"jti": None}, {"nonce": "x"},
+        {"events": None}, {"events": {}}, {"events": "http://schemas.openid.net/event/backchannel-logout"},
+        {"sub": None}, {"key": OTHER}, {"key": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI=", "algorithm": "HS256"},
+        {"kid": "nobody"},
+    ],
+)  # fmt: skip
+def test_what_is_no_word_of_the_provider_signs_nobody_out(liar, openid, easy, clock, changed):
+    token = arrive(liar, openid, clock).outcome.token
+    with pytest.raises(Denied):
+        openid.signed_out(logout_token(liar, clock, **changed))
+    for other in ("", "a.b.c", liar.says["/token"]["id_token"]):  # an ID token is no logout token
+        with pytest.raises(Denied):
+            openid.signed_out(other)
+    assert easy.sessions.identify(token) is not None
+
+
+def confirm(liar, openid, clock, login="new.rad", **changed):
+    """Have the provider ask somebody once more, to sign."""
+    departure = openid.depart(BACK, "/cami/consultations/7", again=login)
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(departure.address).query).items()}
+    assert (asked["prompt"], asked["max_age"]) == ("login", "0")
+    given = {"auth_time": clock.now().timestamp()} | changed
+    token = jwt.encode(claims_of(liar, clock, asked, **given), RSA, algorithm="RS256", headers={"kid": "one"})
+    liar.says["/token"] = {"id_token": token, "access_token": "x", "token_type": "Bearer"}
+    return departure, openid.arrive(asked["state"], "code", departure.browser, HERE)
+
+
+def test_who_signs_is_asked_once_more(liar, openid, easy, clock):
+    arrive(liar, openid, clock)
+    departure, arrival = confirm(liar, openid, clock)
+    assert arrival.outcome == Confirmed("new.rad", departure.visit)
+    assert arrival.next == "/cami/consultations/7"
+    assert openid.vouches_for("new.rad")
+    again = openid.arrive(departure.visit, "code", departure.browser, HERE)
+    assert again.outcome == Refusal(Reason.PROVIDER)  # good once
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"auth_time": None},  # a provider that does not say when it has asked
+        {"auth_time": 1_700_000_000},  # its old session was enough for it
+        {"auth_time": "now"},
+        {"preferred_username": "Other.Rad", "sub": "S-2"},  # somebody else sat down there
+        {"sub": "S-2"},
+        {"groups": ["kitchen"]},
+    ],
+)
+def test_nobody_else_and_no_old_sign_in_signs(liar, openid, clock, changed):
+    arrive(liar, openid, clock)
+    _departure, arrival = confirm(liar, openid, clock, **changed)
+    assert isinstance(arrival.outcome, Refusal)
+
+
+def test_an_account_with_a_password_here_is_not_the_providers(openid, easy):
+    login = next(iter(easy.accounts.directory("42001").accounts)).login
+    assert not openid.vouches_for(login)

@@ -46,6 +46,9 @@ class Services:
     elsewhere: list = field(default_factory=list)
     coming_in: dict = field(default_factory=dict)
     brought: list = field(default_factory=list)
+    viewed: list = field(default_factory=list)
+    shut: list = field(default_factory=list)
+    waited_for: set = field(default_factory=set)
     refuses: Exception | None = None
 
     def identify(self, headers):
@@ -83,6 +86,13 @@ class Services:
         if self.refuses:
             raise self.refuses
         self.brought.append(study_id)
+
+    def viewing(self, identity, study_uid):
+        self.viewed.append((identity.login, study_uid))
+        return study_uid in self.waited_for
+
+    def closing(self, identity, study_uid):
+        self.shut.append((identity.login, study_uid))
 
     def opening(self, identity, study_uid):
         assert identity == self.person
@@ -135,7 +145,7 @@ def proxy(services):
 def ohif(tmp_path):
     folder = tmp_path / "ohif"
     (folder / "assets/deep").mkdir(parents=True)
-    (folder / "index.html").write_text("<div id='root'></div>", "utf-8")
+    (folder / "index.html").write_text("<head></head><div id='root'></div>", "utf-8")
     build = {"version": "1", "recipe": "abc", "base": "/ohif/build-abc/", "workers": ["worker.js"]}
     (folder / "build.json").write_text(json.dumps(build))
     (folder / "assets/worker.js").write_bytes(b"decode()")

@@ -1,5 +1,6 @@
 """«Консультации»: what each side sees and presses, over real requests; in Russian, and whole in English."""
 
+import base64
 import csv
 import io
 import re
@@ -8,15 +9,18 @@ from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
+from cryptography.hazmat.primitives.serialization import pkcs7
 
 from cami.consultations import Desk, Diagnoses, Statistics
 from cami.consultations.request import ChosenStudy
+from cami.errors import Conflict, NotFound
 from cami.portal.consultation_page import ConsultationPage
 from cami.portal.consultation_rows import Rows
 from cami.portal.consultation_statistics_page import ConsultationStatisticsPage
 from cami.portal.consultations_page import ConsultationsPage
 from cami.portal.entry import Entry
 from cami.portal.pages import Pages
+from cami.portal.provider_signing import ProviderSigning
 from cami.retrieval import Whereabouts
 from cami.web import Request
 from tests.unit.consultations.conftest import (
@@ -34,6 +38,7 @@ from tests.unit.consultations.conftest import (
     sent,
     template,
 )  # fmt: skip
+from tests.unit.consultations.test_documents import RSA, cms
 
 from .conftest import settings
 
@@ -65,8 +70,10 @@ class Portal:
             consultations=centre.consultations, answers=centre.answers, desk=Desk(centre.engine, centre.clock),
             notices=centre.notices, diagnoses=Diagnoses(centre.engine), catalogue=Shelf(centre.shelf),
             statistics=Statistics(centre.engine, centre.routes),
-            council=centre.council,
+            council=centre.council, provider_for=lambda login: self.providers.get(login, ""),
         )  # fmt: skip
+        self.providers = {}
+        self.signing = ProviderSigning(consulting, self)
         consulting.diagnoses.ensure()
         pages = Pages(settings(), centre.region)
         rows = Rows(pages, centre.routes)
@@ -214,3 +221,141 @@ def test_the_tables_of_statistics_say_the_same(portal):
     book = portal._ask(Request("GET", f"{BASE}/statistics.xlsx", {}, {"by": "mo"})).body
     with zipfile.ZipFile(io.BytesIO(book)) as parts:
         assert "ГБ № 1" in parts.read("xl/sharedStrings.xml").decode()
+
+
+def read(portal, who, address, conclusion, **more):
+    """Take a request, type and sign."""
+    portal.post(who, address, step="take")
+    given = {"conclusion": conclusion, "pathology": "yes", "password": "ключ"} | more
+    return portal.post(who, address, step="sign", **given)
+
+
+def test_a_double_reading_on_the_pages(portal):
+    address = f"{BASE}/{sent(portal.centre, kind='double-reading')}"
+    told = portal.post(CONSULTANT, address, step="take") and portal.post(
+        CONSULTANT, address, step="sign", conclusion="Узел слева", password="ключ"
+    )
+    assert "отметьте, выявлена ли патология" in told
+    assert read(portal, CONSULTANT, address, "Узел слева") == f"{address}?done=read"
+    assert "Чтение подписано." in portal.get(CONSULTANT, address, done="read")
+    assert "Взять в работу" not in portal.get(CONSULTANT, BASE, view="queue")
+    for page in (portal.get(SECOND, BASE, view="queue"), portal.get(SECOND, address), portal.get(DOCTOR, address)):
+        assert "Узел слева" not in page
+    portal.post(SECOND, address, step="take")
+    page = portal.get(SECOND, address)
+    assert "Двойное чтение, второе чтение" in page
+    assert "будет видно, когда подписаны оба" in page
+    assert "Узел слева" not in page
+    portal.post(SECOND, address, step="sign", conclusion="Образование", pathology="yes", password="ключ")
+    page = portal.get(SECOND, address)
+    assert "Узел слева" in page
+    assert "Сопоставление чтений" in page
+    assert "Итоговое заключение" in page
+    assert "Насколько совпадают заключения" in page
+    assert "Записать мнение" not in page
+    told = portal.post(SECOND, address, step="sign", conclusion="Узел", pathology="yes", password="ключ")
+    assert "Отметьте, насколько заключения совпадают." in told
+    done = portal.post(
+        SECOND, address, step="sign", conclusion="Узел", pathology="yes", password="ключ", agreed="remarks"
+    )
+    assert done == f"{address}?done=sign"
+    page = portal.get(DOCTOR, address)
+    assert "Узел" in page
+    assert "Узел слева" not in page
+    assert "Образование" not in page
+    assert "Замечания" in page
+    statistics = portal.get(OPERATOR, f"{BASE}/statistics")
+    assert "Двойное чтение: 1" in statistics
+    assert "100 %" in statistics
+
+
+def test_a_third_reader_decides_on_the_pages(portal):
+    address = f"{BASE}/{sent(portal.centre, kind='double-reading')}"
+    read(portal, CONSULTANT, address, "Узел слева", critical="on")
+    assert "Один из читающих отметил критическую находку" in portal.get(DOCTOR, address)
+    assert "критическую" not in portal.get(SECOND, address).lower().replace("критическая находка: лечащий врач", "")
+    read(portal, SECOND, address, "Норма", pathology="no")
+    assert "третье чтение" in portal.get(DISPATCHER, address)
+    portal.post(DISPATCHER, address, step="redirect", mo="42002", text="третий читающий")
+    portal.post(NEIGHBOUR, address, step="take")
+    page = portal.get(NEIGHBOUR, address)
+    assert "Узел слева" in page
+    assert "С кем вы согласны" in page
+    english = portal.get(NEIGHBOUR, address, "en")
+    assert "With whom you agree" in english
+    portal.post(
+        NEIGHBOUR, address, step="sign", conclusion="Узел", pathology="yes", password="ключ", agreed="first",
+        critical="on",
+    )  # fmt: skip
+    page = portal.get(DOCTOR, address)
+    assert "третий читающий согласен с первым" in page
+    assert "подтвердить до" in page
+    assert "Третий читающий: согласен с первым чтением" in portal.get(OPERATOR, f"{BASE}/statistics")
+
+
+def test_a_review_shows_what_is_reviewed(portal):
+    first = sent(portal.centre)
+    read(portal, CONSULTANT, f"{BASE}/{first}", "Патологии нет", pathology="no")
+    address = portal.post(DOCTOR, f"{BASE}/new", study=STUDY, based_on=first)
+    given = {"urgency": "urgent", "profile": "radiology", "route": "radiology-centre", "question": "Так ли?"}
+    portal.post(DOCTOR, address, step="send", study=[STUDY], consent="on", kind="second-opinion", **given)
+    portal.post(SECOND, address, step="take")
+    page = portal.get(SECOND, address)
+    assert "Пересматривается" in page
+    assert "Патологии нет" in page
+    portal.post(SECOND, address, step="sign", conclusion="Узел", password="ключ", agreed="significant")
+    assert "Клинически значимое расхождение" in portal.get(DOCTOR, address)
+    assert "ваше заключение пересмотрено" in portal.get(CONSULTANT, BASE)
+
+
+def test_who_has_no_password_here_signs_through_the_provider(portal):
+    number = sent(portal.centre)
+    address = f"{BASE}/{number}"
+    portal.providers[CONSULTANT.login] = "МИАС"
+    portal.post(CONSULTANT, address, step="take")
+    page = portal.get(CONSULTANT, address)
+    assert "Ваш пароль" not in page
+    assert "login/provider/sign" not in page
+    assert portal.post(CONSULTANT, address, step="prepare", conclusion="Норма") == address
+    page = portal.get(CONSULTANT, address)
+    assert "ещё раз и подписать" in page
+    sha256 = re.search(r"sha256=([0-9a-f]{64})", page)[1]
+    with pytest.raises(NotFound):  # no visit is bound to it yet
+        portal.signing.sign(CONSULTANT, address, "visit", "МИАС")
+    with pytest.raises(NotFound):  # nor can somebody else's document be
+        portal.signing.bind(SECOND, number, sha256, "visit")
+    portal.signing.bind(CONSULTANT, number, sha256, "visit")
+    with pytest.raises(NotFound):
+        portal.signing.sign(CONSULTANT, address, "another visit", "МИАС")
+    portal.post(CONSULTANT, address, step="answer", conclusion="Другое", revision=1)
+    with pytest.raises(Conflict):  # what was typed since is not what was shown
+        portal.signing.sign(CONSULTANT, address, "visit", "МИАС")
+    portal.post(CONSULTANT, address, step="prepare", conclusion="Норма", revision=2)
+    sha256 = re.search(r"sha256=([0-9a-f]{64})", portal.get(CONSULTANT, address))[1]
+    portal.signing.bind(CONSULTANT, number, sha256, "third")
+    assert portal.signing.sign(CONSULTANT, address, "third", "МИАС") == "sign"
+    assert "повторный вход через «МИАС»" in portal.get(DOCTOR, address)
+    assert portal.centre.answers.versions(number)[0].sha256 == sha256
+
+
+def test_a_signature_made_outside_is_attached_on_the_page(portal):
+    address = f"{BASE}/{sent(portal.centre)}"
+    portal.post(CONSULTANT, address, step="take")
+    assert portal.post(CONSULTANT, address, step="prepare-outside", conclusion="Норма") == address
+    page = portal.get(CONSULTANT, address)
+    assert "Приложить подпись и отправить" in page
+    sha256 = re.search(r'name="sha256" value="([0-9a-f]{64})"', page)[1]
+    document = portal.centre.answers.prepared(CONSULTANT, int(address.rpartition("/")[2])).document
+    for wrong, said in (("это не подпись", "Это не подпись"), ("bm9uc2Vuc2U=", "Это не подпись")):
+        told = portal.post(CONSULTANT, address, step="attach-signature", sha256=sha256, signature=wrong)
+        assert said in told
+    signature = cms(document, RSA, pkcs7.PKCS7Options.Binary)
+    pem = "-----BEGIN CMS-----\n" + base64.encodebytes(signature).decode() + "-----END CMS-----"
+    other = base64.b64encode(cms(b"%PDF-other", RSA, pkcs7.PKCS7Options.Binary)).decode()
+    told = portal.post(CONSULTANT, address, step="attach-signature", sha256=sha256, signature=other)
+    assert "Подписан другой документ" in told
+    done = portal.post(CONSULTANT, address, step="attach-signature", sha256=sha256, signature=pem)
+    assert done == f"{address}?done=sign"
+    page = portal.get(DOCTOR, address)
+    assert "электронная подпись проверена (ЦАМИ)" in page
+    assert "доверие к сертификату не проверено" in page

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from cami.portal.archive_page import ArchivePage
+from cami.portal.attention import attention_to
 from cami.portal.emergency_page import EmergencyPage
 from cami.portal.entry import Entry
 from cami.portal.grants_page import GrantsPage
@@ -184,3 +185,18 @@ def test_the_archive_says_by_which_grant_a_foreign_study_is_seen(browser, shared
 
 def reader(browser):
     return Reader("ru", browser.services.person)
+
+
+def test_the_owner_sees_an_emergency_access_on_every_page(browser, emergency, desk, second):
+    browser.pages.attention = attention_to(desk, None)
+    browser.services.person = ADM2
+    home = browser.pages.page("no_images.html", Reader("ru", ADM2)).body.decode("utf-8")
+    assert "tabs__count" not in home
+    emergency.take(RAD1, ROOM, call())
+    home = browser.pages.page("no_images.html", Reader("ru", ADM2)).body.decode("utf-8")
+    assert "с которым никто не ознакомился: 1" in home
+    assert 'title="ждёт вас">1</span>' in home
+    assert "tabs__count" not in browser.pages.page("no_images.html", Reader("ru", ADM1)).body.decode("utf-8")
+    (grant,) = desk.register.unreviewed("42002")
+    desk.reviewed(ADM2, grant.number)
+    assert "tabs__count" not in browser.pages.page("no_images.html", Reader("ru", ADM2)).body.decode("utf-8")

@@ -38,7 +38,8 @@ def page(tmp_path, monkeypatch):
     ways = Ways(tmp_path, "PROXY", lambda dicom, syntax: None, None)
     monkeypatch.setattr(ways, "way", lambda _destination: destination)
     service = RoutingService(
-        versions=proxy.versions, forwardings=proxy.forwardings, notices=proxy.notices, dry_run=proxy.dry_run,
+        versions=proxy.versions, centre=proxy.centre, forwardings=proxy.forwardings, notices=proxy.notices,
+        dry_run=proxy.dry_run,
         destinations=[RSC], ways=ways,
     )  # fmt: skip
     here = SimpleNamespace(person=ADMIN, proxy=proxy, destination=destination, service=service)
@@ -154,6 +155,30 @@ def test_history_shows_what_changed_and_brings_back(page):
     assert page.proxy.versions.latest().restored == 1
 
 
+OF_CENTRE = {
+    "version": 4, "content": rule("{tag: Modality, equals: MR}", "{send_to: rsc}", "МРТ региона"), "why": "приказ",
+    "made_by": "region", "made_at": "2026-01-01T00:00:00+00:00",
+}  # fmt: skip
+
+
+def test_rules_of_the_centre_are_shown_and_nobody_changes_them_here(page):
+    page.proxy.centre.take(OF_CENTRE)
+    shown = text(page.show())
+    assert "Если модальность – MR, то отправить в «PACS сосудистого центра»." in shown
+    assert "здесь их нельзя изменить" in shown
+    assert "Своих правил у МО нет" in shown
+    assert "МРТ региона" not in re.search("<textarea.*?</textarea>", shown, re.DOTALL).group()
+    assert "Правила центра, как они приходили" in text(page.show(HISTORY))
+    page.proxy.archive.add("b", study="s2", Modality="MR")
+    page.proxy.read()
+    assert page.proxy.wanted() == {("rsc", "b"): "queued"}
+    tried = text(page.send(action="try", content=RULES, base="0", why=""))
+    assert "правило центра" in tried
+    assert "сработало: МРТ региона" in tried
+    page.proxy.centre.take({**OF_CENTRE, "version": 5, "content": rule("{always: true}", "{send_to: nowhere}")})
+    assert "Правила центра у нас не действуют" in text(page.show())
+
+
 def test_who_may_look_and_who_may_change(page):
     page.proxy.rules(RULES)
     page.person = LABORATORY
@@ -185,6 +210,8 @@ def test_what_people_write_is_escaped(page):
 
 
 def everything(page, language):
+    page.proxy.centre.take(OF_CENTRE)
+    yield page.show(language=language)
     page.proxy.rules(RULES)
     page.proxy.archive.add("a", PatientAge="045Y")
     page.proxy.read()
@@ -204,13 +231,14 @@ def everything(page, language):
 
 def test_the_languages_do_not_mix(page):
     codes = r"PACS|DICOM|YAML|AE title|rsc|RSC|CT|P\d|adm|test|English|Русский|rules|name|when|then|all|tag|equals|age"
-    codes += r"|from|send_to|priority|enabled|comment|share_with|always|true|false|Modality|mo|\d+"
+    codes += r"|from|send_to|priority|enabled|comment|share_with|always|true|false|Modality|mo|MR|region|\d+"
     for shown in everything(page, "ru"):
         assert set(re.findall(r"[A-Za-z]{2,}", re.sub(codes, "", words(shown)))) == set()
 
 
 def test_the_english_page_is_english(page):
     own = "КТ взрослым|прочее|Звонить|PACS сосудистого центра|Управлялов Олег|ГБ № 1|Районная больница|Русский"
+    own += "|МРТ региона|приказ"
     for shown in everything(page, "en-US"):
         assert CYRILLIC.findall(re.sub(own, "", words(shown))) == []
 

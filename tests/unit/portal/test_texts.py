@@ -16,7 +16,7 @@ from cami.portal import Coming, wording
 from tests.unit.portal.conftest import COOKIE, OPERATOR, Services, get, make_portal, post, progress, settings, study
 
 #: Rendered in test_routing_page.py.
-ROUTING_TEMPLATES = {"routing.html", "routing_history.html"}
+ROUTING_TEMPLATES = {"routing.html", "routing_history.html", "routing_parts.html", "central_routing.html"}
 #: Rendered in test_people_pages.py.
 PEOPLE_TEMPLATES = {
     "account.html", "factor.html", "factor_fields.html", "password.html", "password_fields.html", "password_made.html",
@@ -24,7 +24,7 @@ PEOPLE_TEMPLATES = {
     "step_enrol.html", "step_password.html", "step_place.html",
 }  # fmt: skip
 #: Names that stay as they are in a Russian text.
-NAMES = {"Orthanc", "Explorer", "Caps", "Lock", "English", "DICOM", "PACS"}
+NAMES = {"HL", "Orthanc", "Explorer", "Caps", "Lock", "English", "DICOM", "PACS"}
 CYRILLIC = re.compile("[А-Яа-яЁё]")
 
 
@@ -147,8 +147,10 @@ def test_every_template_is_rendered_by_these_tests():
     known |= {"nodes.html"}  # in test_nodes_page.py
     known |= {path.name for path in rendered.iterdir() if path.name.startswith("consultation")}  # in their own test
     known |= {"delivery.html", "completeness.html"}  # in test_delivery_page, which fills them with a real delivery
+    known |= {"hl7.html"}  # in test_hl7_page.py
     known |= {"mis.html", "launch_over.html"}  # tests/unit/portal/test_mis_page.py
     known |= {"worklist.html", "worklist_new.html", "matching.html", "matching_study.html"}  # in test_worklist_pages
+    known |= {"removals.html", "removal_new.html"}  # in test_removals_page
     assert {path.name for path in rendered.iterdir()} == known | PEOPLE_TEMPLATES
 
 

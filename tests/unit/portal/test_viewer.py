@@ -1,5 +1,11 @@
+import json
+import re
+
 import pytest
 
+from cami.portal import static_files
+from cami.portal.viewer import VIEWING
+from cami.web import Request
 from tests.unit.portal.conftest import COOKIE, get, header, make_portal, settings
 
 
@@ -98,3 +104,42 @@ def test_only_workers_may_make_functions_out_of_texts(viewer):
     for path in ("/ohif/viewer", "/ohif/build-abc/app.js", "/ohif/app-config.js"):
         assert "'unsafe-eval'" not in policy(path)
         assert "'unsafe-inline'" not in policy(path).partition("style-src")[0]
+
+
+def beat(viewer, said, headers=None):
+    here = {**COOKIE, "sec-fetch-site": "same-origin", **(headers or {})}
+    body = said if isinstance(said, bytes) else json.dumps(said).encode()
+    return viewer.viewing(Request("POST", VIEWING, headers=here, body=body))
+
+
+def test_the_page_tells_that_it_is_open(viewer):
+    page = viewer.answer(get("/ohif/viewer", COOKIE))
+    (script,) = re.findall(rb'<script src="(/cami/static/beat-[^"]+)" async></script></head>', page.body)
+    found = re.fullmatch(static_files.ENDPOINT.pattern, script.decode())
+    served = static_files.answer(Request("GET", script.decode(), groups=found.groups()))
+    assert (served.status, VIEWING.encode() in served.body) == (200, True)
+
+
+def test_beats_go_on_as_long_as_something_is_to_come(viewer, services):
+    services.waited_for = {"1.2"}
+    assert json.loads(beat(viewer, {"state": "open", "studies": ["1.1", "1.2"]}).body) == {"again": 20}
+    assert services.viewed == [("radiologist-42001", "1.1"), ("radiologist-42001", "1.2")]
+    assert json.loads(beat(viewer, {"state": "open", "studies": ["1.1"]}).body) == {"again": 60}
+    assert json.loads(beat(viewer, {"state": "closing", "studies": ["1.2"]}).body) == {"again": 0}
+    assert services.shut == [("radiologist-42001", "1.2")]
+
+
+@pytest.mark.parametrize(
+    "said", [b"x", [], {}, {"state": "open", "studies": "1.2"}, {"state": "open", "studies": [1, "<"]}]
+)
+def test_nonsense_is_no_beat(viewer, services, said):
+    assert beat(viewer, said).status == 200
+    assert services.viewed == []
+
+
+def test_beats_of_strangers_are_refused(viewer, services):
+    said = {"state": "open", "studies": ["1.2"]}
+    assert beat(viewer, said, {"cookie": ""}).status == 401
+    assert beat(viewer, said, {"sec-fetch-site": "cross-site"}).status == 403
+    assert viewer.viewing(get(VIEWING, COOKIE)).status == 405
+    assert services.viewed == []

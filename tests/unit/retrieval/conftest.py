@@ -20,6 +20,7 @@ from cami.retrieval import (
     Announcer,
     Awaiting,
     Catalogue,
+    Documents,
     Downloads,
     Fetcher,
     Fetches,
@@ -220,7 +221,10 @@ class Hospital(ProxySide):
             link=self.line,
             wake_senders=lambda: None,
         )
-        self.runner = Runner(Impatient(self.line), handlers.by_kind(), clock)
+        self.documents = Documents(
+            archive=self.archive, adoption=Adoption(engine, clock), downloads=self.downloads, link=self.line
+        )
+        self.runner = Runner(Impatient(self.line), {**handlers.by_kind(), **self.documents.by_kind()}, clock)
         self.fetcher.recover()
 
     def arrive(self, *, told=True):

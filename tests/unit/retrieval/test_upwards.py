@@ -11,7 +11,7 @@ from cami.delivery.order import Priority
 from cami.errands import Kind
 from cami.errors import Denied, NotFound, Transient
 from cami.retrieval import Cause, Whereabouts
-from cami.retrieval.awaiting import VIEWER_LASTS
+from cami.retrieval.awaiting import BEAT_LASTS, CLOSED_LASTS, VIEWER_LASTS
 from cami.retrieval.requests import Requests, eta
 from tests.unit.delivery.conftest import dicom
 from tests.unit.retrieval.conftest import delivered, fill, person, study_id
@@ -175,6 +175,51 @@ def test_an_opened_viewer_raises_and_time_lowers(country, hospital):
     assert country.awaiting.look() == 1
     hospital.runner.step()
     assert hospital.queue.priority(one) == Priority.PLANNED
+
+
+def test_a_viewer_that_tells_that_it_is_open_holds_no_longer_than_it_is(country, hospital):
+    one = fill(hospital)
+    hospital.arrive()
+    country.requests.opened(person(), "1.1")
+    for _ in range(3):
+        assert country.requests.viewing(person(), "1.1")
+        country.requests.opened(person(), "1.1")  # images that are asked for prolong nothing any more
+        country.clock.pass_(seconds=20)
+        assert country.awaiting.look() == 0
+    hospital.runner.step()
+    assert hospital.queue.priority(one) == Priority.AWAITED
+    assert len(country.book.history(None, 9)) == 1, "a beat asks nothing of the proxy"
+    country.clock.pass_(seconds=BEAT_LASTS.total_seconds())
+    assert country.awaiting.look() == 1
+    hospital.runner.step()
+    assert hospital.queue.priority(one) == Priority.PLANNED
+
+
+def test_a_viewer_that_is_closed_ends_the_wait_unless_another_tab_has_it(country, hospital):
+    one = fill(hospital)
+    hospital.arrive()
+    country.requests.viewing(person(), "1.1")
+    country.requests.closing(person(), "1.1")
+    country.requests.viewing(person(), "1.1")  # the other tab
+    country.clock.pass_(seconds=CLOSED_LASTS.total_seconds() + 1)
+    assert country.awaiting.look() == 0
+    country.requests.closing(person(), "1.1")
+    country.clock.pass_(seconds=CLOSED_LASTS.total_seconds() + 1)
+    assert country.awaiting.look() == 1
+    hospital.runner.step()
+    assert hospital.queue.priority(one) == Priority.PLANNED
+    country.requests.closing(person(), "1.1")
+    assert not country.awaiting.awaited([one]), "what is closed twice is not opened by it"
+
+
+def test_beats_of_strangers_and_of_what_is_whole_ask_for_nothing(country, hospital):
+    fill(hospital)
+    hospital.arrive()
+    assert not country.requests.viewing(person(mo="42002"), "1.1")
+    assert not country.requests.viewing(person(Role.MO_ADMIN), "1.1")
+    hospital.work(4)
+    assert not country.requests.viewing(person(), "1.1")
+    assert country.book.history(None, 9) == []
 
 
 def test_an_open_consultation_holds_until_it_is_closed(country, hospital):

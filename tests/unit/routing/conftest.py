@@ -10,7 +10,17 @@ from cami.db import open_engine
 from cami.db.tables import forwarding, metadata
 from cami.delivery import ChangeFeed, DeliveryQueue
 from cami.errors import NotFound, Transient
-from cami.routing import DryRun, FactReader, Forwarder, Forwardings, Notices, Router, Versions
+from cami.routing import (
+    AllRules,
+    DryRun,
+    FactReader,
+    Forwarder,
+    Forwardings,
+    Notices,
+    Router,
+    RulesFromCentre,
+    Versions,
+)
 from cami.routing.reading import Known
 from tests.unit.fakes import Hands
 
@@ -63,6 +73,9 @@ class Cabinet:
         return InstanceIdentity(
             key, image.series, image.study, key, image.series, f"1.2.{image.study}", modality, "", 10
         )
+
+    def identify_arrivals(self, keys):
+        return [self.identify(key) for key in keys]
 
     def instances_of(self, study):
         return [key for key, image in self.images.items() if image.study == study]
@@ -130,11 +143,13 @@ class Proxy:
         self.feed = ChangeFeed(self.archive, self.queue)
         self.facts = FactReader(self.archive, MO, "Asia/Novokuznetsk", self.clock)
         self.versions = Versions(self.engine, self.clock, KNOWN)
+        self.centre = RulesFromCentre(self.engine, self.clock, MO, KNOWN)
         self.forwardings = Forwardings(self.engine, self.clock)
         self.notices = Notices(self.engine, self.clock)
         self.dry_run = DryRun(self.archive, self.engine, self.facts)
         self.router = Router(
-            archive=self.archive, engine=self.engine, clock=self.clock, versions=self.versions, facts=self.facts,
+            archive=self.archive, engine=self.engine, clock=self.clock, facts=self.facts,
+            rules=AllRules(self.versions, self.centre),
             forwardings=self.forwardings, notices=self.notices,
         )  # fmt: skip
         self.forwardings.recover()

@@ -25,7 +25,8 @@ def api(proxy, tmp_path, monkeypatch):
     ways = Ways(tmp_path, "PROXY", lambda dicom, syntax: None, None)
     monkeypatch.setattr(ways, "way", lambda _destination: destination)
     service = RoutingService(
-        versions=proxy.versions, forwardings=proxy.forwardings, notices=proxy.notices, dry_run=proxy.dry_run,
+        versions=proxy.versions, centre=proxy.centre, forwardings=proxy.forwardings, notices=proxy.notices,
+        dry_run=proxy.dry_run,
         destinations=[RSC], ways=ways,
     )  # fmt: skip
     known = SimpleNamespace(person=Identity("adm.42001", "Управлялов", Role.MO_ADMIN, MO))
@@ -94,6 +95,7 @@ def test_a_trial_run_of_a_draft_and_of_what_is_in_force(api):
     (told,) = run["studies"][0]["rules"]
     assert told == {
         "rule": "КТ",
+        "by_centre": False,
         "matched": 0,
         "because": [{"condition": "Modality equals CT", "holds": False, "found": "MR"}],
     }

@@ -95,9 +95,12 @@ def test_what_is_looked_at_twice_is_entered_once(proxy, monkeypatch):
 def test_what_came_back_from_the_centre_is_not_routed(proxy):
     proxy.rules(CT_TO_RSC)
     proxy.archive.add("prior", origin="Plugins")
-    proxy.archive.add("uploaded", origin="RestApi")
+    proxy.archive.add("uploaded", origin="Plugins")
+    proxy.router._facts = FactReader(
+        proxy.archive, MO, "Asia/Novokuznetsk", proxy.clock, uploaded=lambda instance: instance == "uploaded"
+    )
     proxy.read()
-    assert set(proxy.wanted()) == {("rsc", "uploaded")}
+    assert set(proxy.wanted()) == {("rsc", "uploaded")}, "our plugin stores both"
 
 
 def test_an_image_that_orthanc_cannot_tell_of_holds_up_nobody(proxy):

@@ -42,6 +42,19 @@ def test_it_opens_what_others_have_to_this_person_for_a_day(emergency, owners, c
     assert owners.visible(RAD1, [second.id]) == frozenset()
 
 
+def test_a_number_of_the_patient_index_opens_what_it_knows(emergency, second, monkeypatch):
+    """СНИЛС stands in the patient index, and in no image."""
+
+    class Index:
+        def known_by(self, number, birth_date):
+            return [(second.uid, "42002"), (second.uid, "42900"), ("9.9", "42002")] if birth_date == BORN else []
+
+    assert emergency.take(RAD1, ROOM, call("700-123-456 18")).studies == []
+    monkeypatch.setattr(emergency, "_known", Index())
+    assert emergency.take(RAD1, ROOM, call("700-123-456 18")).studies == [(second.uid, "42002")]
+    assert emergency.take(RAD1, ROOM, call("700-123-456 18", born=date(1957, 3, 9))).studies == []
+
+
 @pytest.mark.parametrize("reason", ["", "   ", "ой"])
 def test_without_a_reason_nothing_is_looked_for(emergency, archive, reason):
     with pytest.raises(Invalid):

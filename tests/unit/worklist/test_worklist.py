@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 from cami.clock import iso
 from cami.errors import Invalid, Transient
+from cami.orders import ENP, SNILS, Identifier
 from cami.region import CharacterSets
+from cami.region.model import Worklist
 from cami.worklist.entry import Entry, State
 from cami.worklist.feed import Standing
 from cami.worklist.latin import in_latin
 from cami.worklist.query import ANY_TIME, parse
-from tests.unit.worklist.conftest import MIS, MO, MORNING, OTHER, Proxy, query
+from tests.unit.worklist.conftest import MIS, MO, MORNING, OTHER, REGION, Proxy, query
 
 
 def test_an_order_is_on_the_worklist_of_its_device_and_nobody_elses(centre, both):
@@ -318,3 +320,24 @@ def test_a_proxy_alone_still_answers(centre, proxy):
     again = Proxy(centre)
     assert again.numbers() == [order.accession], "also after a restart"
     again.engine.dispose()
+
+
+def test_snils_and_enp_are_told_only_where_the_mo_wants_it(centre, proxy):
+    """Other Patient IDs Sequence (PS3.3 table 10-18); without the setting they do not leave the centre."""
+    numbers = (Identifier(MIS, "4512207"), Identifier(SNILS, "70012345618"), Identifier(ENP, "4200000000000018"))
+    patient = centre.patient(identifiers=numbers)
+    centre.place("silent", patient)
+    proxy.pull()
+    (found,) = proxy.find(PatientID="4512207")
+    assert not found.get("OtherPatientIDsSequence")
+    own = REGION.organization(MO)
+    telling = own.proxy.model_copy(update={"worklist": Worklist(other_patient_ids=("snils", "enp"))})
+    centre.following._organizations[MO] = own.model_copy(update={"proxy": telling})
+    centre.place("telling", patient, modality="CT")
+    proxy.pull()
+    told = [each for each in proxy.find(PatientID="4512207") if each.get("OtherPatientIDsSequence")]
+    items = [(each.PatientID, each.IssuerOfPatientID, each.TypeOfPatientID) for each in told[0].OtherPatientIDsSequence]
+    assert items == [
+        ("70012345618", "1.2.643.100.3", "TEXT"),
+        ("4200000000000018", "https://fhir.ru/ig/core/systems/oms", "TEXT"),
+    ]

@@ -6,6 +6,7 @@ Migrations in ``cami/db/migrations`` make them; a test checks that both agree.
 from cami.db.tables.audit import (
     audit_anchor,
     audit_archive,
+    audit_branch,
     audit_cursor,
     audit_head,
     audit_record,
@@ -31,6 +32,7 @@ from cami.db.tables.consultations import (
     consultation_notice,
     consultation_offer,
     consultation_prepared,
+    consultation_reading,
     consultation_report,
     consultation_seen,
     consultation_study,
@@ -44,14 +46,17 @@ from cami.db.tables.errands import errand
 from cami.db.tables.events import event, event_cursor
 from cami.db.tables.fleet import alarm_notice, fleet_trouble, heartbeat
 from cami.db.tables.grants import guest_instance, guest_study, study_grant
+from cami.db.tables.hl7 import hl7_refused
 from cami.db.tables.mis import (
     mis_answer,
+    mis_consultation,
     mis_former_resource,
     mis_guest,
     mis_launch,
     mis_message,
     mis_resource,
     mis_resource_identifier,
+    mis_signed_once,
     mis_study,
     mis_subscription,
     mis_token,
@@ -79,10 +84,14 @@ from cami.db.tables.retrieval import (
     schedule,
 )
 from cami.db.tables.routing import (
+    central_rules,
+    central_rules_standing,
     forwarding,
     forwarding_destination,
     routed_study,
     routing_version,
+    rules_trial,
+    rules_trial_outcome,
     share_notice,
     study_share,
 )
@@ -97,7 +106,7 @@ from cami.db.tables.worklist import (
     worklist_feed,
     worklist_head,
 )
-from cami.db.tables.writing import own_job, removal
+from cami.db.tables.writing import own_job, removal, uploaded_instance
 
 __all__ = [
     "accession_stamp",
@@ -108,11 +117,14 @@ __all__ = [
     "announced_study",
     "audit_anchor",
     "audit_archive",
+    "audit_branch",
     "audit_cursor",
     "audit_head",
     "audit_record",
     "audit_study",
     "awaited_study",
+    "central_rules",
+    "central_rules_standing",
     "change_cursor",
     "commitment_request",
     "consultation",
@@ -124,6 +136,7 @@ __all__ = [
     "consultation_notice",
     "consultation_offer",
     "consultation_prepared",
+    "consultation_reading",
     "consultation_report",
     "consultation_seen",
     "consultation_study",
@@ -144,6 +157,7 @@ __all__ = [
     "guest_instance",
     "guest_study",
     "heartbeat",
+    "hl7_refused",
     "imaging_order",
     "indexed_gram",
     "indexed_name",
@@ -155,12 +169,14 @@ __all__ = [
     "match_decision",
     "metadata",
     "mis_answer",
+    "mis_consultation",
     "mis_former_resource",
     "mis_guest",
     "mis_launch",
     "mis_message",
     "mis_resource",
     "mis_resource_identifier",
+    "mis_signed_once",
     "mis_study",
     "mis_subscription",
     "mis_token",
@@ -184,6 +200,8 @@ __all__ = [
     "removal",
     "routed_study",
     "routing_version",
+    "rules_trial",
+    "rules_trial_outcome",
     "schedule",
     "scrub_round",
     "sent_content",
@@ -199,6 +217,7 @@ __all__ = [
     "study_share",
     "trial_study",
     "upload",
+    "uploaded_instance",
     "worklist_cursor",
     "worklist_entry",
     "worklist_feed",

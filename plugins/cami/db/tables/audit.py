@@ -82,3 +82,13 @@ audit_archive = Table(
     Column("sha256", String(64), nullable=False, comment="of the file"),
     Column("archived_at", UtcDateTime, nullable=False),
 )
+
+#: Centre: where a proxy that was restored from a backup has begun to write its chain anew (`cami.audit.gathering`).
+audit_branch = Table(
+    "audit_branch",
+    metadata,
+    Column("server", String(32), primary_key=True, comment="proxy-42001+2: the chain of the records that came after"),
+    Column("seq", BigInteger, nullable=False, comment="of the last record that both have; 0: none"),
+    Column("hash", String(64), nullable=False, comment="of that record"),
+    Column("began_at", UtcDateTime, nullable=False),
+)

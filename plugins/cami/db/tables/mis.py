@@ -152,3 +152,23 @@ mis_guest = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False, index=True),
 )
+
+#: Consultations that a МИС has asked for: its Task, and the request that came of it.
+mis_consultation = Table(
+    "mis_consultation",
+    metadata,
+    Column("number", Integer, ForeignKey("consultation.number"), primary_key=True, autoincrement=False),
+    Column("client", String(64), nullable=False),
+    Column("task", String(64), nullable=False, unique=True, comment="id of the Task"),
+    Column("request", String(100), nullable=False, server_default="", comment="address of the ServiceRequest"),
+    Column("patient", String(36), nullable=False, comment="key"),
+)
+
+#: Numbers of what a client has signed and may be used once: assertions, links of launches.
+mis_signed_once = Table(
+    "mis_signed_once",
+    metadata,
+    Column("client", String(64), primary_key=True),
+    Column("jti", String(128), primary_key=True),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+)

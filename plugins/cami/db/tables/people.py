@@ -87,6 +87,7 @@ session = Table(
     Column("factor", Boolean, nullable=False, server_default=false(), comment="a second factor was shown"),
     Column("provider", Boolean, nullable=False, server_default=false(), comment="an identity provider vouched"),
     Column("mo", String(16), comment="of the place that was chosen; empty text: the account's own; null: none yet"),
+    Column("provider_session", String(64), index=True, comment="SHA-256 of the sid there, if the provider names one"),
 )
 
 #: Sign-ins that are at the identity provider (`cami.people.openid`).
@@ -99,6 +100,7 @@ provider_visit = Table(
     Column("verifier", String(128), nullable=False),
     Column("return_to", String(300), nullable=False),
     Column("next", String(2000), nullable=False),
+    Column("login", String(64), nullable=False, server_default="", comment="who is asked again, to sign; else empty"),
     Column("began_at", UtcDateTime, nullable=False),
 )
 

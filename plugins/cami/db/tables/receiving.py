@@ -54,6 +54,7 @@ received_instance = Table(
         server_default="",
         comment="login, if a person sent it; no proxy has it",
     ),
+    Column("uploaded_at", UtcDateTime, comment="when that was, as its coercion says"),
 )
 
 #: Centre: parts of objects that are not whole yet (`cami.delivery.uploads`); the bytes of an object lie in one file.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, false
 
 from cami.db.tables.base import metadata
 from cami.db.types import UtcDateTime
@@ -45,6 +45,7 @@ awaited_study = Table(
     Column("errand", Integer, ForeignKey("errand.id", ondelete="SET NULL"), comment="what was asked of the proxy"),
     Column("began_at", UtcDateTime, nullable=False),
     Column("until", UtcDateTime, index=True, comment="when it ends by itself; empty: when the study is whole"),
+    Column("beats", Boolean, nullable=False, server_default=false(), comment="the viewer tells that it is still open"),
 )
 
 #: Proxy: every study that came in here, as a list shows it, whether its images are still here or not.

@@ -1,11 +1,12 @@
 """Where images go besides the centre: rules with their history, what has to be forwarded, what is shared."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, false
 
 from cami.db.tables.base import metadata
 from cami.db.types import UtcDateTime
 
-#: Proxy: every version of the МО's routing rules (`cami.routing.versions`). The last one is in force.
+#: Every version of this server's own routing rules (`cami.routing.versions`): of its МО at a proxy, of the centre's for
+#: all МО at the centre. The last one is in force.
 routing_version = Table(
     "routing_version",
     metadata,
@@ -30,6 +31,7 @@ forwarding = Table(
     Column("seq", BigInteger, nullable=False, comment="place in Orthanc's change log: order within the lane"),
     Column("rule", String(200), nullable=False, comment="name of the rule"),
     Column("version", Integer, nullable=False, comment="of the rules"),
+    Column("by_centre", Boolean, nullable=False, server_default=false(), comment="rule and version are the centre's"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("not_before", UtcDateTime, comment="when to try again"),
     Column("reason", String(32), comment="code of the last failure"),
@@ -61,6 +63,7 @@ routed_study = Table(
     Column("priority", Integer, nullable=False, comment="cami.delivery.order.Priority"),
     Column("rule", String(200), nullable=False),
     Column("version", Integer, nullable=False),
+    Column("by_centre", Boolean, nullable=False, server_default=false(), comment="rule and version are the centre's"),
     Column("routed_at", UtcDateTime, nullable=False),
 )
 
@@ -73,6 +76,7 @@ share_notice = Table(
     Column("study_uid", String(128), nullable=False),
     Column("rule", String(200), nullable=False),
     Column("version", Integer, nullable=False),
+    Column("by_centre", Boolean, nullable=False, server_default=false(), comment="rule and version are the centre's"),
     Column("made_at", UtcDateTime, nullable=False),
     Column("told_at", UtcDateTime, index=True, comment="when the centre had recorded it"),
     Column("not_before", UtcDateTime, comment="when to try again"),
@@ -90,6 +94,51 @@ study_share = Table(
     Column("owner", String(16), nullable=False, comment="code of the МО whose rules share it"),
     Column("rule", String(200), nullable=False),
     Column("version", Integer, nullable=False, comment="of the owner's rules"),
+    Column("by_centre", Boolean, nullable=False, server_default=false(), comment="rule and version are the centre's"),
     Column("shared_at", UtcDateTime, nullable=False),
     Index("ix_study_share_mo_shared_at", "mo", "shared_at"),
+)
+
+#: Proxy: every version of the centre's rules as it came down, only what is for this МО. The last one is in force.
+central_rules = Table(
+    "central_rules",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="1, 2, 3 … as they came"),
+    Column("version", Integer, nullable=False, comment="at the centre"),
+    Column("content", Text, nullable=False, comment="JSON"),
+    Column("why", Text, nullable=False),
+    Column("made_by", String(64), nullable=False, comment="login at the centre"),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+
+#: Centre: which version of its rules each proxy has in force, as it last said.
+central_rules_standing = Table(
+    "central_rules_standing",
+    metadata,
+    Column("mo", String(16), primary_key=True),
+    Column("version", Integer, nullable=False, comment="0: none yet"),
+    Column("trouble", Text, nullable=False, comment="why they do not hold there; empty if they do"),
+    Column("since", UtcDateTime, nullable=False, comment="when the proxy said so first"),
+)
+
+#: Centre: drafts that proxies are asked to try on their last studies. Forgotten after a day, but the last one.
+rules_trial = Table(
+    "rules_trial",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="1, 2, 3 …"),
+    Column("content", Text, nullable=False, comment="the draft"),
+    Column("studies", Integer, nullable=False),
+    Column("asked_by", String(64), nullable=False, comment="login"),
+    Column("asked_at", UtcDateTime, nullable=False),
+)
+
+#: Centre: what proxies found: one row for each trial and МО.
+rules_trial_outcome = Table(
+    "rules_trial_outcome",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("mo", String(16), primary_key=True),
+    Column("outcome", Text, nullable=False, comment="JSON; names no patient"),
+    Column("answered_at", UtcDateTime, nullable=False),
 )

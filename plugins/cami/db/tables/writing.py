@@ -38,3 +38,12 @@ removal = Table(
     Column("deleted", Integer, nullable=False, server_default="0", comment="instances that were deleted"),
     Index("ix_removal_owner_state", "owner", "state"),
 )
+
+#: Proxy: instances that people have stored by HTTP (`cami.delivery.intake`); written before they are stored.
+uploaded_instance = Table(
+    "uploaded_instance",
+    metadata,
+    Column("instance_id", String(64), primary_key=True, comment="Orthanc id"),
+    Column("login", String(64), nullable=False),
+    Column("uploaded_at", UtcDateTime, nullable=False),
+)

@@ -68,6 +68,17 @@
     });
   }
 
+  // A signature is bytes: they go into the field as base64, as plug-ins of browsers give it.
+  for (const place of document.querySelectorAll("[data-signature]")) {
+    place.hidden = false;
+    place.querySelector("input").addEventListener("change", async ({ target: { files: [file], form: { elements } } }) => {
+      if (file === undefined) return;
+      const bytes = new Uint8Array(await file.arrayBuffer());
+      const pem = bytes[0] === 45 || bytes[0] === 77;
+      elements.signature.value = pem ? new TextDecoder().decode(bytes) : btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+    });
+  }
+
   for (const place of document.querySelectorAll("[data-attach]")) {
     place.hidden = false;
     const input = place.querySelector("input");
