@@ -36,6 +36,7 @@ from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
 from cami.edge.enrolling import Enrolling
+from cami.edge.fleet import Watching
 from cami.edge.mis import hl7_services, mis_services, open_mis
 from cami.edge.mis_consultations import MisConsultations
 from cami.edge.server import Server, Services, gathered
@@ -115,6 +116,7 @@ class CentralServer(Server):
         super().__init__(settings, engine, storage)
         self.enrolling = Enrolling(self)
         self.tokens = self.enrolling.tokens
+        self.watching = Watching(self)
         self.deliveries = CentralJournal(self.audit)
         self.events = EventLog(engine, self.clock)
         self.patients = Patients(engine, self.clock, self.events)
@@ -175,7 +177,7 @@ class CentralServer(Server):
 
     def figures(self) -> list[Source]:
         """Return what has come, by МО."""
-        return [of_centre(self.engine), of_mis(self.mis.messages, self.clock)]
+        return [of_centre(self.engine), of_mis(self.mis.messages, self.clock), self.watching.figures()]
 
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
@@ -193,6 +195,7 @@ class CentralServer(Server):
             self.worklists.services(),
             open_sharing(self, self.grants, self.errands, self.mis.care),
             self.enrolling.services(self),
+            self.watching.services(),
         )
 
     def _consulting(self) -> Services:
