@@ -54,6 +54,7 @@ from cami.edge import commitment, disk, ingest, metrics, query_retrieve
 from cami.edge.background import WHILE_AWAY, Worker
 from cami.edge.desk import open_desk
 from cami.edge.enrolling import renewing
+from cami.edge.fleet import telling_the_centre
 from cami.edge.origins import origin_of
 from cami.edge.proxy_retrieval import ProxyRetrieval
 from cami.edge.proxy_routing import ProxyRouting
@@ -300,6 +301,7 @@ class ProxyServer(Server):
             *self.senders,
             Worker("confirm", confirm),
             Worker("metrics", measure),
+            *telling_the_centre(self),
         ]
 
     def _sender(self, courier: Courier, classes: Collection[Priority], interval: float) -> Callable[[], float]:
