@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cami.delivery.items import Item
-from cami.edge.background import Worker
+from cami.edge.background import WHILE_AWAY, Worker
 from cami.edge.server import Services
 from cami.errors import Misconfigured
 from cami.region import CharacterSets, Destination, Device
@@ -94,7 +94,7 @@ class ProxyRouting:
         announcer = Announcer(self._notices, self._server.link)
         looking = _repeated(self._router.advance, _LOOK_INTERVAL)
         self._workers += [Worker("routing", looking, gather=_GATHERS, gather_most=_GATHERS_MOST)]
-        puller = Worker("rules", self._pull)
+        puller = Worker("rules", self._pull, rest_most=WHILE_AWAY)
         self.pulling.wake = puller.wake
         self._workers += [Worker("shares", _repeated(announcer.step))]
         self._workers += [self._sender(destination) for destination in self._destinations]
