@@ -28,6 +28,7 @@ from cami.consultations import (
     consultation_endpoints,
 )
 from cami.consultations.bindings import AccountPasswords, AuditJournal, EventOutlet, GrantRights
+from cami.consultations.clinical_document import ClinicalDocuments
 from cami.consultations.dispatch import Post
 from cami.consultations.outside_verifier import OutsideVerifier
 from cami.consultations.trust import TrustStore
@@ -106,6 +107,7 @@ def open_consultations(
         paper=PdfPaper(server.region, routes.profile),
         passwords=AccountPasswords(server.accounts),
         verifiers=_verifiers(server),
+        clinical=ClinicalDocuments(server.region, server.settings.central_url),
     )
     found = Consulting(
         consultations=consultations,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from cami.region.terms import Code, DestinationName, Host, Login, Modality, TcpPort, TimeOfDay, Title, WebAddress
+from cami.region.terms import Code, DestinationName, Host, Login, Modality, Oid, TcpPort, TimeOfDay, Title, WebAddress
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Urgency = Literal["stat", "urgent", "routine"]
@@ -40,6 +40,9 @@ Span = Annotated[str, AfterValidator(_span)]
 """Minutes, hours, or working days: 15m, 2h, 3wd."""
 Email = Annotated[str, AfterValidator(_email)]
 ProfileCode = Annotated[str, AfterValidator(_profile_code)]
+
+
+Version = Annotated[str, Field(pattern=r"^[0-9.]{1,16}$")]
 
 
 class _Entry(BaseModel):
@@ -186,6 +189,20 @@ class SignatureVerifier(_Entry):
     url: WebAddress
 
 
+class ClinicalDocumentRules(_Entry):
+    """The СЭМД of an answer: kind (НСИ …11.1522), template and versions, which the ministry changes."""
+
+    code: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")] = "36"
+    title: Title = "Протокол телемедицинской консультации"
+    template: Oid = "1.2.643.5.1.13.13.15.15.1"
+    directory_version: Version = "4.45"
+    sections_version: Version = "1.21"
+    fields_version: Version = "1.73"
+    system: Annotated[int, Field(ge=1)] = 1
+    """«Номер МИС» in identifiers of documents: ОИД of the МО.100.system.instance.51."""
+    instance: Annotated[int, Field(ge=1)] = 1
+
+
 class Consultations(_Entry):
     """Consultations between МО."""
 
@@ -198,3 +215,4 @@ class Consultations(_Entry):
     mail: Mail | None = None
     webhook: Webhook | None = None
     verifier: SignatureVerifier | None = None
+    document: ClinicalDocumentRules = ClinicalDocumentRules()

@@ -66,6 +66,15 @@ known_study = Table(
     Index("ix_known_study_study_date", "study_date"),
 )
 
+#: Proxy: the series of studies that have left it, as they were when they left.
+known_series = Table(
+    "known_series",
+    metadata,
+    Column("series_id", String(64), primary_key=True, comment="Orthanc id"),
+    Column("study_id", String(64), nullable=False, index=True, comment="Orthanc id"),
+    Column("attributes", Text, nullable=False, comment="JSON: keyword → value"),
+)
+
 #: Proxy: studies that the centre has had raised, and the class that they had before.
 raised_study = Table(
     "raised_study",
