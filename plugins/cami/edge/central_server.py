@@ -36,6 +36,7 @@ from cami.edge.central_worklist import CentralWorklist
 from cami.edge.consulting import open_consultations
 from cami.edge.desk import open_desk
 from cami.edge.enrolling import Enrolling
+from cami.edge.fleet import Watching
 from cami.edge.mis import hl7_services, mis_services, open_mis
 from cami.edge.mis_consultations import MisConsultations
 from cami.edge.server import Server, Services, gathered
@@ -43,6 +44,7 @@ from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_erran
 from cami.errors import Misconfigured
 from cami.events import EventLog
 from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
+from cami.matching import OrderedStudies
 from cami.orders import Orders, Patients
 from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
@@ -114,6 +116,7 @@ class CentralServer(Server):
         super().__init__(settings, engine, storage)
         self.enrolling = Enrolling(self)
         self.tokens = self.enrolling.tokens
+        self.watching = Watching(self)
         self.deliveries = CentralJournal(self.audit)
         self.events = EventLog(engine, self.clock)
         self.patients = Patients(engine, self.clock, self.events)
@@ -121,6 +124,7 @@ class CentralServer(Server):
         self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
         self.worklists = CentralWorklist(self)
         self.matching = self.worklists.desk
+        self.ordered = OrderedStudies(engine, self.patients)
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.rules = self.central_rules = CentralRules(
             engine, self.clock, known_everywhere(self.region), self.bell.ring
@@ -173,7 +177,7 @@ class CentralServer(Server):
 
     def figures(self) -> list[Source]:
         """Return what has come, by МО."""
-        return [of_centre(self.engine), of_mis(self.mis.messages, self.clock)]
+        return [of_centre(self.engine), of_mis(self.mis.messages, self.clock), self.watching.figures()]
 
     def services(self) -> Services:
         """Make the wire's other end, what keeps it tidy, and the index."""
@@ -191,6 +195,7 @@ class CentralServer(Server):
             self.worklists.services(),
             open_sharing(self, self.grants, self.errands, self.mis.care),
             self.enrolling.services(self),
+            self.watching.services(),
         )
 
     def _consulting(self) -> Services:

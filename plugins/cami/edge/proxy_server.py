@@ -54,6 +54,7 @@ from cami.edge import commitment, disk, ingest, metrics, query_retrieve
 from cami.edge.background import WHILE_AWAY, Worker
 from cami.edge.desk import open_desk
 from cami.edge.enrolling import renewing
+from cami.edge.fleet import telling_the_centre
 from cami.edge.origins import origin_of
 from cami.edge.proxy_retrieval import ProxyRetrieval
 from cami.edge.proxy_routing import ProxyRouting
@@ -82,6 +83,9 @@ FEED_GATHERS_MOST = 1.0
 SEND_INTERVAL = 0.5
 #: The same for the other senders, which the first one wakes when it has found something.
 FOLLOW_INTERVAL = 5.0
+#: Senders that make the next objects of a study ready while its first one is written, and those that are left to carry
+#: parts of that one.
+_AHEAD, _CARRY = 2, 3
 #: Seconds between two looks for studies whose manifest is due.
 CONFIRM_INTERVAL = 1.0
 #: Seconds between two measurements of the queue.
@@ -272,6 +276,7 @@ class ProxyServer(Server):
             on_work=self.wake_senders,
             line=self.outlook,
             meter=self.meter,
+            ahead=max(0, min(_AHEAD, self.fit.streams - _CARRY)),
         )
         self.queue.tell_reclassified(courier.reclassified)
         confirming = Confirming(self.queue, self.link, self.clock)
@@ -296,6 +301,7 @@ class ProxyServer(Server):
             *self.senders,
             Worker("confirm", confirm),
             Worker("metrics", measure),
+            *telling_the_centre(self),
         ]
 
     def _sender(self, courier: Courier, classes: Collection[Priority], interval: float) -> Callable[[], float]:

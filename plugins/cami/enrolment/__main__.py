@@ -82,7 +82,7 @@ def _card(organization: Organization, address: str, ports: tuple[int, int]) -> i
     proxy = organization.proxy
     if proxy is None:
         raise Failure("у этой МО нет PACS Proxy", "возьмите комплект своей МО")
-    place = address or "адрес этой машины"
+    place = address or "этой машины"
     _tell("Что указать на аппаратах (архив DICOM, рабочий список):")
     _tell(f"  AE title {proxy.aet}   адрес {place}   порт {ports[1]}")
     for device in organization.devices:

@@ -38,6 +38,7 @@ LINE_BYTES = 512 * 1024
 ENOUGH_OF_RATE = 0.8
 _GB = 1_000_000_000
 _ASK = "сообщите администратору ЦАМИ"
+_JOIN = "возьмите новый код у администратора ЦАМИ: ./install.sh --join"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,12 @@ class SelfTest:
         try:
             link.probe()
         except Denied:
-            return Check(title, "failure", "не признаёт этот PACS Proxy", "подключитесь снова с новым кодом")
+            return Check(
+                title,
+                "failure",
+                "не признаёт этот PACS Proxy",
+                _JOIN,
+            )
         except Transient:
             return Check(
                 title, "failure", f"{self._settings.central_url} не отвечает", "проверьте ViPNet и межсетевой экран"

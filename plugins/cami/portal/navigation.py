@@ -42,6 +42,7 @@ NODES = "/cami/nodes"
 REMOVALS = "/cami/removals"
 WORKLIST = "/cami/worklist"
 MATCHING = "/cami/matching"
+FLEET = "/cami/fleet"
 
 #: In the order in which they are shown.
 PLACES: Sequence[Place] = (
@@ -58,6 +59,7 @@ PLACES: Sequence[Place] = (
     Place(QUARANTINE, _("Карантин"), Action.QUARANTINE_READ),
     Place(DELIVERY, _("Передача"), Action.DELIVERY_READ, frozenset({"proxy"})),
     Place(COMPLETENESS, _("Полнота передачи"), Action.COMPLETENESS_READ),
+    Place(FLEET, _("PACS МО"), Action.FLEET_READ, frozenset({"central"})),
     Place(MIS, _("Обмен с МИС"), Action.MIS_WATCH, frozenset({"central"})),
     Place(HL7, _("Сообщения HL7"), Action.MIS_WATCH, frozenset({"central"})),
     Place(ROUTING, _("Маршрутизация"), Action.ROUTING_READ),

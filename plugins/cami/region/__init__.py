@@ -11,6 +11,7 @@ from cami.region.journal import Collector, Journal
 from cami.region.load import load_region
 from cami.region.model import (
     Account,
+    Alarms,
     Centre,
     Coercion,
     Destination,
@@ -48,6 +49,7 @@ __all__ = [
     "REGION_ROLES",
     "ROLES",
     "Account",
+    "Alarms",
     "Centre",
     "CentreAccess",
     "CharacterSets",

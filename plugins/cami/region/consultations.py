@@ -163,6 +163,16 @@ class Mail(_Entry):
     security: Literal["none", "starttls", "tls"] = "starttls"
     to: dict[str, tuple[Email, ...]] = Field(default_factory=dict)
     """Addresses by login, by code of an МО (its consultants), or ``dispatcher``."""
+    digest: tuple[TimeOfDay, ...] = ()
+    """When letters about routine requests are sent, several notices in each; empty: at once, a letter each."""
+
+    @model_validator(mode="after")
+    def _keeps_its_password(self) -> Self:
+        if self.login and self.security == "none":
+            raise ValueError("a login needs security: starttls or tls, or its password would go in the clear")
+        if "24:00" in self.digest:
+            raise ValueError('"24:00" is no time of a digest: write "00:00"')
+        return self
 
 
 class Webhook(_Entry):
@@ -199,6 +209,8 @@ class Consultations(_Entry):
     profiles: tuple[Profile, ...] = ()
     routes: tuple[ConsultationRoute, ...] = ()
     calendar: WorkingCalendar = WorkingCalendar()
+    units: dict[Modality, Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Conditional units of one answer by modality, by the region's own norms; what is not named counts as one."""
     approval: tuple[Approval, ...] = ()
     mail: Mail | None = None
     webhook: Webhook | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from cami.errors import NotFound
-from cami.region.consultations import Consultations, Email
+from cami.region.consultations import Consultations, Email, Webhook
 from cami.region.hl7 import Hl7
 from cami.region.journal import Journal
 from cami.region.nodes import CentreAccess, Device, DeviceCoercion, Entry, Node, Place, Workstation
@@ -331,6 +331,15 @@ class Account(Entry):
     """Code of the МО; empty for roles of the region."""
 
 
+class Alarms(Entry):
+    """Whom the centre tells when something is wrong with a proxy (F-71), besides who is responsible in its МО."""
+
+    mail_to: tuple[Email, ...] = ()
+    """By the mail server of `consultations.mail`."""
+    webhook: Webhook | None = None
+    """Its bearer token: secret ``alarms.token``."""
+
+
 class Region(Entry):
     """The registry of a region."""
 
@@ -340,6 +349,7 @@ class Region(Entry):
     organizations: Annotated[tuple[Organization, ...], AfterValidator(_not_empty)]
     accounts: tuple[Account, ...] = ()
     consultations: Consultations = Consultations()
+    alarms: Alarms = Alarms()
     journal: Journal = Journal()
     people: People = People()
     hl7: Hl7 = Hl7()

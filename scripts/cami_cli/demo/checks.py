@@ -11,6 +11,8 @@ from cami_cli.demo.table import Row
 #: How a server says that somebody may not see a thing, or that there is none: to a stranger both are the same.
 HIDDEN = frozenset({403, 404})
 UNKNOWN = frozenset({401, 403})
+#: A new МО is a matter of minutes.
+NEW_MO_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,29 @@ def check_outage(sent: Sequence[str], there: Sequence[str], *, longest: int, con
         wrong,
         f"{len(there)} images, up to {longest} waited",
         enough=bool(sent) and longest > 0,
+    )
+
+
+def check_new_mo(told: Sequence[str], *, sent: int, arrived: int, seconds: float) -> Check:
+    """Check that an МО was installed from its bundle without a failure, and that what its device sent is at the centre.
+
+    Parameters
+    ----------
+    told
+        The lines of its installation, as ``install.sh`` marks them.
+    """
+    wrong = [line for line in told if line.startswith("✗")]
+    if "✓ готово" not in told:
+        wrong.append("the installation did not come to its end")
+    if sent != arrived:
+        wrong.append(f"{sent} images sent, {arrived} at the centre")
+    if seconds > NEW_MO_SECONDS:
+        wrong.append(f"{seconds:.0f} s")
+    return _check(
+        "a third МО was installed from its bundle, joined with a one-time code and delivers",
+        wrong,
+        f"{arrived} images at the centre {seconds:.0f} s after the first command",
+        enough=bool(told) and sent > 0,
     )
 
 

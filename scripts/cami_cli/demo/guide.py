@@ -16,6 +16,7 @@ from cami_cli import region as regions
 from cami_cli.demo import table
 from cami_cli.demo.delivery import Delivery
 from cami_cli.demo.mis import Journey, SimulatedMis
+from cami_cli.demo.new_mo import Newcomer
 from cami_cli.demo.outage import Outage
 from cami_cli.demo.stage import Stage
 from cami_cli.demo.witness import Witness
@@ -108,6 +109,12 @@ def _show(plan: Plan, stage: Stage, region: Region, state: StateFolder, mis: Sim
     check = Outage(region, state, _slices(folder, written), stage).run()
     stage.check(check)
     passed = passed and check.passed
+
+    if region.runtime == "native":
+        stage.step("A third МО: a bundle, a one-time code, install.sh on its machine")
+        check = Newcomer(region, state, plan.wish.registry, stage).run(_slices(folder, written)[0])
+        stage.check(check)
+        passed = passed and check.passed
 
     stage.step("The МИС: an order, the worklist of the device, its images, one click, a question, the report")
     check = Journey(region, _ordered(folder, written), mis, stage).run()

@@ -3,6 +3,7 @@
 # всё, что может не работать, и говорит, что указать на аппаратах. Можно запускать повторно. Права root не обязательны.
 #
 #   ./install.sh [--into ПАПКА] [--runtime docker|native] [--cami ПАПКА] [--http-port N] [--dicom-port N] [--address IP]
+#   ./install.sh --join            подключиться снова: прежний ключ отозван, выдан новый код
 #   ./install.sh --test | --status | --start | --stop | --log | --card
 #
 # Код подключения спрашивается; без терминала он читается из стандартного ввода (первая строка).
@@ -17,7 +18,7 @@ MO='' NAME='' AET='' SUITE='' VERSION='' CENTRAL_URL='' HTTP_PORT='' DICOM_PORT=
 # shellcheck source=/dev/null
 . "$bundle/about.conf"
 
-into='' runtime='' cami='' http_port='' dicom_port='' address=$ADDRESS action=install
+into='' runtime='' cami='' http_port='' dicom_port='' address=$ADDRESS action=install again=''
 while [ $# -gt 0 ]; do
   case $1 in
     --into | --runtime | --cami | --http-port | --dicom-port | --address)
@@ -27,8 +28,9 @@ while [ $# -gt 0 ]; do
         --http-port) http_port=$2 ;; --dicom-port) dicom_port=$2 ;; --address) address=$2 ;;
       esac
       shift 2 ;;
+    --join) again=1; shift ;;
     --test | --status | --start | --stop | --log | --card) action=${1#--}; shift ;;
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "✗ неизвестный параметр $1 (помощь: ./install.sh --help)" >&2; exit 2 ;;
   esac
 done
@@ -341,7 +343,7 @@ if [ "$runtime" = docker ]; then prepare_docker; else prepare_native; fi
 say "✓ $runtime, папка $into"
 
 step "3. Подключение к центру"
-if joined=$(enrolment join </dev/null 2>&1); then
+if [ -z "$again" ] && joined=$(enrolment join </dev/null 2>&1); then
   say "$joined"
 else
   read_code

@@ -23,9 +23,9 @@ def payloads(offline: Sequence[str], suite: Suite, scratch: Path, steps: Progres
 
 
 def suite_of(centre: Centre) -> Suite:
-    """Return the suite that the centre runs on: a proxy gets the same. Options that trixie lacks tell them apart."""
+    """Return the suite that the centre runs on: a proxy gets the same. An option that trixie lacks tells them apart."""
     configuration = json.loads((centre.configuration / "orthanc.json").read_text("utf-8"))
-    return "forky" if "DicomParserCacheSize" in configuration else "trixie"
+    return "forky" if "MaximumRequestBodySizeMB" in configuration else "trixie"
 
 
 def release() -> str:

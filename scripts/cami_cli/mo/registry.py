@@ -48,8 +48,12 @@ class Registry:
     def add(self, entry: Mapping[str, Any]) -> None:
         """Put an МО behind the others.
 
-        As text, since comments between the entries belong to what follows them, which no parser of YAML knows.
+        As text, since comments between the entries belong to what follows them, which no parser of YAML knows; where
+        the layout of the file is not ours, at the end of the list.
         """
+        if self._text() != self.path.read_text("utf-8"):
+            self._organizations().append(_commented(entry))
+            return
         lines = self._text().splitlines()
         keys = sorted(self._content.lc.key(name)[0] for name in self._content)
         begin = self._content.lc.key("organizations")[0]
