@@ -13,10 +13,12 @@ unexport PYTHONDONTWRITEBYTECODE
 # RUNTIME and SUITE reach scripts/cami through the environment; without them it keeps what a region was made with.
 ONCE ?=
 ARGS ?=
+# Regions that integration tests run side by side; what shares a region stays together.
+REGIONS ?= 2
 
 CAMI := scripts/cami
 PYTEST := .venv/bin/pytest
-BENCHES := access cstore delivery mis
+BENCHES := access consultations cstore delivery mis scale
 
 .PHONY: help
 help: ## This list
@@ -35,8 +37,8 @@ test-unit: dev ## The logic, in milliseconds, without Orthanc
 	@$(PYTEST) tests/unit --numprocesses auto $(ARGS)
 
 .PHONY: test-integration
-test-integration: dev runtime ## Against real Orthancs; SUITE=trixie for Debian 13's
-	@scripts/test-again tests/integration $(ARGS)
+test-integration: dev runtime ## Against real Orthancs; SUITE=trixie for Debian 13's, REGIONS=1 one after the other
+	@scripts/test-again tests/integration --numprocesses $(REGIONS) --dist loadgroup $(ARGS)
 
 # In a mount namespace: small volumes that tests fill up are gone with them. Without root, root in a namespace will do.
 .PHONY: test-faults
@@ -63,6 +65,10 @@ bench: $(BENCHES:%=bench-%) ## All benchmarks; tables here, figures in build/ben
 bench-access: dev runtime ## Requests per second with and without the plugin, QIDO-RS against stock, the study index alone
 	@$(CAMI) bench access $(ARGS)
 
+.PHONY: bench-consultations
+bench-consultations: dev runtime ## Desks of consultations: 200 people at once on 50,000 requests, SQLite and PostgreSQL
+	@$(CAMI) bench consultations $(ARGS)
+
 .PHONY: bench-cstore
 bench-cstore: dev runtime ## C-STORE into plain Orthanc, with and without TCP_NODELAY, and into ours
 	@$(CAMI) bench cstore $(ARGS)
@@ -70,6 +76,10 @@ bench-cstore: dev runtime ## C-STORE into plain Orthanc, with and without TCP_NO
 .PHONY: bench-delivery
 bench-delivery: dev runtime ## Delivery over an emulated line of 2 and 10 Mbit/s, against stock ways; ARGS=--quick
 	@$(CAMI) bench delivery $(ARGS)
+
+.PHONY: bench-scale
+bench-scale: dev runtime ## Ingest at the centre from many proxies against stock Orthanc
+	@$(CAMI) bench scale $(ARGS)
 
 .PHONY: bench-mis
 bench-mis: dev runtime ## Orders on their way to the worklist, and findscu with 100,000 entries; ARGS='--seconds 60'

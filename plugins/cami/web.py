@@ -98,6 +98,8 @@ class Endpoint:
     """Those that it answers, for the description of the interface; the handler refuses the others."""
     summary: str = ""
     """In a few words, for the description of the interface."""
+    spoken: Callable[[], Mapping[str, Any]] | None = None
+    """Makes what each method takes and answers, for the description (`cami.consultations.description.Spoken`)."""
 
 
 def answer_json(value: Any, status: int = 200) -> Response:

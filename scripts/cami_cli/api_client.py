@@ -93,6 +93,21 @@ class ApiClient:
             remedy = "see how the servers are: scripts/cami region status --state DIR"
             raise Trouble(f"{self._url} does not answer", remedy) from error
 
+    def put_bytes(self, path: str, content: bytes, kind: str) -> requests.Response:
+        """PUT bytes to `path` and return whatever answer comes.
+
+        Raises
+        ------
+        cami_cli.errors.Trouble
+            No answer comes.
+        """
+        try:
+            headers = {"Content-Type": kind}
+            return self._session.put(self._url + path, data=content, headers=headers, timeout=_SECONDS)
+        except requests.RequestException as error:
+            remedy = "see how the servers are: scripts/cami region status --state DIR"
+            raise Trouble(f"{self._url} does not answer", remedy) from error
+
     def put(self, path: str, body: Mapping[str, Any]) -> requests.Response:
         """PUT `body` to `path` as JSON and return whatever answer comes."""
         return self._session.put(self._url + path, json=body, timeout=_SECONDS, allow_redirects=False)

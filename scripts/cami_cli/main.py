@@ -10,6 +10,7 @@ from cami import __version__
 from cami.errors import CamiError
 from cami_cli import (
     audit_commands,
+    consultation_commands,
     delivery_commands,
     grants_commands,
     index_commands,
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(region_commands.app, name="region")
 app.add_typer(audit_commands.app, name="audit")
+app.add_typer(consultation_commands.app, name="consultations")
 app.add_typer(delivery_commands.app, name="delivery")
 app.add_typer(grants_commands.app, name="grants")
 app.add_typer(index_commands.app, name="index")

@@ -10,6 +10,7 @@ see the studies, the history, timers and notices. Public names:
 """
 
 from cami.consultations.answers import Answers
+from cami.consultations.beats import Beats
 from cami.consultations.catalogue import StudyCatalogue
 from cami.consultations.council import Council
 from cami.consultations.deadlines import Deadlines
@@ -32,6 +33,7 @@ from cami.consultations.workflow import Workflow
 
 __all__ = [
     "Answers",
+    "Beats",
     "Consultants",
     "Consultations",
     "Council",

@@ -86,11 +86,14 @@ class AnswerFace:
         return answer_json(case_for(self._consultations, identity, case))
 
     def document(self, request: Request, identity: Identity) -> Response:
-        """Return a signed document, or its detached signature."""
+        """Return a signed document, its detached signature, or its СЭМД."""
         number, version, which = request.groups
         case = self._consultations.find(identity, int(number))
         if not parts.sees_patient(identity, case):
             raise NotFound("no such document")
+        if which == "cda":
+            cda = self._answers.clinical_document(int(number), int(version))
+            return download(cda, "application/xml", f"{number}-{version}.xml")
         document, signature = self._answers.document(int(number), int(version))
         if which == "document":
             return download(document, "application/pdf", f"{number}-{version}.pdf")

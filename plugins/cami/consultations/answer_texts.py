@@ -86,6 +86,22 @@ class AnswerTexts:
             raise NotFound("no such version")
         return row.document, row.signature
 
+    def clinical_document(self, number: int, version: int) -> bytes:
+        """Return the СЭМД of a signed version.
+
+        Raises
+        ------
+        cami.errors.NotFound
+            There is no such version, or it has none.
+        """
+        columns = consultation_report.c
+        query = select(columns.clinical_document).where(columns.number == number, columns.version == version)
+        with self._reader.connect() as connection:
+            found = connection.scalar(query)
+        if found is None:
+            raise NotFound("no such document")
+        return bytes(found)
+
     def readings(self, identity: Identity, case: Case) -> list[Reading]:
         """List the readings of a double reading that somebody may see."""
         with self._reader.connect() as connection:

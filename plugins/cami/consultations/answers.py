@@ -21,6 +21,7 @@ from cami.consultations.service import Consultations
 from cami.consultations.signatures import NO_SIGNATURE, Proof, Verifiers
 from cami.consultations.states import BLINDED, Command, State
 from cami.consultations.texts import (
+    Clinical,
     Draft,
     Paper,
     Sheet,
@@ -60,7 +61,10 @@ class Answers(AnswerTexts):
         paper: Paper,
         passwords: PasswordCheck,
         verifiers: Verifiers,
+        clinical: Clinical | None = None,
     ) -> None:
+        """Make them; without `clinical` answers have no СЭМД."""
+        self._clinical = clinical
         super().__init__(engine, clock, consultations)
         self._workflow = workflow
         self._paper = paper
@@ -217,6 +221,8 @@ class Answers(AnswerTexts):
         version: int | None, why: str, agreed: str, document: bytes, proof: Proof,
     ) -> Case:  # fmt: skip
         number = case.request.number
+        sheet = self._sheet(identity, case, draft.text, why=why, agreed=agreed, how="")
+        clinical = self._clinical.render(sheet) if self._clinical is not None and not sheet.reading else None
 
         def write(connection: Connection, now_case: Case) -> Case:
             self._writes(identity, now_case)
@@ -231,8 +237,9 @@ class Answers(AnswerTexts):
             now = self._clock.now()
             if command in (Command.SIGN, Command.CORRECT):
                 add_version(
-                    connection, identity, number, text=draft.text, why=why, document=document, proof=proof, now=now
-                )
+                    connection, identity, number, text=draft.text, why=why, document=document, proof=proof, now=now,
+                    clinical=clinical,
+                )  # fmt: skip
             else:
                 add_reading(connection, identity, now_case, text=draft.text, document=document, proof=proof, now=now)
                 self._alarm(connection, now_case, draft.text)

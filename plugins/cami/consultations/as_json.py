@@ -14,7 +14,8 @@ from cami.consultations.states import Command
 from cami.consultations.talk import Attached, Event, Message
 from cami.consultations.texts import Draft, Signed
 
-_PATIENT = frozenset(
+#: What is left out for who may not see a patient.
+HIDDEN = frozenset(
     {
         "patient_name", "patient_id", "patient_birth_date", "patient_sex", "phone", "history", "asker", "asker_name",
         "last_event",
@@ -67,7 +68,7 @@ def as_notice(notice: Notice) -> dict[str, Any]:
 def _request(request: Consultation, *, patient: bool) -> dict[str, Any]:
     plain = _plain(request)
     if not patient:
-        plain = {name: value for name, value in plain.items() if name not in _PATIENT}
+        plain = {name: value for name, value in plain.items() if name not in HIDDEN}
     plain["modalities"] = [code for code in request.modalities.split("\\") if code]
     return plain
 

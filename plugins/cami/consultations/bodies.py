@@ -1,11 +1,15 @@
 """What the JSON face reads out of requests, and how it hands out files and refusals."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from cami.consultations.drafts import Incomplete
 from cami.consultations.workflow import Taken
 from cami.errors import CamiError, Conflict, Denied, Invalid, NotFound, Transient
 from cami.web import Request, Response, answer_json, answer_text
+
+#: An INTEGER of PostgreSQL.
+_LARGEST = 2**31 - 1
 
 
 def refusal(error: CamiError) -> Response:
@@ -28,7 +32,31 @@ def read_object(request: Request) -> dict[str, Any]:
         document = None
     if not isinstance(document, dict):
         raise Invalid("expected a JSON object")
+    check_storable(document)
     return document
+
+
+def check_storable(value: Any) -> None:
+    """Refuse what no database keeps: halves of letters (JSON can write them), zero bytes, numbers beyond its columns.
+
+    Raises
+    ------
+    cami.errors.Invalid
+        There is such a thing in it, at any depth.
+    """
+    if isinstance(value, str):
+        if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise Invalid("a text holds what is no letter")
+    elif isinstance(value, int):
+        if abs(value) > _LARGEST:
+            raise Invalid("a number is too large")
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            check_storable(name)
+            check_storable(each)
+    elif isinstance(value, list):
+        for each in value:
+            check_storable(each)
 
 
 def version_of(document: dict[str, Any]) -> int | None:

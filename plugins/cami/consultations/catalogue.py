@@ -47,7 +47,7 @@ class StudyCatalogue:
         return next((place for place in found if place.study_id == study.study_id), None)
 
     def of_patient(self, mo: str, columns: Columns) -> list[ChosenStudy]:
-        """List what an МО has of the patient of a study, the newest first."""
+        """List what an МО has of the patient of a study, the newest first: here, or at its proxy and announced."""
         if not columns.patient_id:
             return []
         query = (
@@ -58,8 +58,14 @@ class StudyCatalogue:
         )
         with self._reader.connect() as connection:
             uids = list(connection.scalars(query))
-        found = [self.find(mo, uid) for uid in uids]
-        return [each.study for each in found if each is not None]
+        found = [each.study for each in (self.find(mo, uid) for uid in uids) if each is not None]
+        known = {study.study_id for study in found}
+        for told in self._announcements.of_patient(mo, columns.patient_id, MOST_PRIORS):
+            said = told.announcement
+            if said.study_id not in known:
+                found.append(_as_chosen(said.study_uid, said.study_id, mo, said.columns))
+        found.sort(key=lambda study: (study.study_date, study.study_time), reverse=True)
+        return found[:MOST_PRIORS]
 
     def _columns(self, place: Whereabouts) -> Columns | None:
         if place.received:
@@ -72,10 +78,14 @@ class StudyCatalogue:
 
 
 def _chosen(place: Whereabouts, columns: Columns) -> ChosenStudy:
+    return _as_chosen(place.study_uid, place.study_id, place.mo, columns)
+
+
+def _as_chosen(study_uid: str, study_id: str, owner: str, columns: Columns) -> ChosenStudy:
     return ChosenStudy(
-        study_uid=place.study_uid,
-        study_id=place.study_id,
-        owner=place.mo,
+        study_uid=study_uid,
+        study_id=study_id,
+        owner=owner,
         study_date=columns.study_date,
         study_time=columns.study_time,
         modalities=columns.modalities,

@@ -9,7 +9,21 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, case, func, insert, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from cami.access import Identity
 from cami.clock import Clock
@@ -22,6 +36,8 @@ from cami.db.tables import consultation, consultation_member, consultation_offer
 from cami.errors import Denied
 
 PAGE_ROWS = 50
+#: What is beyond is not counted, and found by its number or with filters.
+MOST_COUNTED = 10_000
 _NAMES = [state.value for state in State]
 
 
@@ -73,6 +89,8 @@ class Page:
     total: int
     page: int
     last: int
+    more: bool = False
+    """Whether there are more than `total`, which are not counted."""
 
 
 class Desk:
@@ -100,26 +118,29 @@ class Desk:
         if view not in self.views(identity):
             raise Denied("not for this role")
         condition = and_(self._of(identity, view), *_filters(identity, wanted))
+        counted = select(consultation.c.number).where(condition).limit(MOST_COUNTED + 1).subquery()
+        # Sorting moves keys alone; what is shown of fifty requests is read once it is known which they are.
+        keys = select(consultation.c.number).where(condition).order_by(*_order(wanted)).limit(PAGE_ROWS)
         with self._reader.connect() as connection:
-            total = connection.scalar(select(func.count()).select_from(consultation).where(condition)) or 0
+            total = connection.scalar(select(func.count()).select_from(counted)) or 0
+            more, total = total > MOST_COUNTED, min(total, MOST_COUNTED)
             last = max(1, -(-total // PAGE_ROWS))
             current = min(max(page, 1), last)
-            query = self._read(identity).where(condition).order_by(*_order(wanted))
-            rows = connection.execute(query.limit(PAGE_ROWS).offset((current - 1) * PAGE_ROWS)).all()
+            numbers = list(connection.scalars(keys.offset((current - 1) * PAGE_ROWS)))
+            rows = connection.execute(_SHOWN, {"numbers": numbers, "login": identity.login}).all() if numbers else []
         patient = view is not View.DISPATCH
-        lines = []
-        for row in rows:
-            request = consultation_of(row)
-            lines.append(Line(request, request.last_event > (row.seen or 0), patient))
-        return Page(lines, total, current, last)
+        found = {row.number: Line(consultation_of(row), row.last_event > (row.seen or 0), patient) for row in rows}
+        return Page([found[number] for number in numbers if number in found], total, current, last, more)
 
     def counts(self, identity: Identity) -> dict[View, int]:
         """Return how many requests wait on each desk of somebody."""
+        columns = consultation.c
         found = {}
         with self._reader.connect() as connection:
             for view in self.views(identity):
-                condition = and_(self._of(identity, view), consultation.c.state.in_(_waiting(view)))
-                found[view] = connection.scalar(select(func.count()).select_from(consultation).where(condition)) or 0
+                waits = columns.ended_at.is_(None), columns.state.in_(_waiting(view))
+                query = select(func.count()).select_from(consultation).where(*waits, self._of(identity, view))
+                found[view] = connection.scalar(query) or 0
         return found
 
     def seen(self, identity: Identity, request: Consultation) -> None:
@@ -136,15 +157,6 @@ class Desk:
                 values = {"login": identity.login, "number": request.number, "event": request.last_event}
                 connection.execute(insert(consultation_seen).values(**values))
 
-    def pulse(self, identity: Identity) -> int:
-        """Return a number that changes whenever something on somebody's desks does."""
-        conditions = [self._of(identity, view) for view in self.views(identity)]
-        if not conditions:
-            return 0
-        query = select(func.max(consultation.c.last_event)).where(or_(*conditions))
-        with self._reader.connect() as connection:
-            return connection.scalar(query) or 0
-
     def _of(self, identity: Identity, view: View) -> ColumnElement[bool]:
         columns = consultation.c
         if view is View.MINE:
@@ -154,22 +166,22 @@ class Desk:
             reads = select(consultation_member.c.number).where(consultation_member.c.login == identity.login)
             return or_(columns.consultant == identity.login, columns.number.in_(reads))
         if view is View.QUEUE:
-            offered = select(consultation_offer.c.number).where(consultation_offer.c.mo == identity.mo)
+            # What waits is little, what was ever offered to an МО is much: each of the former is looked up.
+            offered = exists().where(
+                consultation_offer.c.number == columns.number, consultation_offer.c.mo == identity.mo
+            )  # fmt: skip
             # Who has read it once does not read it again (F-35).
             member = consultation_member.c
-            read = select(member.number).where(member.login == identity.login, member.part == Part.READER.value)
-            waits = columns.state.in_([state.value for state in QUEUED])
+            read = exists().where(
+                member.number == columns.number, member.login == identity.login, member.part == Part.READER.value
+            )  # fmt: skip
             # Nor does anybody review themselves (F-36).
-            answered = select(consultation.c.number).where(consultation.c.consultant == identity.login).correlate(None)
-            own = and_(columns.kind == Kind.SECOND_OPINION.value, columns.based_on.in_(answered))
-            return and_(waits, columns.number.in_(offered), columns.number.not_in(read), not_(own))
+            other = consultation.alias()
+            answered = exists().where(other.c.number == columns.based_on, other.c.consultant == identity.login)
+            own = and_(columns.kind == Kind.SECOND_OPINION.value, answered)
+            waits = and_(columns.ended_at.is_(None), columns.state.in_([state.value for state in QUEUED]))
+            return and_(waits, offered, not_(read), not_(own))
         return columns.sent_at.is_not(None)
-
-    def _read(self, identity: Identity) -> Select[tuple[Any, ...]]:
-        seen = and_(consultation_seen.c.number == consultation.c.number, consultation_seen.c.login == identity.login)
-        return select(*consultation.c, consultation_seen.c.event.label("seen")).join_from(
-            consultation, consultation_seen, seen, isouter=True
-        )  # fmt: skip
 
 
 def _approval() -> ColumnElement[bool]:
@@ -212,9 +224,22 @@ def _order(wanted: Filter) -> list[ColumnElement[object]]:
     columns = consultation.c
     if wanted.state in ("ended", State.DONE, State.REJECTED, State.CANCELLED):
         return [columns.ended_at.desc(), columns.number.desc()]
+    if wanted.state == "all":
+        return [columns.number.desc()]
     by_urgency = case({Urgency.STAT.value: 0, Urgency.URGENT.value: 1}, value=columns.urgency, else_=2)
     due = func.coalesce(case((columns.accepted_at.is_(None), columns.accept_by), else_=columns.answer_by), _NEVER)
-    return [columns.ended_at.is_not(None), by_urgency, due, columns.number.desc()]
+    return [by_urgency, due, columns.number.desc()]
 
 
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+#: What is shown of requests, with how far somebody has read them; written out once.
+_SHOWN: Select[Any] = (
+    select(*consultation.c, consultation_seen.c.event.label("seen"))
+    .join_from(
+        consultation,
+        consultation_seen,
+        and_(consultation_seen.c.number == consultation.c.number, consultation_seen.c.login == bindparam("login")),
+        isouter=True,
+    )
+    .where(consultation.c.number.in_(bindparam("numbers", expanding=True)))
+)

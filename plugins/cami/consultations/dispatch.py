@@ -1,68 +1,49 @@
 """Notices on their way out: by mail and to a webhook, at least once, never with a patient.
 
-A notice says that something happened with a request of a number; what it is about stands in the portal alone.
+Rows of ``consultation_notice`` are the outbox: written with what they tell of, tried again with growing pauses, dropped
+after a day. Mail and webhook are done with one by one, so that the one is not told again because the other was away.
+Notices of routine requests are gathered, if the registry says when such letters are sent.
 """
 
-import hashlib
 import logging
 import smtplib
-import ssl
 from collections.abc import Sequence
-from datetime import timedelta
-from email.message import EmailMessage
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import requests
 from sqlalchemy import Engine, or_, select, update
 
-from cami.clock import Clock, iso
-from cami.consultations.notices import Told
+from cami.clock import REGION_ZONE, Clock, iso
+from cami.consultations.mail import Mailer, addresses, as_document, digest_at, letter, secret
 from cami.db import reading
 from cami.db.tables import consultation_notice
 from cami.region import Consultations
-from cami.region.consultations import Mail
 
 log = logging.getLogger(__name__)
 
 _TIMEOUT = 10.0
 #: Pauses between tries, and after how many a notice is given up: it stands in the portal anyway.
-_FIRST_PAUSE, _MOST_TRIES = timedelta(seconds=15), 12
-_AT_ONCE = 20
-_SUBJECTS = {
-    Told.APPROVAL: "заявка ждёт согласования",
-    Told.SENT: "новая заявка на консультацию",
-    Told.RETURNED: "заявка возвращена на доработку",
-    Told.ASSIGNED: "вам назначена заявка",
-    Told.TAKEN: "заявка взята в работу",
-    Told.INFO_REQUESTED: "запрошены дополнительные сведения",
-    Told.INFO_GIVEN: "получены дополнительные сведения",
-    Told.RELEASED: "заявка возвращена в очередь",
-    Told.DONE: "заявка выполнена",
-    Told.CORRECTED: "заключение исправлено",
-    Told.CRITICAL: "критическая находка, прочитайте заключение",
-    Told.REJECTED: "заявка отклонена",
-    Told.CANCELLED: "заявка отменена",
-    Told.MESSAGE: "новое сообщение",
-    Told.ESCALATED: "заявку никто не принял",
-    Told.CRITICAL_READING: "критическая находка одного из читающих, заключение ещё не готово",
-    Told.UNHEARD: "критическая находка не подтверждена",
-    Told.NEXT_READER: "нужен следующий читающий",
-    Told.REVIEWED: "ваше заключение пересмотрено",
-    Told.LATE: "срок истёк",
-}
-_URGENCIES = {"stat": "ЭКСТРЕННАЯ: ", "urgent": "Неотложная: ", "routine": ""}
+_FIRST_PAUSE, _MOST_TRIES, _DOUBLINGS = timedelta(seconds=15), 20, 9
+_AT_ONCE = 200
+_MAIL, _WEBHOOK = "mail", "webhook"
 
 
 class Post:
-    """Sends what was written to ``consultation_notice``."""
+    """Sends what was written to ``consultation_notice``. Replicas share the work."""
 
-    def __init__(self, engine: Engine, clock: Clock, rules: Consultations, secrets: Path) -> None:
+    def __init__(
+        self, engine: Engine, clock: Clock, rules: Consultations, secrets: Path, zone: ZoneInfo = REGION_ZONE
+    ) -> None:
+        """Make it; `zone` is where the hours of digests are meant."""
         self._engine = engine
         self._reader = reading(engine)
         self._clock = clock
         self._rules = rules
         self._secrets = secrets
+        self._zone = zone
 
     def step(self) -> bool:
         """Send what is due; return whether there may be more."""
@@ -72,70 +53,78 @@ class Post:
         due = due.where(or_(columns.not_before.is_(None), columns.not_before <= now)).order_by(columns.id)
         with self._reader.connect() as connection:
             rows = connection.execute(due.limit(_AT_ONCE)).all()
+        gathered: dict[tuple[str, ...], list[Any]] = {}
         for row in rows:
-            # Claimed before it is sent: another replica leaves it alone until the pause is over.
-            pause = _FIRST_PAUSE * 2 ** min(row.attempts, 8)
-            mine = update(consultation_notice).where(columns.id == row.id, columns.attempts == row.attempts)
-            with self._engine.begin() as connection:
-                claimed = connection.execute(mine.values(attempts=row.attempts + 1, not_before=now + pause)).rowcount
-            if claimed and (self._sent(row) or row.attempts + 1 >= _MOST_TRIES):
-                with self._engine.begin() as connection:
-                    done = update(consultation_notice).where(columns.id == row.id)
-                    connection.execute(done.values(mailed_at=self._clock.now()))
+            if not self._claimed(row, now):
+                continue
+            done = {part for part in row.sent.split(",") if part}
+            if _WEBHOOK not in done and self._called(row):
+                done.add(_WEBHOOK)
+            later = digest_at(self._rules.mail, row, self._zone) if self._rules.mail else None
+            if _MAIL not in done and later is not None and later > now:
+                self._note(row, done, now, later)
+            elif _MAIL not in done and later is not None and self._rules.mail:
+                gathered.setdefault(tuple(addresses(self._rules.mail, row)), []).append((row, done))
+            else:
+                self._note(row, done | ({_MAIL} if _MAIL in done or self._mailed([row]) else set()), now)
+        for together in gathered.values():
+            mailed = self._mailed([row for row, _done in together])
+            for row, done in together:
+                self._note(row, done | ({_MAIL} if mailed else set()), now)
         return len(rows) == _AT_ONCE
 
-    def _sent(self, row: Any) -> bool:
-        try:
-            if self._rules.mail is not None:
-                self._mail(self._rules.mail, row)
-            if self._rules.webhook is not None:
-                self._call(self._rules.webhook.url, row)
-        except (OSError, smtplib.SMTPException, requests.RequestException) as error:
-            log.warning("notice %d cannot be sent now: %s", row.id, type(error).__name__)
+    def _claimed(self, row: Any, now: datetime) -> bool:
+        """Take a row before anything is sent: another replica leaves it alone until the pause is over."""
+        here = (consultation_notice.c.id == row.id, consultation_notice.c.attempts == row.attempts)
+        values = {"attempts": row.attempts + 1, "not_before": now + _pause(row.attempts)}
+        with self._engine.begin() as connection:
+            return bool(connection.execute(update(consultation_notice).where(*here).values(values)).rowcount)
+
+    def _note(self, row: Any, done: set[str], now: datetime, later: datetime | None = None) -> None:
+        """Write down how far a notice is; what waits for its digest has not been tried in vain."""
+        values: dict[str, Any] = {"sent": ",".join(sorted(done))}
+        if later is not None:
+            failed = _WEBHOOK not in done
+            values["not_before"] = min(later, now + _pause(row.attempts)) if failed else later
+            values["attempts"] = row.attempts + 1 if failed else 0
+        elif {_MAIL, _WEBHOOK} <= done or row.attempts + 1 >= _MOST_TRIES:
+            values["mailed_at"] = self._clock.now()
+        with self._engine.begin() as connection:
+            connection.execute(update(consultation_notice).where(consultation_notice.c.id == row.id).values(values))
+
+    def _mailed(self, rows: Sequence[Any]) -> bool:
+        """Send a letter; return whether it is done with: sent, or nobody is to have it."""
+        mail = self._rules.mail
+        to = addresses(mail, rows[0]) if mail else ()
+        if mail is None or not to:
+            return True
+        try:  # a ValueError is a password or a token that cannot be written: beyond ASCII
+            Mailer(mail, self._secrets).send(letter(mail, to, rows))
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            log.warning("notice %d cannot be mailed now: %s", rows[0].id, type(error).__name__)
             return False
         return True
 
-    def _mail(self, mail: Mail, row: Any) -> None:
-        addresses: Sequence[str] = mail.to.get(row.login or row.mo or row.role, ())
-        if not addresses:
-            return
-        message = EmailMessage()
-        message["From"], message["To"] = mail.sender, ", ".join(addresses)
-        subject = _SUBJECTS[Told(row.kind)]
-        message["Subject"] = f"ЦАМИ: {_URGENCIES.get(row.urgency, '')}{subject}, № {row.number}"
-        message["Message-ID"] = f"<{hashlib.sha256(f'{row.id}|{row.at}'.encode()).hexdigest()[:32]}@cami>"
-        message.set_content(
-            f"Заявка № {row.number}: {subject}.\n\nОткройте портал ЦАМИ, раздел «Консультации».\n"
-            "Сведений о пациенте в письме нет.\n"
-        )
-        context = ssl.create_default_context()
-        kind = smtplib.SMTP_SSL if mail.security == "tls" else smtplib.SMTP
-        more: dict[str, Any] = {"context": context} if mail.security == "tls" else {}
-        with kind(mail.host, mail.port, timeout=_TIMEOUT, **more) as server:
-            if mail.security == "starttls":
-                server.starttls(context=context)
-            if mail.login:
-                server.login(mail.login, self._secret("smtp.password"))
-            server.send_message(message)
-
-    def _call(self, url: str, row: Any) -> None:
-        token = self._secret("webhook.token")
+    def _called(self, row: Any) -> bool:
+        """Tell the webhook; return whether it is done with."""
+        if self._rules.webhook is None:
+            return True
+        token = secret(self._secrets / "webhook.token")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        document = {
-            "id": row.id,
-            "number": row.number,
-            "kind": row.kind,
-            "urgency": row.urgency,
-            "at": iso(row.at),
-            "login": row.login,
-            "mo": row.mo,
-            "role": row.role,
-        }
-        answer = requests.post(url, json=document, headers=headers, timeout=_TIMEOUT, allow_redirects=False)
-        answer.raise_for_status()
-
-    def _secret(self, name: str) -> str:
+        authority = self._secrets / "webhook.ca.pem"
         try:
-            return (self._secrets / name).read_text("utf-8").strip()
-        except FileNotFoundError:
-            return ""
+            answer = requests.post(
+                self._rules.webhook.url, json=as_document(row, iso(row.at)), headers=headers, timeout=_TIMEOUT,
+                allow_redirects=False, verify=str(authority) if authority.is_file() else True,
+            )  # fmt: skip
+            answer.raise_for_status()
+        except (OSError, requests.RequestException, ValueError) as error:
+            log.warning("notice %d cannot be told to the webhook now: %s", row.id, type(error).__name__)
+            return False
+        if answer.is_redirect:
+            log.warning("notice %d: the webhook points elsewhere, nothing is sent there", row.id)
+        return not answer.is_redirect
+
+
+def _pause(attempts: int) -> timedelta:
+    return _FIRST_PAUSE * int(2 ** min(attempts, _DOUBLINGS))

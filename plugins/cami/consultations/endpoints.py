@@ -9,8 +9,10 @@ from cami.consultations import parts
 from cami.consultations.answer_endpoints import AnswerFace, case_for
 from cami.consultations.answers import Answers
 from cami.consultations.as_json import as_line, as_notice
-from cami.consultations.bodies import digits, download, read_object, refusal, version_of
+from cami.consultations.beats import Beats
+from cami.consultations.bodies import check_storable, digits, download, read_object, refusal, version_of
 from cami.consultations.council import Council
+from cami.consultations.description import spoken
 from cami.consultations.desk import Desk, Filter, View
 from cami.consultations.diagnoses import Diagnoses
 from cami.consultations.notices import Notices
@@ -23,6 +25,7 @@ from cami.web import Endpoint, Request, Response, answer_json, answer_text
 
 _API = "/cami/api/consultations"
 _NUMBER = "([0-9]{1,9})"
+_COMMAND = "(?!messages$|files$|answer$|members$|opinions$)([a-z-]{2,16})"
 _UID = re.compile(r"[0-9.]{1,64}")
 _Answer = Callable[[Request, Identity], Response]
 _NOTICES = 50
@@ -35,11 +38,12 @@ def consultation_endpoints(
     answers: Answers,
     desk: Desk,
     notices: Notices,
+    beats: Beats,
     diagnoses: Diagnoses,
     council: Council,
 ) -> list[Endpoint]:
     """Return the endpoints of the centre."""
-    api = _Api(consultations, desk, notices, diagnoses, council=council)
+    api = _Api(consultations, desk, notices, diagnoses, council=council, beats=beats)
     answer = AnswerFace(consultations, answers)
 
     def of(pattern: str, **methods: _Answer) -> Endpoint:
@@ -51,12 +55,14 @@ def consultation_endpoints(
             if answer is None:
                 return answer_text(405, f"this address answers {' and '.join(sorted(methods))} only")
             try:
+                check_storable(dict(request.query))
                 return answer(request, identity)
             except CamiError as error:
                 return refusal(error)
 
         said = " / ".join((methods[name].__doc__ or "").partition(".")[0].strip() for name in sorted(methods))
-        return Endpoint(_API + pattern, handle, tuple(sorted(methods)), said)
+        place = pattern.replace(_COMMAND, "COMMAND").replace(_NUMBER, "N")
+        return Endpoint(_API + pattern, handle, tuple(sorted(methods)), said, lambda: spoken().get(place, {}))
 
     return [
         of("", GET=api.list, POST=api.create),
@@ -64,7 +70,7 @@ def consultation_endpoints(
         of("/notices", GET=api.notices),
         of("/diagnoses", GET=api.diagnoses, PUT=api.load_diagnoses),
         of(f"/{_NUMBER}", GET=api.read, PUT=api.save),
-        of(f"/{_NUMBER}/(?!messages$|files$|answer$|members$|opinions$)([a-z-]{{2,16}})", POST=api.command),
+        of(f"/{_NUMBER}/{_COMMAND}", POST=api.command),
         of(f"/{_NUMBER}/messages", POST=api.say),
         of(f"/{_NUMBER}/members", POST=api.invite),
         of(f"/{_NUMBER}/opinions", POST=api.opine),
@@ -89,12 +95,14 @@ class _Api:
         diagnoses: Diagnoses,
         *,
         council: Council,
+        beats: Beats,
     ) -> None:
         self._consultations = consultations
         self._desk = desk
         self._notices = notices
         self._diagnoses = diagnoses
         self._council = council
+        self._beats = beats
 
     def list(self, request: Request, identity: Identity) -> Response:
         """List a desk: ``?view=mine|inbox|queue|dispatch``, with filters."""
@@ -206,8 +214,7 @@ class _Api:
 
     def pulse(self, _request: Request, identity: Identity) -> Response:
         """Return what changes when something does: cheap, to be asked every two seconds."""
-        newest = self._notices.newest(identity)
-        return answer_json({"desk": self._desk.pulse(identity), "notice": newest})
+        return answer_json(self._beats.of(identity).as_json())
 
     def notices(self, request: Request, identity: Identity) -> Response:
         """List what somebody is told: ``?after=id``."""

@@ -4,6 +4,9 @@ Rows say what is wanted; a step of a thread brings the waits of `cami.retrieval`
 and now and then, so a crash in between is made good.
 """
 
+import math
+import time
+
 from sqlalchemy import Engine, select
 
 from cami.consultations.catalogue import StudyCatalogue
@@ -14,6 +17,11 @@ from cami.db.tables import awaited_study, consultation, consultation_study
 from cami.retrieval import Awaiting
 from cami.retrieval.awaiting import Cause
 
+#: Studies that one step looks for: a look takes four questions to the database.
+_AT_ONCE = 50
+#: Seconds after which a study that nobody has announced yet is looked for again.
+_AGAIN = 60.0
+
 
 class Images:
     """Has the studies of open requests brought."""
@@ -22,7 +30,10 @@ class Images:
         self._reader = reading(engine)
         self._catalogue = catalogue
         self._awaiting = awaiting
-        self._whole: set[tuple[str, str]] = set()
+        self._settled: dict[tuple[str, str], float] = {}
+        """What need not be looked for: until when, by the process's own clock."""
+        self.more = False
+        """Whether the last step has left something to look for."""
 
     def step(self) -> int:
         """Begin and end waits as the requests want it; return how many changed."""
@@ -30,17 +41,19 @@ class Images:
         over = waited - wanted.keys()
         for study_id, number in over:
             self._awaiting.end(study_id, Cause.CONSULTATION, waiting=number)
-        self._whole &= wanted.keys()
+        now = time.monotonic()
+        self._settled = {key: until for key, until in self._settled.items() if key in wanted and until > now}
+        sought = [key for key in wanted if key not in waited and key not in self._settled]
+        self.more = len(sought) > _AT_ONCE
         begun = 0
-        for (study_id, number), (study, asker) in wanted.items():
-            if (study_id, number) in waited or (study_id, number) in self._whole:
-                continue
+        # The newest first: an emergency does not stand behind a thousand that were looked for before a restart.
+        for key in sorted(sought, key=lambda each: -int(each[1]))[:_AT_ONCE]:
+            study, asker = wanted[key]
             place = self._catalogue.whereabouts(study)
-            if place is not None and place.whole:
-                self._whole.add((study_id, number))
             if place is None or place.whole:
+                self._settled[key] = math.inf if place is not None else now + _AGAIN
                 continue
-            self._awaiting.begin(place, Cause.CONSULTATION, waiting=number, asked_by=asker)
+            self._awaiting.begin(place, Cause.CONSULTATION, waiting=key[1], asked_by=asker)
             begun += 1
         return len(over) + begun
 
@@ -50,7 +63,7 @@ class Images:
         query = (
             select(studies.number, studies.study_uid, studies.study_id, studies.owner, consultation.c.asker)
             .join(consultation, consultation.c.number == studies.number)
-            .where(consultation.c.state.in_([state.value for state in OPEN]))
+            .where(consultation.c.ended_at.is_(None), consultation.c.state.in_([state.value for state in OPEN]))
         )
         with self._reader.connect() as connection:
             rows = connection.execute(query).all()

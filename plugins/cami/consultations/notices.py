@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, insert, or_, select, text
 
 from cami.access import Identity
 from cami.consultations.parts import answers, dispatches
@@ -15,6 +15,8 @@ from cami.db import reading
 from cami.db.tables import consultation, consultation_notice
 
 DISPATCHER = "dispatcher"
+#: Names the lock under which numbers of notices and of the history are given.
+_WRITING = 0x6C616D70
 
 
 class Told(StrEnum):
@@ -75,8 +77,19 @@ class Notice:
     urgency: str
 
 
+def in_turn(connection: Connection) -> None:
+    """Let entries of the history and notices become visible in the order of their numbers.
+
+    Pages ask for what is newer than the newest that they know. SQLite has one writer at a time; in PostgreSQL a lock is
+    held to the end of the transaction, taken before those of the events and of the journal, which all of them take too.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITING})"))
+
+
 def notify(connection: Connection, case: Case, at: datetime, told: Told, targets: Iterable[Target]) -> None:
     """Write notices within the caller's transaction."""
+    in_turn(connection)
     for target in dict.fromkeys(targets):
         connection.execute(
             insert(consultation_notice).values(
@@ -149,7 +162,7 @@ class Notices:
         query = (
             select(columns.id, columns.number, columns.at, columns.kind, columns.urgency)
             .join(consultation, consultation.c.number == columns.number)
-            .where(columns.id > after, _to(identity))
+            .where(columns.id > after, or_(*addressed(identity)))
             .order_by(columns.id.desc())
             .limit(limit)
         )
@@ -158,17 +171,13 @@ class Notices:
                 Notice(row.id, row.number, row.at, Told(row.kind), row.urgency) for row in connection.execute(query)
             ]
 
-    def newest(self, identity: Identity) -> int:
-        """Return the id of the newest notice that somebody is told of; 0 without any."""
-        with self._reader.connect() as connection:
-            return connection.scalar(select(func.max(consultation_notice.c.id)).where(_to(identity))) or 0
 
-
-def _to(identity: Identity) -> ColumnElement[bool]:
+def addressed(identity: Identity) -> list[ColumnElement[bool]]:
+    """Return the ways in which a notice is somebody's, each answered by an index of its own."""
     columns = consultation_notice.c
-    parts: list[ColumnElement[bool]] = [columns.login == identity.login]
+    ways: list[ColumnElement[bool]] = [columns.login == identity.login]
     if answers(identity):
-        parts.append(and_(columns.mo == identity.mo, columns.mo != ""))
+        ways.append(and_(columns.mo == identity.mo, columns.mo != ""))
     if dispatches(identity):
-        parts.append(columns.role == DISPATCHER)
-    return or_(*parts)
+        ways.append(columns.role == DISPATCHER)
+    return ways

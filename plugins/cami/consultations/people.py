@@ -52,7 +52,7 @@ class Consultants:
             query = query.where(account.c.mo.in_(sorted(organizations)))
         held = (
             select(consultation.c.consultant, func.count().label("held"))
-            .where(consultation.c.state.in_([state.value for state in HELD]))
+            .where(consultation.c.ended_at.is_(None), consultation.c.state.in_([state.value for state in HELD]))
             .group_by(consultation.c.consultant)
         )
         with self._reader.connect() as connection:

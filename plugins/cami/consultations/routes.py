@@ -44,6 +44,7 @@ class RouteTable:
         self._profiles = {profile.code: profile.name for profile in rules.profiles}
         self._approvers = {approval.mo: frozenset(approval.by) for approval in rules.approval}
         self.calendar = Calendar(rules.calendar, ZoneInfo(region.time_zone))
+        self._units = dict(rules.units)
         self._organizations = {organization.code: organization.short_name for organization in region.organizations}
 
     @property
@@ -63,6 +64,11 @@ class RouteTable:
     def organization(self, code: str) -> str:
         """Return the short name of an МО; its code if the registry does not know it."""
         return self._organizations.get(code, code)
+
+    def units(self, modalities: str) -> float:
+        """Return the conditional units of an answer about such images: of its heaviest modality."""
+        known = [self._units.get(code, 1.0) for code in modality_set(modalities)]
+        return max(known, default=1.0)
 
     def open_to(self, mo: str) -> list[ConsultationRoute]:
         """Return the routes by which an МО may ask at all."""

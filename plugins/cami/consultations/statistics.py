@@ -42,6 +42,8 @@ class Row:
     value: str
     sent: int
     done: int
+    units: float
+    """Load of what was answered, in conditional units (F-63)."""
     rejected: int
     cancelled: int
     open: int
@@ -103,12 +105,16 @@ class Statistics:
         days = Counter(calendar.day(row.sent_at) for row in found)
         return Report(
             wanted,
-            [_row(value, rows) for value, rows in sorted(groups.items())],
-            _row("", found),
+            [self._row(value, rows) for value, rows in sorted(groups.items())],
+            self._row("", found),
             rejected.most_common(),
             sorted(days.items()),
             agreed,
         )
+
+    def _row(self, value: str, rows: Sequence[Any]) -> Row:
+        done = [row for row in rows if row.state == State.DONE and row.ended_at is not None]
+        return _row(value, rows, done, sum(self._routes.units(row.modalities) for row in done))
 
 
 def _value(row: Any, by: str) -> str:
@@ -117,9 +123,8 @@ def _value(row: Any, by: str) -> str:
     return str(row.consultant_name if by == "consultant" else getattr(row, by))
 
 
-def _row(value: str, rows: Sequence[Any]) -> Row:
+def _row(value: str, rows: Sequence[Any], done: Sequence[Any], units: float) -> Row:
     states = Counter(row.state for row in rows)
-    done = [row for row in rows if row.state == State.DONE and row.ended_at is not None]
     accepted = _seconds((row.sent_at, row.accepted_at) for row in rows)
     answered = _seconds((row.sent_at, row.ended_at) for row in done)
     in_time = sum(not row.late and row.ended_at <= row.answer_by for row in done)
@@ -127,6 +132,7 @@ def _row(value: str, rows: Sequence[Any]) -> Row:
         value=value,
         sent=len(rows),
         done=states[State.DONE],
+        units=round(units, 1),
         rejected=states[State.REJECTED],
         cancelled=states[State.CANCELLED],
         open=sum(row.ended_at is None for row in rows),

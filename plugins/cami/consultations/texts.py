@@ -84,6 +84,8 @@ class Signed:
     trust: str
     filed_at: datetime | None
     filing: str
+    clinical: bool
+    """Whether it has a СЭМД."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,14 @@ class Sheet:
     """`cami.consultations.readings.Agreement`, or whom a third reader upholds."""
     reading: int = 0
     """Which reading of a double reading this is; 0: the answer."""
+
+
+class Clinical(Protocol):
+    """Makes the СЭМД of an answer; `cami.consultations.clinical_document` does."""
+
+    def render(self, sheet: Sheet) -> bytes:
+        """Return the CDA document."""
+        ...
 
 
 class Paper(Protocol):
@@ -155,8 +165,9 @@ def add_version(
     document: bytes,
     proof: Proof,
     now: datetime,
+    clinical: bytes | None = None,
 ) -> None:
-    """Add a signed version."""
+    """Add a signed version; `clinical` is its СЭМД."""
     columns = consultation_report.c
     last = connection.scalar(
         select(columns.version).where(columns.number == number).order_by(columns.version.desc()).limit(1)
@@ -180,11 +191,13 @@ def add_version(
             verified_by=proof.verified_by,
             verified_at=now if proof.signature is not None else None,
             trust=proof.trust,
+            clinical_document=clinical,
         )
     )
 
 
 def signed_of(row: Any) -> Signed:
     """Return the version of a row of the table."""
-    values = {field.name: getattr(row, field.name) for field in fields(Signed) if field.name != "text"}
-    return Signed(**values, text=text_of(row))
+    named = [field.name for field in fields(Signed) if field.name not in ("text", "clinical")]
+    values = {name: getattr(row, name) for name in named}
+    return Signed(**values, text=text_of(row), clinical=row.clinical_document is not None)

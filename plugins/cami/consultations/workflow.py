@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, update
 
 from cami.clock import Clock
-from cami.consultations.notices import notify, targets_of
+from cami.consultations.notices import in_turn, notify, targets_of
 from cami.consultations.ports import Act, Holder, Journal, NamedStudy, Outlet, Rights
 from cami.consultations.request import Case, Consultation, Person, load
 from cami.consultations.routes import Due, RouteTable
@@ -59,6 +59,7 @@ def record(
     connection: Connection, case: Case, by: Person, command: str, *, at: datetime, before: str, **more: str
 ) -> int:
     """Add to the history of a request; return the number of the entry, which is now the newest."""
+    in_turn(connection)
     added = connection.execute(
         insert(consultation_event).values(
             number=case.request.number,

@@ -63,6 +63,7 @@ class Courier:
         on_work: Callable[[], None] = lambda: None,
         line: Line | None = None,
         meter: Meter | None = None,
+        ahead: int = 0,
     ) -> None:
         """Make a courier.
 
@@ -76,6 +77,9 @@ class Courier:
             Called when other senders may find something to do.
         line, meter
             What others look at, to say how sending stands.
+        ahead
+            How many objects of a study may be made ready while its first one is written. It goes alone, and without
+            them the line would stand still after it until the next is read and compressed.
         """
         self._archive = archive
         self._queue = queue
@@ -91,7 +95,9 @@ class Courier:
         self._on_work = on_work
         self._way = RightOfWay()
         self._taking = threading.Lock()
-        self._led: set[str] = set()
+        self._ahead = ahead
+        # Studies whose first object is under way → how many more may be made ready for the line now.
+        self._led: dict[str, int] = {}
         # Whether the last look for what is urgent, and for all else, has found something.
         self._flowing: set[bool] = set()
 
@@ -110,7 +116,7 @@ class Courier:
         urgent = allowed <= URGENT
         # Taking costs the lock on the database; looking first does not, but is for nothing while the queue flows.
         if not allowed or urgent not in self._flowing or self._link.needs_help:
-            head = self._queue.head(allowed, list(self._led)) if allowed else None
+            head = self._queue.head(allowed, self._passed_over()) if allowed else None
             if self._help(allowed, head or LAST):
                 return True
             if head is None:
@@ -128,6 +134,7 @@ class Courier:
                 item.study_id,
                 urgent=item.urgent,
                 rank=item.rank,
+                leads=item.first,
                 on_progress=self._line.works,
                 on_written=partial(self._follow, item),
             ) as passage:
@@ -173,20 +180,36 @@ class Courier:
         return allowed if self._way.free else allowed & URGENT
 
     def _take(self, allowed: Collection[Priority]) -> Item | None:
-        """Take what may go now. The first object of a study goes alone: of that study nothing else is taken."""
+        """Take what may go now. The first object of a study goes alone: nothing else of it is written meanwhile."""
         with self._taking:
-            item = self._queue.take(allowed, list(self._led))
-            if item is not None and item.first:
-                self._led.add(item.study_id)
+            item = self._queue.take(allowed, self._passed_over())
+            if item is None:
+                return None
+            if item.first:
+                self._led[item.study_id] = 0
+                self._way.lead(item.study_id)
+            elif item.study_id in self._led:
+                self._led[item.study_id] -= 1
         return item
+
+    def _passed_over(self) -> list[str]:
+        return [study_id for study_id, room in list(self._led.items()) if room <= 0]
+
+    def _written_soon(self, item: Item) -> None:
+        """Let some of a study be made ready: its first object is, so they do not hold it up."""
+        with self._taking:
+            if not (item.first and self._ahead and item.study_id in self._led):
+                return
+            self._led[item.study_id] = self._ahead
+        self._on_work()
 
     def _follow(self, item: Item) -> None:
         """Let the rest of a study follow its first object."""
         if item.first:
             with self._taking:
-                if item.study_id not in self._led:
+                if self._led.pop(item.study_id, None) is None:
                     return
-                self._led.remove(item.study_id)
+                self._way.follow(item.study_id)
             self._on_work()
 
     def _help(self, allowed: frozenset[Priority], before: Rank) -> bool:
@@ -218,6 +241,7 @@ class Courier:
         )
         del original
         passage.headers = announced(self._queue.study_total(item.study_id))
+        self._written_soon(item)
         with self._meter.carrying(item.study_id, item.size, len(dicom)) as passage.load:
             self._carry(item, dicom, sending, passage)
 

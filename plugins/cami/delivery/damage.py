@@ -10,7 +10,7 @@ import logging
 import threading
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from cami.archive import Archive, Marks
 from cami.clock import Clock
@@ -26,6 +26,13 @@ known_damaged = (
     select(file_damage.c.instance_id)
     .where(file_damage.c.instance_id == received_instance.c.instance_id, _open)
     .exists()
+)
+
+
+# Made once: each object is looked at once after it was stored, and each file again and again.
+_OPEN_HERE = select(func.count()).where(file_damage.c.instance_id == bindparam("this"), _open)
+_ON_RECORD = select(received_instance.c.study_id, received_instance.c.sha256).where(
+    received_instance.c.instance_id == bindparam("this"), received_instance.c.stored_at.is_not(None)
 )
 
 
@@ -72,7 +79,7 @@ class Damage:
     def is_open(self, instance_id: str) -> bool:
         """Say whether the file of an instance is known to be damaged or gone."""
         with self._reader.connect() as connection:
-            return bool(connection.scalar(select(func.count()).where(file_damage.c.instance_id == instance_id, _open)))
+            return bool(connection.scalar(_OPEN_HERE, {"this": instance_id}))
 
     def of_study(self, study_id: str) -> set[str]:
         """Return the instances of a study whose files are damaged or gone."""
@@ -137,9 +144,6 @@ class Damage:
         log.critical("the stored file of instance %s is %s; its proxy will be asked for it", instance_id, kind)
 
     def _record(self, instance_id: str) -> _Record | None:
-        query = select(received_instance.c.study_id, received_instance.c.sha256).where(
-            received_instance.c.instance_id == instance_id, received_instance.c.stored_at.is_not(None)
-        )
         with self._reader.connect() as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(_ON_RECORD, {"this": instance_id}).first()
         return None if row is None else _Record(row.study_id, row.sha256)

@@ -3,7 +3,7 @@
 import logging
 import threading
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, select, update
 
 from cami.access import owner_label
 from cami.archive import Archive, ObjectIdentity, StoreOutcome
@@ -15,6 +15,45 @@ log = logging.getLogger(__name__)
 
 #: Name of the study metadata that carries the owner's code (``UserMetadata`` of the Orthanc configuration).
 OWNER_METADATA = "CamiOwner"
+
+# Made once: making a statement costs more than the database's answer, and each object needs them all.
+_NOW = bindparam("now", type_=study.c.last_stored_at.type)
+_LABELLED = select(study.c.labelled).where(study.c.study_id == bindparam("study"))
+_BEFORE = select(received_instance.c.stored_at, received_instance.c.size).where(
+    received_instance.c.instance_id == bindparam("this")
+)
+_STORED = (
+    update(received_instance)
+    .where(received_instance.c.instance_id == bindparam("this"))
+    .values(stored_at=_NOW, sha256=bindparam("digest"), size=bindparam("bytes"))
+)
+_GROWN = (
+    update(study)
+    .where(study.c.study_id == bindparam("study"))
+    .values(
+        last_stored_at=_NOW,
+        first_stored_at=func.coalesce(study.c.first_stored_at, _NOW),
+        stored_bytes=study.c.stored_bytes + bindparam("more"),
+    )
+)
+#: Another stored object of the series that one belongs to.
+_OTHERS = (
+    select(stored_content.c.instance_id)
+    .join_from(stored_content, received_instance)
+    .where(
+        stored_content.c.series_id
+        == select(stored_content.c.series_id)
+        .where(stored_content.c.instance_id == bindparam("this"))
+        .scalar_subquery(),
+        received_instance.c.stored_at.is_not(None),
+    )
+    .limit(1)
+)
+_COUNTED = (
+    update(study_completeness)
+    .where(study_completeness.c.study_id == bindparam("study"))
+    .values(instances=study_completeness.c.instances + 1, series=study_completeness.c.series + bindparam("new"))
+)
 
 
 class Filing:
@@ -40,24 +79,15 @@ class Filing:
         """Label the study of an object that is stored with these bytes, and count it."""
         self.label(identity.study_id, mo)
         now = self._clock.now()
-        this = received_instance.c.instance_id == identity.instance_id
+        this = {"this": identity.instance_id}
         with self._engine.begin() as connection:
-            before = connection.execute(
-                select(received_instance.c.stored_at, received_instance.c.size).where(this)
-            ).one()
+            before = connection.execute(_BEFORE, this).one()
             first = before.stored_at is None
             if first:
                 _count(connection, identity)
-            connection.execute(update(received_instance).where(this).values(stored_at=now, sha256=sha256, size=size))
-            connection.execute(
-                update(study)
-                .where(study.c.study_id == identity.study_id)
-                .values(
-                    last_stored_at=now,
-                    first_stored_at=func.coalesce(study.c.first_stored_at, now),
-                    stored_bytes=study.c.stored_bytes + size - (0 if first else before.size),
-                )
-            )
+            connection.execute(_STORED, {**this, "now": now, "digest": sha256, "bytes": size})
+            more = size - (0 if first else before.size)
+            connection.execute(_GROWN, {"study": identity.study_id, "now": now, "more": more})
 
     def unlabel(self, study_id: str) -> None:
         """Note that the study, made anew by the next object, has no label."""
@@ -68,7 +98,7 @@ class Filing:
         """Put the owner on a study, unless it is there."""
         with self._labelling:
             with self._reader.connect() as connection:
-                if connection.scalar(select(study.c.labelled).where(study.c.study_id == study_id)):
+                if connection.scalar(_LABELLED, {"study": study_id}):
                     return
             self._archive.put_label(study_id, owner_label(owner))
             self._archive.put_metadata(study_id, OWNER_METADATA, owner)
@@ -92,21 +122,5 @@ class Filing:
 
 def _count(connection: Connection, identity: ObjectIdentity) -> None:
     """Count an object that is stored for the first time, and its series if it is the first of it."""
-    series = (
-        select(stored_content.c.series_id).where(stored_content.c.instance_id == identity.instance_id).scalar_subquery()
-    )
-    others = (
-        select(stored_content.c.instance_id)
-        .join_from(stored_content, received_instance)
-        .where(stored_content.c.series_id == series, received_instance.c.stored_at.is_not(None))
-        .limit(1)
-    )
-    new_series = connection.scalar(others) is None
-    connection.execute(
-        update(study_completeness)
-        .where(study_completeness.c.study_id == identity.study_id)
-        .values(
-            instances=study_completeness.c.instances + 1,
-            series=study_completeness.c.series + int(new_series),
-        )
-    )
+    new_series = connection.scalar(_OTHERS, {"this": identity.instance_id}) is None
+    connection.execute(_COUNTED, {"study": identity.study_id, "new": int(new_series)})

@@ -4,6 +4,7 @@ The order is what makes it safe: the rows say *evicted*, and the table ``evictio
 first file is deleted; an image that comes in again after that is taken for a new arrival.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +27,8 @@ from sqlalchemy import (
 
 from cami.clock import Clock
 from cami.db import reading
-from cami.db.tables import delivery_item, eviction, kept_study, study_read
+from cami.db.tables import delivery_item, eviction, kept_study, known_series, study_read
+from cami.delivery.kept_series import KeptSeries
 from cami.delivery.sent import Sent, sent_of_study
 from cami.delivery.states import Command, State
 from cami.delivery.steps import move
@@ -158,8 +160,11 @@ class Holdings:
         with self._reader.connect() as connection:
             return {row.instance_id: State(row.state) for row in connection.execute(query)}
 
-    def begin_eviction(self, study_id: str, instance_ids: Sequence[str]) -> bool:
-        """Note that these instances are let go of; False, and nothing noted, if the study has changed meanwhile."""
+    def begin_eviction(self, study_id: str, instance_ids: Sequence[str], series: Sequence[KeptSeries] = ()) -> bool:
+        """Note that these instances are let go of; False, and nothing noted, if the study has changed meanwhile.
+
+        Of its series is kept what devices look for.
+        """
         with self._engine.begin() as connection:
             if connection.scalar(select(_kept(study_id, self._clock.now()))):
                 return False
@@ -172,6 +177,14 @@ class Holdings:
                 return False
             move(connection, Command.EVICT, instance_ids)
             connection.execute(insert(eviction).values(study_id=study_id, began_at=self._clock.now()))
+            for each in series:
+                connection.execute(delete(known_series).where(known_series.c.series_id == each.series_id))
+                values = {
+                    "series_id": each.series_id,
+                    "study_id": study_id,
+                    "attributes": json.dumps(dict(each.attributes), ensure_ascii=False),
+                }
+                connection.execute(insert(known_series).values(values))
         return True
 
     def end_eviction(self, study_id: str) -> None:

@@ -14,6 +14,7 @@ from cami.archive import Archive
 from cami.clock import Clock
 from cami.delivery.disk import GB, DiskWatch
 from cami.delivery.holdings import Candidate, Held, Holdings
+from cami.delivery.kept_series import series_here
 from cami.delivery.link import CentralLink
 from cami.delivery.queue import DeliveryQueue
 from cami.delivery.reasons import Cause
@@ -124,7 +125,7 @@ class Retention:
         leaving = {key: item for key, item in known.items() if item.state is State.CONFIRMED}
         if not self._safe_at_centre(study_id, leaving):
             return False
-        if not self._holdings.begin_eviction(study_id, list(leaving)):
+        if not self._holdings.begin_eviction(study_id, list(leaving), series_here(self._archive, study_id)):
             return False
         for instance_id in here:
             self._archive.delete_instance(instance_id)

@@ -2,7 +2,8 @@
 
 A proxy sends several objects at the same time. When an emergency comes in behind a queue of CT, it would share the line
 with all that has begun before it. So the others stop before their next few kilobytes, wherever in their bodies they
-are, and go on when nothing urgent is left.
+are, and go on when nothing urgent is left. In the same way what follows the first object of a study waits until the
+line has been given all of that one: ready to go, so that the line does not stand still meanwhile.
 """
 
 import threading
@@ -51,13 +52,14 @@ class Passage:
 
 
 class _Guarded(Passage):
-    """A passage that stands back for what is urgent."""
+    """A passage that stands back for what is urgent, and for the first object of its study."""
 
     def __init__(
-        self, way: "RightOfWay", study_id: str, *, urgent: bool, rank: Rank, **told: Callable[[], None]
+        self, way: "RightOfWay", study_id: str, *, urgent: bool, rank: Rank, leads: bool, **told: Callable[[], None]
     ) -> None:
         super().__init__(urgent=urgent, rank=rank, **told)
         self.study_id = study_id
+        self.leads = leads
         self._way = way
 
     def wait(self, waited: float) -> float:
@@ -73,6 +75,7 @@ class RightOfWay:
         self._change = threading.Condition()
         self._passages: set[_Guarded] = set()
         self._urgent = 0
+        self._led: set[str] = set()
 
     @property
     def free(self) -> bool:
@@ -81,16 +84,18 @@ class RightOfWay:
 
     @contextmanager
     def passage(
-        self, study_id: str, *, urgent: bool, rank: Rank = LAST, **told: Callable[[], None]
+        self, study_id: str, *, urgent: bool, rank: Rank = LAST, leads: bool = False, **told: Callable[[], None]
     ) -> Iterator[Passage]:
         """Note that an object of a study is on its way; while one that is `urgent` is, the others stand still.
 
         Parameters
         ----------
+        leads
+            Whether it is the first of its study (`lead`).
         told
             `on_progress`, `on_written` of the `Passage`.
         """
-        passage = _Guarded(self, study_id, urgent=urgent, rank=rank, **told)
+        passage = _Guarded(self, study_id, urgent=urgent, rank=rank, leads=leads, **told)
         with self._change:
             self._passages.add(passage)
             self._urgent += urgent
@@ -102,6 +107,17 @@ class RightOfWay:
                 self._urgent -= passage.urgent
                 self._change.notify_all()
 
+    def lead(self, study_id: str) -> None:
+        """Let nothing of a study be written but its first object, until `follow`."""
+        with self._change:
+            self._led.add(study_id)
+
+    def follow(self, study_id: str) -> None:
+        """Let the rest of a study go."""
+        with self._change:
+            self._led.discard(study_id)
+            self._change.notify_all()
+
     def hasten(self, study_id: str, priority: Priority) -> None:
         """Make urgent what is on its way of a study: its class was changed meanwhile."""
         with self._change:
@@ -112,7 +128,7 @@ class RightOfWay:
                     self._urgent += 1
             self._change.notify_all()
 
-    def wait(self, passage: Passage, waited: float) -> float:
+    def wait(self, passage: _Guarded, waited: float) -> float:
         """Return when `passage` may go on; what it has waited, in seconds, with the `waited` of before.
 
         Raises
@@ -120,13 +136,17 @@ class RightOfWay:
         StoodBackError
             It has waited for as long as a request may.
         """
-        if passage.urgent or self.free:
+        if not self._stands_back(passage):
             return waited
         began = self._now()
         with self._change:
-            while self._urgent and not passage.urgent:
+            while self._stands_back(passage):
                 left = self._patience - waited - (self._now() - began)
                 if left <= 0:
                     raise StoodBackError
                 self._change.wait(left)
         return waited + self._now() - began
+
+    def _stands_back(self, passage: _Guarded) -> bool:
+        behind = passage.study_id in self._led and not passage.leads
+        return behind or (self._urgent > 0 and not passage.urgent)

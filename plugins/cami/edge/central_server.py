@@ -44,6 +44,7 @@ from cami.errands import Bell, ErrandBook, Pending, errand_endpoints, open_erran
 from cami.errors import Misconfigured
 from cami.events import EventLog
 from cami.index import IndexFollower, IndexStore, NightlyComparison, StudyIndex
+from cami.matching import OrderedStudies
 from cami.orders import Orders, Patients
 from cami.portal import Bringing, BringingToCentre
 from cami.quarantine import CentralSide
@@ -123,6 +124,7 @@ class CentralServer(Server):
         self.orders = Orders(engine, self.clock, self.events, self.patients, zone)
         self.worklists = CentralWorklist(self)
         self.matching = self.worklists.desk
+        self.ordered = OrderedStudies(engine, self.patients)
         self.bell = Bell(self._pending, int(settings.http_threads * WAITING_SHARE))
         self.rules = self.central_rules = CentralRules(
             engine, self.clock, known_everywhere(self.region), self.bell.ring

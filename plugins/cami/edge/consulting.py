@@ -1,10 +1,12 @@
 """Consultations at the centre: what people do and see of them, and the threads that fire, bring, file and tell."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from cami.access import GrantBook
 from cami.consultations import (
     Answers,
+    Beats,
     Consultants,
     Consultations,
     Council,
@@ -26,6 +28,7 @@ from cami.consultations import (
     consultation_endpoints,
 )
 from cami.consultations.bindings import AccountPasswords, AuditJournal, EventOutlet, GrantRights
+from cami.consultations.clinical_document import ClinicalDocuments
 from cami.consultations.dispatch import Post
 from cami.consultations.outside_verifier import OutsideVerifier
 from cami.consultations.trust import TrustStore
@@ -41,6 +44,8 @@ from cami.retrieval import Announcements, Awaiting, StudyRegister
 TIMERS_INTERVAL = 1.0
 #: Seconds between looks for studies to bring and answers to file when nothing wakes the threads.
 IMAGES_INTERVAL, FILING_INTERVAL = 10.0, 15.0
+#: The same while there is more to look for: people come first.
+MORE_IMAGES_INTERVAL = 0.5
 #: Seconds between looks for notices to mail.
 POST_INTERVAL = 3.0
 
@@ -53,6 +58,7 @@ class Consulting:
     answers: Answers
     desk: Desk
     notices: Notices
+    beats: Beats
     diagnoses: Diagnoses
     statistics: Statistics
     catalogue: StudyCatalogue
@@ -101,12 +107,14 @@ def open_consultations(
         paper=PdfPaper(server.region, routes.profile),
         passwords=AccountPasswords(server.accounts),
         verifiers=_verifiers(server),
+        clinical=ClinicalDocuments(server.region, server.settings.central_url),
     )
     found = Consulting(
         consultations=consultations,
         answers=answers,
         desk=Desk(engine, clock),
         notices=Notices(engine),
+        beats=Beats(engine),
         diagnoses=Diagnoses(engine),
         statistics=Statistics(engine, routes),
         catalogue=catalogue,
@@ -120,6 +128,7 @@ def open_consultations(
         answers=answers,
         desk=found.desk,
         notices=found.notices,
+        beats=found.beats,
         diagnoses=found.diagnoses,
         council=found.council,
     )
@@ -140,7 +149,9 @@ def _workers(
     deadlines = Deadlines(engine, clock, workflow, found.consultations.routes)
     images = Images(engine, found.catalogue, awaiting)
     filing = _filing(server, errands)
-    post = Post(engine, clock, server.region.consultations, server.settings.secrets)
+    post = Post(
+        engine, clock, server.region.consultations, server.settings.secrets, ZoneInfo(server.region.time_zone)
+    )  # fmt: skip
     loaded = False
 
     def fire() -> float:
@@ -152,7 +163,7 @@ def _workers(
 
     def bring() -> float:
         images.step()
-        return IMAGES_INTERVAL
+        return MORE_IMAGES_INTERVAL if images.more else IMAGES_INTERVAL
 
     def file() -> float:
         filing.step()

@@ -43,9 +43,8 @@ def receive_at_proxy(archive: Archive, newcomers: Newcomers, quarantine: Quarant
     def received(dicom: bytes, origin: sdk.InstanceOrigin) -> _Verdict:
         try:
             arrival = newcomers.hear(dicom)
-        except Permanent:
-            if origin == sdk.InstanceOrigin.DICOM_PROTOCOL:
-                raise
+        except Permanent as error:
+            log.warning("an object is left to Orthanc: %s", error)
             return _KEEP
         known = None if arrival.new else archive.stored_md5(arrival.instance_id)
         if known is None:

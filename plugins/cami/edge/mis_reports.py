@@ -36,6 +36,7 @@ class ConsultationReports:
             mo=row.mo,
             title="Протокол консультации",
             pdf=row.document,
+            xml=row.clinical_document or b"",
             findings=row.findings,
             conclusion=row.conclusion,
             recommendations=row.recommendations,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cami.delivery.items import Item
-from cami.edge.background import Worker
+from cami.edge.background import WHILE_AWAY, Worker
 from cami.edge.server import Services
 from cami.errors import Misconfigured
 from cami.region import CharacterSets, Destination, Device
@@ -30,12 +30,14 @@ from cami.routing import (
 if TYPE_CHECKING:
     from cami.edge.proxy_server import ProxyServer
 
-#: Seconds between looks at the change log, at what waits, and at what the centre has to be told of.
+#: Seconds between looks at what waits, and at what the centre has to be told of.
 _INTERVAL = 1.0
 #: Seconds between two readings of the centre's rules when nothing tells of news.
 _PULLS = 60.0
-#: Seconds that arrivals are gathered before their rules are looked up.
-_GATHERS = 0.25
+#: Seconds between looks at the change log, of which arrivals tell.
+_LOOK_INTERVAL = 5.0
+#: Seconds that arrivals are gathered before their rules are looked up, and while a device sends without a pause.
+_GATHERS, _GATHERS_MOST = 0.25, 1.0
 
 
 class ProxyRouting:
@@ -90,8 +92,9 @@ class ProxyRouting:
         self._router.begin()
         self._forwardings.recover()
         announcer = Announcer(self._notices, self._server.link)
-        self._workers += [Worker("routing", _repeated(self._router.advance), gather=_GATHERS)]
-        puller = Worker("rules", self._pull)
+        looking = _repeated(self._router.advance, _LOOK_INTERVAL)
+        self._workers += [Worker("routing", looking, gather=_GATHERS, gather_most=_GATHERS_MOST)]
+        puller = Worker("rules", self._pull, rest_most=WHILE_AWAY)
         self.pulling.wake = puller.wake
         self._workers += [Worker("shares", _repeated(announcer.step))]
         self._workers += [self._sender(destination) for destination in self._destinations]
@@ -137,8 +140,8 @@ def _misread(device: Device) -> bool:
     return device.character_set != CharacterSets()
 
 
-def _repeated(step: Callable[[], bool]) -> Callable[[], float]:
+def _repeated(step: Callable[[], bool], interval: float = _INTERVAL) -> Callable[[], float]:
     def repeat() -> float:
-        return 0.0 if step() else _INTERVAL
+        return 0.0 if step() else interval
 
     return repeat

@@ -83,6 +83,9 @@ FEED_GATHERS_MOST = 1.0
 SEND_INTERVAL = 0.5
 #: The same for the other senders, which the first one wakes when it has found something.
 FOLLOW_INTERVAL = 5.0
+#: Senders that make the next objects of a study ready while its first one is written, and those that are left to carry
+#: parts of that one.
+_AHEAD, _CARRY = 2, 3
 #: Seconds between two looks for studies whose manifest is due.
 CONFIRM_INTERVAL = 1.0
 #: Seconds between two measurements of the queue.
@@ -273,6 +276,7 @@ class ProxyServer(Server):
             on_work=self.wake_senders,
             line=self.outlook,
             meter=self.meter,
+            ahead=max(0, min(_AHEAD, self.fit.streams - _CARRY)),
         )
         self.queue.tell_reclassified(courier.reclassified)
         confirming = Confirming(self.queue, self.link, self.clock)

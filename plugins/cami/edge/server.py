@@ -31,7 +31,7 @@ from cami.edge.archive import OrthancArchive
 from cami.edge.background import Worker
 from cami.edge.journal import JournalWork
 from cami.index import StudyIndex
-from cami.matching import MatchingDesk
+from cami.matching import MatchingDesk, OrderedStudies
 from cami.people import people_services
 from cami.portal import Bringing, Consulting, portal_endpoints
 from cami.quarantine import QuarantineDesk
@@ -92,6 +92,7 @@ class Server(ABC):
         self.worklist_desk: WorklistDesk | None = None
         """Who is to be examined; at a proxy only."""
         self.matching: MatchingDesk | None = None
+        self.ordered: OrderedStudies | None = None
         """Which study belongs to which order; at the centre only."""
         self.readings = Readings(self.archive, engine, self.clock)
         self.consulting: Consulting | None = None
@@ -167,6 +168,7 @@ class Server(ABC):
             strangers=self.strangers,
             worklist=self.worklist_desk,
             matching=self.matching,
+            ordered=self.ordered,
             removals=self.removals,
         )
         endpoints += PeopleApi(self.people).endpoints(central=settings.role == "central")

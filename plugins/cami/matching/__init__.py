@@ -13,6 +13,7 @@ from cami.matching.decisions import Decision, Decisions, Match
 from cami.matching.desk import Line, MatchingDesk, Meant, Pair, Shown
 from cami.matching.judgement import Candidate, Scored, Study, Verdict, judge
 from cami.matching.matcher import Matcher
+from cami.matching.ordered import OrderedStudies, OrderNote
 from cami.matching.orders_near import OrdersNear
 from cami.matching.states import TO_DECIDE, Action, Cause, Finding, State
 
@@ -29,6 +30,8 @@ __all__ = [
     "Matcher",
     "MatchingDesk",
     "Meant",
+    "OrderNote",
+    "OrderedStudies",
     "OrdersNear",
     "Pair",
     "Scored",

@@ -61,7 +61,7 @@ class AskedConsultations:
             raise refuse(422, "CAMI-0031", f"{place}.{'requester' if mo is None else 'owner'}")
         uids = self._uids(connection, consultation_requests.studies_of(task), f"mis:{client}")
         if uids is None:
-            raise refuse(422, "CAMI-0071", f"{place}.input")
+            raise refuse(422, "CAMI-0081", f"{place}.input")
         request = fhir.referred(task.get("focus"))
         wanted = consultation_requests.wanted(
             task, lookup(request) or {}, lookup, system=f"mis:{client}", mo=mo, to_mo=to_mo, study_uids=uids
@@ -133,5 +133,5 @@ def _asked(row: Row[Any] | None) -> Asked | None:
 
 
 def _problems(refused: ConsultationRefused, place: str) -> list[Problem]:
-    codes = dict.fromkeys(REFUSALS.get(code, "CAMI-0076") for code in refused.codes)
+    codes = dict.fromkeys(REFUSALS.get(code, "CAMI-0086") for code in refused.codes)
     return [Problem(code, f"{place}.input" if code != "CAMI-0043" else f"{place}.status") for code in codes]

@@ -14,10 +14,10 @@ _REQUIRED = ("form", "mode", "question", "study")
 _URGENCIES = {"emergency": "stat", "stat": "stat", "urgent": "urgent", "planned": "routine", "routine": "routine"}
 #: Code of the form → what the МИС is told of it.
 REFUSALS: Mapping[str, str] = {
-    "studies": "CAMI-0071", "patient": "CAMI-0071", "phone": "CAMI-0072", "consent": "CAMI-0073",
-    "profile": "CAMI-0074", "route-profile": "CAMI-0074", "route-limit": "CAMI-0075", "route": "CAMI-0070",
-    "route-mo": "CAMI-0070", "route-kind": "CAMI-0070", "route-urgency": "CAMI-0070", "route-modality": "CAMI-0070",
-    "route-hours": "CAMI-0070", "state": "CAMI-0043",
+    "studies": "CAMI-0081", "patient": "CAMI-0081", "phone": "CAMI-0082", "consent": "CAMI-0083",
+    "profile": "CAMI-0084", "route-profile": "CAMI-0084", "route-limit": "CAMI-0085", "route": "CAMI-0080",
+    "route-mo": "CAMI-0080", "route-kind": "CAMI-0080", "route-urgency": "CAMI-0080", "route-modality": "CAMI-0080",
+    "route-hours": "CAMI-0080", "state": "CAMI-0043",
 }  # fmt: skip
 
 #: Finds a resource by its address ``Type/id``.
@@ -37,7 +37,7 @@ def problems_of(task: Mapping[str, Any], place: str) -> list[Problem]:
     given = dict(_inputs(task))
     missing = [Problem("CAMI-0010", f"{place}.input") for name in _REQUIRED if not given.get(name)]
     if given.get("form") and given["form"] not in _URGENCIES:
-        missing.append(Problem("CAMI-0076", f"{place}.input"))
+        missing.append(Problem("CAMI-0086", f"{place}.input"))
     if fhir.identified(task.get("owner"))[0] != terms.ORGANIZATION:
         missing.append(Problem("CAMI-0016", f"{place}.owner"))
     return missing

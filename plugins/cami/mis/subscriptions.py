@@ -52,7 +52,7 @@ class Subscription:
     def takes(self, resource: str, about: str) -> bool:
         """Whether it wants to be told of a resource of that type; one of the registry wants all that orders lead to."""
         if self.resource == EVERYTHING:
-            return not about.startswith("Task/") or about.startswith("Task/t-")
+            return not about.startswith("Task/") or about.removeprefix("Task/t-").isdecimal()
         return self.resource == resource
 
     @property

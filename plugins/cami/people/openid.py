@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 #: How long somebody may take at the provider.
 PATIENCE = timedelta(minutes=10)
+#: With an age at all a provider has to say when it has asked. Not 0: some then ask for ever, since a second has passed.
+MAX_AGE = "60"
 #: Seconds by which the provider's clock may be behind ours.
 CLOCKS_DIFFER = 5.0
 
@@ -144,7 +146,7 @@ class OpenId:
             "code_challenge": challenge.decode("ascii"),
             "code_challenge_method": "S256",
         }
-        asked |= {"prompt": "login", "max_age": "0"} if again else {}
+        asked |= {"prompt": "login", "max_age": MAX_AGE} if again else {}
         return Departure(f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}", browser, state)
 
     def arrive(self, state: str, code: str, browser: str, client: Client) -> Arrival:

@@ -1,5 +1,6 @@
 """Sizes, rates, times and shares as people read them, in their language and in the region's time zone."""
 
+import functools
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -29,7 +30,9 @@ class Amounts:
 
     def number(self, value: float) -> str:
         """Write a count: 12 345."""
-        return str(format_decimal(value, locale=self._language))
+        return _count(value, self._language) if isinstance(value, int) else str(
+            format_decimal(value, locale=self._language)
+        )  # fmt: skip
 
     def size(self, value: float) -> str:
         """Write bytes in the largest unit that is not above them: 1,2 ГБ."""
@@ -72,4 +75,17 @@ class Amounts:
 
     def _unit(self, value: float, unit: str) -> str:
         shape = "#,##0.#" if value < 100 else "#,##0"
+        if isinstance(value, int):
+            return _whole(value, unit, shape, self._language)
         return str(format_unit(value, unit, "short", format=shape, locale=self._language))
+
+
+@functools.lru_cache(4096)
+def _count(value: int, language: Language) -> str:
+    return str(format_decimal(value, locale=language))
+
+
+@functools.lru_cache(4096)
+def _whole(value: int, unit: str, shape: str, language: Language) -> str:
+    """Write a whole amount. Times that are left stand in every line of a list: most amounts come again and again."""
+    return str(format_unit(value, unit, "short", format=shape, locale=language))

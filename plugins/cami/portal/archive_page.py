@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from cami.access import Action, Identity, allowed
 from cami.access.hygiene import forged
 from cami.errors import Denied, NotFound, Transient
+from cami.matching import OrderedStudies, OrderNote
 from cami.portal import dicom_text, grants_wording, local_path, wording
 from cami.portal.bringing import Bringing, Coming
 from cami.portal.forms import fields
@@ -55,6 +56,8 @@ class Row:
     """By which grant this person sees another МО's study."""
     shared: bool = False
     """This person may open it to others."""
+    order: OrderNote | None = None
+    """The order that it was made for."""
     coming: Coming | None = None
     """How the part of it stands that is not here; None: all of it is."""
 
@@ -71,6 +74,7 @@ class ArchivePage:
         server: ServerRole,
         *,
         sharing: SharingDesk | None = None,
+        orders: OrderedStudies | None = None,
     ) -> None:
         self._pages = pages
         self._studies = studies
@@ -78,6 +82,7 @@ class ArchivePage:
         self._bringing = bringing
         self._server = server
         self._sharing = sharing
+        self._orders = orders
 
     def answer(self, request: Request, reader: Reader, identity: Identity) -> Response:
         """Show the list, or take a new search."""
@@ -105,6 +110,9 @@ class ArchivePage:
             for study in shown
         ]
         rows = self._with_grants(identity, rows, shown)
+        if self._orders is not None:
+            orders = self._orders.orders(ids)
+            rows = [replace(row, order=orders.get(row.study_id)) for row in rows]
         return self._pages.page(
             "archive.html",
             reader,

@@ -12,6 +12,7 @@ from cami.delivery.order import Priority
 from cami.errors import Conflict, Invalid, NotFound
 from cami.portal.entry import Entry
 from cami.portal.forms import fields, number, unix
+from cami.portal.headers import LIVE_POLICY
 from cami.portal.navigation import ROUTING
 from cami.portal.pages import Pages, Reader
 from cami.portal.routing_page import DONE, FOREIGN_FORM, HISTORY, LONGEST_FORM, Trouble, told
@@ -157,6 +158,7 @@ class CentralRoutingPage:
         return self._pages.page(
             "central_routing.html",
             reader,
+            policy=LIVE_POLICY,
             overview=overview,
             rules=[(rule, sentences.rule(rule)) for rule in overview.rules],
             whose=whose,

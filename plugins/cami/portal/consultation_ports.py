@@ -4,6 +4,7 @@ from typing import Protocol
 
 from cami.consultations import (
     Answers,
+    Beats,
     Consultations,
     Council,
     Desk,
@@ -35,6 +36,11 @@ class Consulting(Protocol):
     @property
     def notices(self) -> Notices:
         """What people are told."""
+        ...
+
+    @property
+    def beats(self) -> Beats:
+        """What has changed for somebody."""
         ...
 
     @property

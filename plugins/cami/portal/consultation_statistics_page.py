@@ -1,6 +1,7 @@
 """«Статистика консультаций»: counts and times by МО, profile, urgency (F-64), and the same as tables."""
 
 import csv
+import functools
 import io
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
@@ -8,8 +9,11 @@ from urllib.parse import urlencode
 
 from cami.access import Action, Identity
 from cami.clock import Clock
-from cami.consultations.statistics import DIMENSIONS, LONGEST, Row, Wanted
+from cami.consultations.report_paper import Bars, ReportSheet, render
+from cami.consultations.statistics import DIMENSIONS, LONGEST, Report, Row, Wanted
 from cami.portal import consultation_wording, wording
+from cami.portal.amounts import Amounts
+from cami.portal.consultation_figures import NamedBars, bars_of, drawn, lying
 from cami.portal.consultation_ports import Consulting
 from cami.portal.entry import Entry
 from cami.portal.headers import PAGE_POLICY, secured
@@ -32,6 +36,7 @@ def _(message: str) -> str:
 COLUMNS: Mapping[str, str] = {
     "sent": _("Отправлено"),
     "done": _("Выполнено"),
+    "units": _("Усл. ед."),
     "in_time": _("В срок"),
     "late": _("Просрочено"),
     "rejected": _("Отклонено"),
@@ -60,6 +65,7 @@ class ConsultationStatisticsPage:
             Endpoint(CONSULTATION_STATISTICS, entry.page(action, self.page)),
             Endpoint(CONSULTATION_STATISTICS + r"\.csv", entry.page(action, self.csv)),
             Endpoint(CONSULTATION_STATISTICS + r"\.xlsx", entry.page(action, self.xlsx)),
+            Endpoint(CONSULTATION_STATISTICS + r"\.pdf", entry.page(action, self.pdf)),
         ]
 
     def page(self, request: Request, reader: Reader, identity: Identity) -> Response:
@@ -82,8 +88,8 @@ class ConsultationStatisticsPage:
             organizations=[(code, routes.organization(code)) for code in routes.organizations],
             own=bool(identity.mo),
             reasons=consultation_wording.REASONS,
+            charts=[drawn(report), *(lying(*each) for each in self._bars(reader, report))],
             agreements=consultation_wording.AGREEMENTS,
-            most=max((count for _day, count in report.days), default=1),
             table=urlencode(kept),
         )
 
@@ -107,6 +113,45 @@ class ConsultationStatisticsPage:
             sheet.set_column(1, len(COLUMNS), 14)
             sheet.freeze_panes(1, 1)
         return _file(out.getvalue(), _XLSX, "xlsx")
+
+    def pdf(self, request: Request, reader: Reader, identity: Identity) -> Response:
+        """Answer the report as a document to print and keep."""
+        wanted = self._wanted(request)
+        report = self._consulting.statistics.report(identity, wanted)
+        say = functools.partial(self._pages.translate, reader)
+        name, amounts = self._namer(reader, wanted.by), Amounts(reader.language, self._pages.zone)
+        now = self._clock.now()
+        period = say(_("Отправлены с %(since)s по %(until)s")) % {
+            "since": amounts.day(wanted.since), "until": amounts.day(wanted.until),
+        }  # fmt: skip
+        made = say(_("Составлен %(moment)s")) % {"moment": amounts.moment(now)}
+        sheet = ReportSheet(
+            title=say(_("Статистика консультаций")),
+            about=[period, *self._conditions(reader, identity, wanted), made],
+            head=[say(consultation_wording.DIMENSIONS[wanted.by]), *map(say, COLUMNS.values())],
+            rows=[
+                *([name(row.value), *_words(row, amounts)] for row in report.rows),
+                [say(_("Всего")), *_words(report.total, amounts)],
+            ],
+            bars=[Bars(say(title), rows) for title, rows in self._bars(reader, report)],
+            at=now,
+            language=reader.language,
+        )
+        return _file(render(sheet), "application/pdf", "pdf")
+
+    def _bars(self, reader: Reader, report: Report) -> list[NamedBars]:
+        say = functools.partial(self._pages.translate, reader)
+        return bars_of(report, self._namer(reader, report.wanted.by), say, Amounts(reader.language, self._pages.zone))
+
+    def _conditions(self, reader: Reader, identity: Identity, wanted: Wanted) -> list[str]:
+        """Return what the report was narrowed by, in words."""
+        dimensions = consultation_wording.DIMENSIONS
+        found = [
+            f"{self._pages.translate(reader, dimensions[by])}: {self._namer(reader, by)(value)}"
+            for by in ("mo", "profile", "urgency")
+            if (value := getattr(wanted, by))
+        ]
+        return [*found, self._pages.organization(identity.mo)] if identity.mo else found
 
     def _lines(self, request: Request, reader: Reader, identity: Identity) -> list[list[_Cell]]:
         wanted = self._wanted(request)
@@ -168,6 +213,20 @@ def _values(row: Row) -> list[_Cell]:
             found.append(round(value.total_seconds() / 60, 1))
         else:
             found.append(round(value, 4) if isinstance(value, float) else value)
+    return found
+
+
+def _words(row: Row, amounts: Amounts) -> list[str]:
+    """Return the figures of a row as people read them, in the order of the columns."""
+    found = []
+    for name in COLUMNS:
+        value = getattr(row, name)
+        if value is None:
+            found.append("–")
+        elif isinstance(value, timedelta):
+            found.append(amounts.duration(value.total_seconds()))
+        else:
+            found.append(amounts.share(value) if name == "in_time" else amounts.number(value))
     return found
 
 

@@ -17,6 +17,7 @@ from cami.consultations.states import BLINDED, HELD, THIRD, Actor, Command, Stat
 from cami.consultations.terms import Kind
 from cami.consultations.texts import Text
 from cami.portal import consultation_wording
+from cami.portal.consultation_live import live_of
 from cami.portal.consultation_ports import Consulting
 from cami.portal.consultation_rows import Rows, StudyRow, study_row
 from cami.portal.headers import LIVE_POLICY
@@ -61,6 +62,7 @@ class ConsultationView:
         case, identity = visit.case, visit.identity
         if case.request.state is State.DRAFT and identity.login == case.request.asker:
             return self._draft(visit)
+        beat = self._consulting.beats.of(identity)  # before the rest: what changes meanwhile is asked for again
         self._consulting.desk.seen(identity, case.request)
         self._consulting.consultations.keep_alive(identity, case)
         patient = parts.sees_patient(identity, case)
@@ -89,8 +91,7 @@ class ConsultationView:
             **self._choices(visit),
             troubles=visit.troubles,
             words=consultation_wording,
-            beat=self._consulting.desk.pulse(identity),
-            newest=self._consulting.notices.newest(identity),
+            live=live_of(beat, identity),
             organization=self._pages.organization,
             told=TOLD.get(visit.request.query.get("done", ""), ""),
         )

@@ -13,6 +13,8 @@ from cami.consultations.desk import Filter, View
 from cami.consultations.terms import Urgency
 from cami.errors import Denied, Invalid, NotFound
 from cami.portal import consultation_wording
+from cami.portal.consultation_list import WrittenLines
+from cami.portal.consultation_live import live_of
 from cami.portal.consultation_ports import Consulting
 from cami.portal.consultation_rows import Rows
 from cami.portal.entry import Entry
@@ -41,7 +43,7 @@ class ConsultationsPage:
     def __init__(self, pages: Pages, consulting: Consulting, rows: Rows, clock: Clock) -> None:
         self._pages = pages
         self._consulting = consulting
-        self._rows = rows
+        self._lines = WrittenLines(pages, rows)
         self._clock = clock
 
     def endpoints(self, entry: Entry) -> list[Endpoint]:
@@ -61,6 +63,7 @@ class ConsultationsPage:
         late, own = request.query.get("late") == "1", request.query.get("own") == "1"
         number = request.query.get("number", "").strip().lstrip("№ ")
         wanted = Filter(**query, late=late, own=own, number=_digits(number) if number else None)
+        beat = self._consulting.beats.of(identity)  # before the rest: what changes meanwhile is asked for again
         page = desk.page(identity, view, wanted, _digits(request.query.get("page", "")) or 1)
         now = self._clock.now()
         kept = dict(query) | ({"late": "1"} if late else {}) | ({"own": "1"} if own else {})
@@ -70,7 +73,8 @@ class ConsultationsPage:
             policy=LIVE_POLICY,
             view=view,
             views=[(each, consultation_wording.VIEWS[each], count) for each, count in desk.counts(identity).items()],
-            rows=[self._rows.of_line(line, now) for line in page.lines],
+            rows=self._lines.of(reader, view, page.lines, now),
+            shows_patient=view is not View.DISPATCH,
             page=page,
             wanted=wanted,
             kept=urlencode({"view": view.value, **kept}),
@@ -83,9 +87,7 @@ class ConsultationsPage:
                 (each, consultation_wording.TOLD[each.kind], each.urgency == Urgency.STAT)
                 for each in self._consulting.notices.latest(identity, 0, _NOTICES)
             ],
-            newest=self._consulting.notices.newest(identity),
-            beat=desk.pulse(identity),
-            may_take=view is View.QUEUE,
+            live=live_of(beat, identity),
         )
 
     def begin(self, request: Request, reader: Reader, identity: Identity) -> Response:
@@ -101,10 +103,12 @@ class ConsultationsPage:
             return self._pages.page("not_found.html", reader)
         return redirect(f"{CONSULTATIONS}/{case.request.number}")
 
-    def _load(self) -> list[tuple[str, str, int]]:
+    def _load(self) -> list[tuple[str, str, str, int]]:
         consultants = self._consulting.consultations.consultants
         found = consultants.of(None, "")
-        return [(load.person.name, self._pages.organization(load.person.mo), load.held) for load in found]
+        return [
+            (load.person.login, load.person.name, self._pages.organization(load.person.mo), load.held) for load in found
+        ]
 
     def _organizations(self) -> list[tuple[str, str]]:
         routes = self._consulting.consultations.routes

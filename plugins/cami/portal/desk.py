@@ -8,7 +8,7 @@ from cami.audit import AuditTrail
 from cami.audit.search import JournalReader
 from cami.clock import SystemClock
 from cami.delivery import Controls
-from cami.matching import MatchingDesk
+from cami.matching import MatchingDesk, OrderedStudies
 from cami.people import PeopleServices
 from cami.people.names import AccountNames
 from cami.portal import local_path, static_files
@@ -78,6 +78,7 @@ def portal_endpoints(
     strangers: StrangerList | None = None,
     worklist: WorklistDesk | None = None,
     matching: MatchingDesk | None = None,
+    ordered: OrderedStudies | None = None,
     removals: Removals | None = None,
 ) -> list[Endpoint]:
     """Return all endpoints of the portal; the last one answers what is left under ``/cami/``.
@@ -90,7 +91,7 @@ def portal_endpoints(
     pages = Pages(settings, region)
     pages.attention = attention_to(sharing, removals)
     archive = ArchivePage(
-        pages, visibility, RecordedProgress(engine, settings), bringing, settings.role, sharing=sharing
+        pages, visibility, RecordedProgress(engine, settings), bringing, settings.role, sharing=sharing, orders=ordered
     )
     desk = Desk(pages, authenticator, archive)
     entry = Entry(pages, authenticator, settings.role)

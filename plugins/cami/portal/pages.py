@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from cami.access import Identity
 from cami.clock import REGION_ZONE
@@ -77,6 +78,10 @@ class Pages:
             attention={} if reader.identity is None else self.attention(reader.identity),
         )
         return secured(answer_html(text), policy)
+
+    def part(self, template: str, reader: Reader, **values: Any) -> Markup:
+        """Render a part of a page, that shows nothing of who reads it."""
+        return Markup(self._environments[reader.language].get_template(template).render(**values))  # noqa: S704 - escaped
 
     def translate(self, reader: Reader, message: str) -> str:
         """Return a text in the reader's language, for what is no page."""

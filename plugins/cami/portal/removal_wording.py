@@ -12,7 +12,7 @@ def _(message: str) -> str:
 #: How a deletion stands, and the mark of its state.
 STATES: Mapping[str, tuple[str, str]] = {
     State.MARKED: (_("Ждёт подтверждений"), "waiting"),
-    State.AGREED_BY_MO: (_("Ждёт администратора региона"), "waiting"),
+    State.AGREED_BY_MO: (_("Ждёт администратора ЦАМИ"), "waiting"),
     State.AGREED_BY_REGION: (_("Ждёт администратора МО"), "waiting"),
     State.DELETING: (_("Удаляется"), "moving"),
     State.DELETED: (_("Удалено"), "trouble"),

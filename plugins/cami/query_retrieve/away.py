@@ -4,16 +4,17 @@ A row of the queue says which image it is only by Orthanc's id, the SHA-1 of its
 recognised by making that hash of the asked series.
 """
 
+import json
 import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, exists, select
 
 from cami.archive import Archive, orthanc_id
 from cami.db import reading
-from cami.db.tables import delivery_item, known_study
+from cami.db.tables import delivery_item, known_series, known_study
 from cami.delivery.order import Priority
 from cami.delivery.states import State
 from cami.query_retrieve.nodes import Caller
@@ -84,6 +85,22 @@ class AwayAtCentre:
             if not series_uids or _is_in(row, study_uid, series_uids)
         ]
 
+    def series(self, study_uids: Sequence[str]) -> Sequence[AwayStudy]:
+        """List the series of studies of which something is away, as they were when it left."""
+        item = delivery_item.c
+        query = (
+            select(known_series.c.attributes, known_study)
+            .join_from(known_series, known_study, known_series.c.study_id == known_study.c.study_id)
+            .where(
+                known_study.c.study_uid.in_(list(study_uids)),
+                exists().where(item.study_id == known_study.c.study_id, item.state == State.EVICTED),
+            )
+            .order_by(known_series.c.series_id)
+        )
+        with self._reader.connect() as connection:
+            rows = connection.execute(query).all()
+        return [AwayStudy({**_of_study(row), **json.loads(row.attributes)}) for row in rows]
+
     def studies_of(self, patient_id: str) -> Sequence[str]:
         """Return the Study Instance UIDs of a patient's studies that came in here, whether they still are or not."""
         query = select(known_study.c.study_uid).where(known_study.c.patient == orthanc_id(patient_id))
@@ -110,6 +127,20 @@ class Waiting:
                 return True
             self._sleep(_LOOKS)
         return False
+
+
+def _of_study(row: Any) -> dict[str, str]:
+    return {
+        "AccessionNumber": row.accession,
+        "PatientBirthDate": row.patient_birth_date,
+        "PatientID": row.patient_id,
+        "PatientName": row.patient_name,
+        "PatientSex": row.patient_sex,
+        "StudyDate": row.study_date,
+        "StudyDescription": row.description,
+        "StudyInstanceUID": row.study_uid,
+        "StudyTime": row.study_time,
+    }
 
 
 def _is_in(row: Any, study_uid: str, series_uids: Sequence[str]) -> bool:

@@ -72,6 +72,9 @@ class Findings:
         rows = self._ask(caller, query, most)
         if query.level is Level.STUDY and len(rows) < most:
             rows += self._away(query)
+        if query.level is Level.SERIES and len(rows) < most:
+            here = {row.get("SeriesInstanceUID") for row in rows}
+            rows += [row for row in self._series_away(query) if row["SeriesInstanceUID"] not in here]
         return rows[:most]
 
     def _ask(self, caller: Caller, query: Query, most: int) -> list[dict[str, str]]:
@@ -112,6 +115,13 @@ class Findings:
         asked = dict(query.matching)
         found = self._elsewhere.studies(asked.get("StudyDate", ""))
         rows = [{**study.attributes, "InstanceAvailability": "NEARLINE"} for study in found]
+        return [row for row in rows if matches(row, asked)]
+
+    def _series_away(self, query: Query) -> list[dict[str, str]]:
+        """Return the series of the studies that the question names, as far as they are at the centre only."""
+        asked = dict(query.matching)
+        uids = [uid for uid in asked.get("StudyInstanceUID", "").split("\\") if uid]
+        rows = [{**each.attributes, "InstanceAvailability": "NEARLINE"} for each in self._elsewhere.series(uids)]
         return [row for row in rows if matches(row, asked)]
 
     def _identifier(self, query: Query, attributes: Mapping[str, str]) -> dict[str, str]:

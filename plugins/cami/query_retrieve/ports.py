@@ -46,6 +46,10 @@ class Elsewhere(Protocol):
         """List images of a study that are away, of certain series or images if they are named."""
         ...
 
+    def series(self, study_uids: Sequence[str]) -> Sequence[AwayStudy]:
+        """List the series of studies that are away, with attributes of study and patient."""
+        ...
+
     def studies_of(self, patient_id: str) -> Sequence[str]:
         """Return the Study Instance UIDs of a patient's studies, those away included."""
         ...
@@ -69,6 +73,10 @@ class Nowhere:
         series_uids: Sequence[str] = (),  # noqa: ARG002
         sop_uids: Sequence[str] = (),  # noqa: ARG002
     ) -> Sequence[AwayInstance]:
+        """Return nothing."""
+        return ()
+
+    def series(self, study_uids: Sequence[str]) -> Sequence[AwayStudy]:  # noqa: ARG002
         """Return nothing."""
         return ()
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from cami.region.terms import Code, DestinationName, Host, Login, Modality, TcpPort, TimeOfDay, Title, WebAddress
+from cami.region.terms import Code, DestinationName, Host, Login, Modality, Oid, TcpPort, TimeOfDay, Title, WebAddress
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Urgency = Literal["stat", "urgent", "routine"]
@@ -40,6 +40,9 @@ Span = Annotated[str, AfterValidator(_span)]
 """Minutes, hours, or working days: 15m, 2h, 3wd."""
 Email = Annotated[str, AfterValidator(_email)]
 ProfileCode = Annotated[str, AfterValidator(_profile_code)]
+
+
+Version = Annotated[str, Field(pattern=r"^[0-9.]{1,16}$")]
 
 
 class _Entry(BaseModel):
@@ -160,6 +163,16 @@ class Mail(_Entry):
     security: Literal["none", "starttls", "tls"] = "starttls"
     to: dict[str, tuple[Email, ...]] = Field(default_factory=dict)
     """Addresses by login, by code of an МО (its consultants), or ``dispatcher``."""
+    digest: tuple[TimeOfDay, ...] = ()
+    """When letters about routine requests are sent, several notices in each; empty: at once, a letter each."""
+
+    @model_validator(mode="after")
+    def _keeps_its_password(self) -> Self:
+        if self.login and self.security == "none":
+            raise ValueError("a login needs security: starttls or tls, or its password would go in the clear")
+        if "24:00" in self.digest:
+            raise ValueError('"24:00" is no time of a digest: write "00:00"')
+        return self
 
 
 class Webhook(_Entry):
@@ -176,13 +189,30 @@ class SignatureVerifier(_Entry):
     url: WebAddress
 
 
+class ClinicalDocumentRules(_Entry):
+    """The СЭМД of an answer: kind (НСИ …11.1522), template and versions, which the ministry changes."""
+
+    code: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")] = "36"
+    title: Title = "Протокол телемедицинской консультации"
+    template: Oid = "1.2.643.5.1.13.13.15.15.1"
+    directory_version: Version = "4.45"
+    sections_version: Version = "1.21"
+    fields_version: Version = "1.73"
+    system: Annotated[int, Field(ge=1)] = 1
+    """«Номер МИС» in identifiers of documents: ОИД of the МО.100.system.instance.51."""
+    instance: Annotated[int, Field(ge=1)] = 1
+
+
 class Consultations(_Entry):
     """Consultations between МО."""
 
     profiles: tuple[Profile, ...] = ()
     routes: tuple[ConsultationRoute, ...] = ()
     calendar: WorkingCalendar = WorkingCalendar()
+    units: dict[Modality, Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Conditional units of one answer by modality, by the region's own norms; what is not named counts as one."""
     approval: tuple[Approval, ...] = ()
     mail: Mail | None = None
     webhook: Webhook | None = None
     verifier: SignatureVerifier | None = None
+    document: ClinicalDocumentRules = ClinicalDocumentRules()

@@ -171,6 +171,15 @@ class Announcements:
         with self._reader.connect() as connection:
             return [_announced(row) for row in connection.execute(query)]
 
+    def of_patient(self, mo: str, patient_id: str, limit: int) -> list[Announced]:
+        """List what an МО has announced of a patient and has not begun to come, the newest first."""
+        query = select(announced_study).where(
+            announced_study.c.owner == mo, announced_study.c.patient_id == patient_id, ~_begun()
+        )  # fmt: skip
+        newest = (announced_study.c.study_date.desc(), announced_study.c.study_time.desc())
+        with self._reader.connect() as connection:
+            return [_announced(row) for row in connection.execute(query.order_by(*newest).limit(limit))]
+
     def tidy(self) -> int:
         """Forget studies that have begun to come: from then on the archive knows them. Return how many."""
         with self._engine.begin() as connection:

@@ -67,8 +67,15 @@ def _operation(endpoint: Endpoint, method: str) -> dict[str, Any]:
         "summary": endpoint.summary or endpoint.pattern,
         "responses": {status: {"description": told} for status, told in _ANSWERS.items()},
     }
+    said = endpoint.spoken().get(method) if endpoint.spoken else None
     if method in ("POST", "PUT"):
-        operation["requestBody"] = {"content": {"application/json": {"schema": {"type": "object"}}}}
+        kind = said.bytes_of if said and said.bytes_of else "application/json"
+        schema = {"type": "string", "format": "binary"} if said and said.bytes_of else {"type": "object"}
+        operation["requestBody"] = {"content": {kind: {"schema": (said.takes if said else None) or schema}}}
+    if said is not None and said.gives is not None:
+        operation["responses"]["200"]["content"] = {"application/json": {"schema": said.gives}}
+    if said is not None and said.query:
+        operation["parameters"] = [{"name": name, "in": "query", "schema": one} for name, one in said.query.items()]
     return operation
 
 

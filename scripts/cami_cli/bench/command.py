@@ -7,9 +7,11 @@ import yaml
 from rich.console import Console
 
 from cami_cli.bench import access as access_benchmark
+from cami_cli.bench import consultations as consultations_benchmark
 from cami_cli.bench import cstore as cstore_benchmark
 from cami_cli.bench import delivery as delivery_benchmark
 from cami_cli.bench import dicom_find, link_emulator_ends, mis_outbox
+from cami_cli.bench import scale as scale_benchmark
 from cami_cli.bench import worklist as worklist_benchmark
 from cami_cli.bench.report import Report
 from cami_cli.options import SuiteOption
@@ -23,12 +25,31 @@ app = typer.Typer(
 
 @app.command()
 def cstore(
+    *,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds; each stores with every variant once.")] = 5,
     slices: Annotated[int, typer.Option(min=1, help="CT slices of 512×512×16 bit.")] = 200,
+    ours: Annotated[
+        bool, typer.Option("--ours", help="Our proxy and what it is held against alone, both with TCP_NODELAY.")
+    ] = False,
     suite: SuiteOption = None,
 ) -> None:
     """C-STORE into plain Orthanc, with and without TCP_NODELAY, and into our proxy."""
-    _show(cstore_benchmark.measure(suite or "forky", slices=slices, repeats=repeats, steps=Progress()))
+    variants = cstore_benchmark.PAIR if ours else cstore_benchmark.VARIANTS
+    steps = Progress()
+    _show(cstore_benchmark.measure(suite or "forky", slices=slices, repeats=repeats, steps=steps, variants=variants))
+
+
+@app.command()
+def scale(
+    *,
+    proxies: Annotated[int, typer.Option(min=1, help="Proxies that send at the same time.")] = 20,
+    slices: Annotated[int, typer.Option(min=1, help="MR slices of 256×256 that each of them sends.")] = 30,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds.")] = 3,
+    suite: SuiteOption = None,
+) -> None:
+    """Ingest at the centre from many proxies at once, against stock Orthanc."""
+    steps = Progress()
+    _show(scale_benchmark.measure(suite or "forky", proxies=proxies, slices=slices, repeats=repeats, steps=steps))
 
 
 @app.command()
@@ -118,6 +139,24 @@ def mis(
     )
     rows = [*rows, *mis_outbox.rows(orders, messages)]
     _show(Report("mis", {"Orthanc": NativeRuntime(used).orthanc_version(), "suite": used}, rows, runs))
+
+
+@app.command()
+def consultations(
+    *,
+    users: Annotated[int, typer.Option(min=20, help="People who have a desk open.")] = 200,
+    requests: Annotated[int, typer.Option(min=1000, help="Requests in the database.")] = 50_000,
+    seconds: Annotated[int, typer.Option(min=10, help="How long the load lasts.")] = 60,
+    rate: Annotated[float, typer.Option(min=0.1, help="Requests sent, taken or signed a second.")] = 2.0,
+    postgresql: Annotated[bool, typer.Option(help="The same on PostgreSQL, too.")] = True,
+    suite: SuiteOption = None,
+) -> None:
+    """Desks of consultations: pages, taking, signing, notices, with 200 people at once on 50,000 requests."""
+    report = consultations_benchmark.measure(
+        suite or "forky", users=users, requests=requests, seconds=seconds, rate=rate, postgresql=postgresql,
+        steps=Progress(),
+    )  # fmt: skip
+    _show(report)
 
 
 def _settings(pairs: list[str]) -> dict[str, Any]:

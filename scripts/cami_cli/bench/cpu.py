@@ -1,15 +1,26 @@
-"""The processor time of a server: unlike a rate, it hardly depends on what else the machine is doing."""
+"""Processor time and memory of a server: unlike a rate, they hardly depend on what else the machine is doing."""
 
 import os
 from pathlib import Path
 
+_PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
 def seconds_of(pid: int) -> float:
     """Return the processor seconds that a process and those that it has started have used so far (proc(5))."""
+    return sum(int(fields[11]) + int(fields[12]) for fields in _fields_of(pid)) / _TICK
+
+
+def resident_mb(pid: int) -> float:
+    """Return the megabytes that a process and those that it has started hold in memory, files of programs included."""
+    return sum(int(fields[21]) for fields in _fields_of(pid)) * _PAGE_MB
+
+
+def _fields_of(pid: int) -> list[list[str]]:
+    """Return what ``/proc/PID/stat`` says of a process and of those that descend from it, from the state on."""
     parents: dict[int, int] = {}
-    used: dict[int, int] = {}
+    found: dict[int, list[str]] = {}
     for file in Path("/proc").glob("[0-9]*/stat"):
         try:
             # The command name stands in parentheses and may hold blanks: fields are counted behind the last one.
@@ -18,8 +29,8 @@ def seconds_of(pid: int) -> float:
             continue
         number = int(file.parent.name)
         parents[number] = int(fields[1])
-        used[number] = int(fields[11]) + int(fields[12])
-    return sum(ticks for number, ticks in used.items() if _descends(number, pid, parents)) / _TICK
+        found[number] = fields
+    return [fields for number, fields in found.items() if _descends(number, pid, parents)]
 
 
 def _descends(number: int, ancestor: int, parents: dict[int, int]) -> bool:

@@ -23,8 +23,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from cami.orthanc_config import render
 from cami.region import load_region
 from cami_cli.answering import healthy, http
-from cami_cli.bench.cpu import seconds_of
-from cami_cli.bench.report import Report, Row, compare
+from cami_cli.bench.cpu import resident_mb, seconds_of
+from cami_cli.bench.report import Report, Row, alone, compare
 from cami_cli.errors import Trouble
 from cami_cli.keys import ensure_link_key
 from cami_cli.phantoms import ct, people
@@ -67,6 +67,7 @@ SERVER = Variant("server", "Orthanc with TCP_NODELAY", server_nodelay=True, clie
 BOTH = Variant("both", "Orthanc and storescu with TCP_NODELAY", server_nodelay=True, client_nodelay=True)
 OURS = Variant("ours", "our proxy and storescu with TCP_NODELAY", server_nodelay=True, client_nodelay=True, plugin=True)
 VARIANTS = (PACKAGED, SERVER, BOTH, OURS)
+PAIR = (BOTH, OURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +78,30 @@ class Sample:
     """Instances a second."""
     cpu_ms: float
     """Processor time of the server, in milliseconds per instance."""
+    idle_mb: float
+    """Memory of the server before, and after it has stored all."""
+    mb: float
 
 
 Samples = Mapping[str, Sequence[Sample]]
 
 
-def measure(suite: Suite, *, slices: int, repeats: int, steps: Progress) -> Report:
+def measure(
+    suite: Suite, *, slices: int, repeats: int, steps: Progress, variants: Sequence[Variant] = VARIANTS
+) -> Report:
     """Run the benchmark and return its report."""
     work = HOME / "build" / "bench" / "cstore"
     with steps.step(f"{slices} CT slices of 512×512×16 bit") as step:
         images = _images(work / "images", slices)
         step.show(f"{sum(path.stat().st_size for path in images.iterdir()) / 1e6:.0f} MB")
-    runtimes = {variant.name: NativeRuntime(suite, command=variant.command) for variant in VARIANTS}
+    runtimes = {variant.name: NativeRuntime(suite, command=variant.command) for variant in variants}
     for runtime in runtimes.values():
         runtime.prepare(steps)
-    samples: dict[str, list[Sample]] = {variant.name: [] for variant in VARIANTS}
+    samples: dict[str, list[Sample]] = {variant.name: [] for variant in variants}
     broken: dict[str, str] = {}
     for turn in range(repeats):
-        first = turn % len(VARIANTS)
-        for variant in VARIANTS[first:] + VARIANTS[:first]:
+        first = turn % len(variants)
+        for variant in (*variants[first:], *variants[:first]):
             if variant.name in broken:
                 continue
             try:
@@ -123,10 +129,28 @@ def rows(samples: Samples, broken: Mapping[str, str]) -> list[Row]:
         cpu = f"CPU {_cpu_ms(mine):.1f} against {_cpu_ms(theirs):.1f} ms each"
         return compare(metric, _rates(mine), peer.title, _rates(theirs), unit=unit, target=target, note=cpu)
 
+    wanted = (
+        ("TCP_NODELAY at both ends", BOTH, PACKAGED, 1.0),
+        ("TCP_NODELAY at the server only", SERVER, PACKAGED, 1.0),
+        ("our proxy", OURS, BOTH, 0.95),
+    )
+    measured = [each for each in wanted if each[1].name in samples and each[2].name in samples]
+    return [*(row(*each) for each in measured), *_memory(samples, broken)]
+
+
+def _memory(samples: Samples, broken: Mapping[str, str]) -> list[Row]:
+    """Compare what a server holds: started, and after it has stored."""
+    why = "; ".join(broken[one.name] for one in (OURS, BOTH) if one.name in broken)
+    if why:
+        return [alone("memory of our proxy, started", None, "MB", 300, why)]
+    ours, theirs = samples[OURS.name], samples[BOTH.name]
+    idle = median(sample.idle_mb for sample in ours)
+    note = f"plain Orthanc {median(sample.idle_mb for sample in theirs):.0f} MB"
+    ratio = median(mine.mb / other.mb for mine, other in zip(ours, theirs, strict=True))
+    mine, other = (round(median(sample.mb for sample in series)) for series in (ours, theirs))
     return [
-        row("TCP_NODELAY at both ends", BOTH, PACKAGED, 1.0),
-        row("TCP_NODELAY at the server only", SERVER, PACKAGED, 1.0),
-        row("our proxy", OURS, BOTH, 0.95),
+        alone("memory of our proxy, started", round(idle), "MB", 300, note),
+        Row("memory of our proxy that has stored", mine, BOTH.title, other, "MB", round(ratio, 2), 1.5, at_most=True),
     ]
 
 
@@ -143,14 +167,16 @@ def _store(runtime: NativeRuntime, variant: Variant, work: Path, images: Path) -
     slices = len(list(images.iterdir()))
     with _server(runtime, variant, work) as server:
         process = _process(server)
+        idle = resident_mb(process)
         before = seconds_of(process)
         client = [*_nodelay(on=variant.client_nodelay), *_dcmtk("storescu", "+sd", server=server), str(images)]
         seconds = _timed(runtime, client, images)
         used = seconds_of(process) - before
+        held = resident_mb(process)
     stored = _stored(server.data)
     if stored != slices:
         raise Trouble(f"{variant.title} holds {stored} of {slices} slices", f"see {server.log}")
-    return Sample(rate=slices / seconds, cpu_ms=1000 * used / slices)
+    return Sample(rate=slices / seconds, cpu_ms=1000 * used / slices, idle_mb=idle, mb=held)
 
 
 def _process(server: Server) -> int:

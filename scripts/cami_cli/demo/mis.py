@@ -29,7 +29,7 @@ from cami_cli.errors import Trouble
 from cami_cli.phantoms import WrittenStudy
 from cami_cli.places import HOME
 from cami_cli.ports import choose_free
-from cami_cli.region_file import Region
+from cami_cli.region_file import Proxy, Region
 from cami_cli.send import store_folder
 from cami_cli.state import StateFolder
 
@@ -177,11 +177,7 @@ class Journey:
         )  # fmt: skip
 
     def _images(self, entry: Entry) -> None:
-        with TemporaryDirectory(prefix="cami-mis-") as folder:
-            images = _for_order(self._source, Path(folder), entry)
-            summary = store_folder(Path(folder), self._region.proxy(self._like.mo))
-        if summary.refused:
-            raise Trouble(f"the proxy refused an image: {summary.refused[0].reason}", "see the log of the proxy")
+        images = store_for_order(self._region.proxy(self._like.mo), self._source, entry)
         began = time.monotonic()
         _until("the images are available in the МИС", lambda: self._mis.order()["study_status"] == "available")
         took = time.monotonic() - began
@@ -244,6 +240,22 @@ class Journey:
 def _done(answer: requests.Response) -> None:
     if answer.status_code != 200:
         raise Trouble(f"the consultant's act answered {answer.status_code}", "see the log of the centre")
+
+
+def store_for_order(proxy: Proxy, source: Path, entry: Entry) -> int:
+    """Store the images in `source` as the device does that has taken `entry` off its worklist; return how many.
+
+    Raises
+    ------
+    Trouble
+        The proxy refused one.
+    """
+    with TemporaryDirectory(prefix="cami-mis-") as folder:
+        images = _for_order(source, Path(folder), entry)
+        summary = store_folder(Path(folder), proxy)
+    if summary.refused:
+        raise Trouble(f"the proxy refused an image: {summary.refused[0].reason}", "see the log of the proxy")
+    return images
 
 
 def _for_order(source: Path, folder: Path, entry: Entry, most: int = 20) -> int:

@@ -13,10 +13,10 @@ from cami_cli.bench.cstore import BOTH, OURS, PACKAGED, SERVER, Sample, rows
 from cami_cli.bench.report import Report, Row, compare
 
 SAMPLES = {
-    PACKAGED.name: [Sample(20.0, 5.0), Sample(10.0, 5.0)],
-    SERVER.name: [Sample(60.0, 5.0), Sample(50.0, 5.0)],
-    BOTH.name: [Sample(150.0, 5.0), Sample(100.0, 5.0)],
-    OURS.name: [Sample(141.0, 5.5), Sample(97.0, 6.5)],
+    PACKAGED.name: [Sample(20.0, 5.0, 35, 90), Sample(10.0, 5.0, 35, 90)],
+    SERVER.name: [Sample(60.0, 5.0, 35, 90), Sample(50.0, 5.0, 35, 90)],
+    BOTH.name: [Sample(150.0, 5.0, 30, 90), Sample(100.0, 5.0, 40, 100)],
+    OURS.name: [Sample(141.0, 5.5, 160, 180), Sample(97.0, 6.5, 170, 220)],
 }
 
 
@@ -39,18 +39,26 @@ def test_what_was_not_measured_is_not_met_and_says_why():
 
 
 def test_cstore_compares_like_with_like():
-    nodelay, server, ours = rows(SAMPLES, {})
+    nodelay, server, ours, idle, stored = rows(SAMPLES, {})
     assert (nodelay.ratio, nodelay.met) == (8.75, True)
     assert (server.ratio, server.met) == (4.0, True)
     assert (ours.peer, ours.ratio, ours.target, ours.met) == (BOTH.title, 0.955, 0.95, True)
     assert "CPU 6.0 against 5.0 ms each" in ours.note
+    assert (idle.ours, idle.met, idle.note) == (165, True, "plain Orthanc 35 MB")
+    assert (stored.ours, stored.peer_value, stored.ratio, stored.met) == (200, 95, 2.1, False)
+
+
+def test_cstore_of_ours_alone_compares_nothing_else():
+    ours = {name: samples for name, samples in SAMPLES.items() if name in (OURS.name, BOTH.name)}
+    assert [row.peer for row in rows(ours, {})] == [BOTH.title, "the target alone", BOTH.title]
 
 
 def test_a_variant_that_broke_once_has_no_figure():
-    nodelay, _server, ours = rows(SAMPLES, {OURS.name: "it holds 199 of 200 slices; see ours.log"})
+    nodelay, _server, ours, memory = rows(SAMPLES, {OURS.name: "it holds 199 of 200 slices; see ours.log"})
     assert nodelay.met
     assert (ours.ours, ours.ratio, ours.met) == (None, None, False)
     assert "199 of 200" in ours.note
+    assert (memory.ours, memory.met) == (None, False)
 
 
 def test_what_is_written_is_the_contract(tmp_path):

@@ -288,9 +288,9 @@ def test_random_people_on_sqlite(engine):
 _POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
 
-@pytest.fixture
-def postgres(tmp_path):
-    """A PostgreSQL of this test's own, on a socket in a folder of its own."""
+@pytest.fixture(scope="module")
+def postgres():
+    """A PostgreSQL of a module's own, on a socket in a folder of its own."""
     if _POSTGRES is None:
         pytest.skip("no PostgreSQL on this machine")
     folder = Path(tempfile.mkdtemp(prefix="cami-pg-"))

@@ -4,6 +4,7 @@ import io
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from shutil import which
 from zoneinfo import ZoneInfo
 
@@ -93,6 +94,38 @@ def test_the_structured_report_says_it_in_the_template(tmp_path):
         # Its checker of values does not know UTF-8, which is a defined term (PS3.3 C.12.1.1.2); nothing else is wrong.
         warnings = [line for line in told.stderr.splitlines() if line.startswith((b"W:", b"E:"))]
         assert all(b"does not support this Specific Character Set" in line for line in warnings), warnings
+
+
+#: Apache PDFBox's Preflight, an independent validator of PDF/A-1b, and what it stands on (Debian: libpdfbox2-java,
+#: libactivation-java, libjaxb-api-java, libcommons-logging-java, a Java).
+PREFLIGHT = [
+    Path("/usr/share/java") / f"{name}.jar"
+    for name in ("preflight", "pdfbox2", "fontbox2", "xmpbox", "commons-logging", "javax.activation", "jaxb-api")
+]
+
+
+@pytest.mark.skipif(not which("java") or not all(map(Path.exists, PREFLIGHT)), reason="no PDFBox Preflight here")
+@pytest.mark.parametrize("words", ["Норма.", "Строка – «описания» ±1 ≤ 2.\n" * 200])
+def test_a_validator_takes_the_document_for_pdf_a(paper, sheet, tmp_path, words):
+    file = tmp_path / "answer.pdf"
+    file.write_bytes(paper.render(replace(sheet, text=replace(TEXT, findings=words))))
+    classes = ":".join(map(str, PREFLIGHT))
+    command = ["java", "-Xmx256m", "-cp", classes, "org.apache.pdfbox.preflight.Validator_A1b", file]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "is a valid PDF/A-1b file" in told.stdout, told.stdout + told.stderr
+
+
+@pytest.mark.skipif(not which("dciodvfy"), reason="no dicom3tools here")
+@pytest.mark.parametrize("kind", ["sr", "pdf"])
+def test_a_validator_finds_no_error_in_the_objects(tmp_path, kind):
+    file = tmp_path / f"{kind}.dcm"
+    file.write_bytes(text_report(ORIGIN, TEXT) if kind == "sr" else document_report(ORIGIN, b"%PDF-1.4 odd"))
+    told = subprocess.run(["dciodvfy", "-new", file], capture_output=True, text=True, check=False).stderr
+    # The one warning is about the images, whose study has no Study ID.
+    assert [
+        line for line in told.splitlines() if "Error" in line or ("Warning" in line and "StudyID" not in line)
+    ] == []
+    assert ("BasicTextSR" if kind == "sr" else "EncapsulatedPDF") in told
 
 
 def test_the_document_travels_in_dicom_byte_by_byte():

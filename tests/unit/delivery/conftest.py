@@ -141,6 +141,14 @@ class Shelf:
         return list(dict.fromkeys(self.parse(file).study_id for file in self.files.values()))
 
     def find(self, query):
+        if query["Level"] == "Series" and "ParentStudy" in query:
+            found = {}
+            for key, file in self.files.items():
+                it = self.parse(file)
+                if it.study_id == query["ParentStudy"]:
+                    found.setdefault(it.series_id, []).append(key)
+            tags = {"SeriesInstanceUID": "1.1.1", "Modality": "CT", "SeriesDescription": "Chest"}
+            return [{"ID": key, "MainDicomTags": tags, "Instances": images} for key, images in found.items()]
         (uid,) = query["Query"].values()
         if query["Level"] == "Instance":
             return [key for key, file in self.files.items() if self.parse(file).sop_uid == uid]

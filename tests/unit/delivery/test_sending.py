@@ -8,7 +8,7 @@ import pytest
 from cami.delivery import Pace, Timetable
 from cami.delivery.fitting import fit
 from cami.delivery.order import ALL, URGENT, Priority
-from cami.delivery.right_of_way import RightOfWay, StoodBackError
+from cami.delivery.right_of_way import PATIENCE, RightOfWay, StoodBackError
 from cami.errors import Transient
 from cami.region import Link
 
@@ -110,6 +110,55 @@ def test_the_first_object_of_a_study_goes_alone_and_the_others_follow_when_the_l
     for thread in (first, second, third):
         held.let_go(thread)
     assert len(proxy.at_centre()) == 3
+
+
+def test_meanwhile_the_next_are_made_ready_but_not_written(proxy):
+    proxy.courier._ahead = 2
+    proxy.arrive(*(named("1", number) for number in range(5)))
+    held = Held(proxy)
+    first = held.sending(proxy)
+    second, third = held.sending(proxy), held.sending(proxy)
+    assert not proxy.courier.send_next(), "no more than two: the others help with the first"
+    for passage in held.passages[1:]:
+        with pytest.raises(StoodBackError):
+            passage.wait(PATIENCE)
+    assert held.passages[0].wait(0.0) == 0.0
+    held.passages[0].written()
+    assert [passage.wait(PATIENCE) for passage in held.passages[1:]] == [PATIENCE] * 2
+    fourth = held.sending(proxy)
+    for thread in (first, second, third, fourth):
+        held.let_go(thread)
+    assert len(proxy.at_centre()) == 4
+
+
+def test_what_was_made_ready_goes_when_the_first_one_fails(proxy):
+    proxy.courier._ahead = 2
+    proxy.arrive(named("1", 0), named("1", 1))
+    courier, real = proxy.courier, proxy.line.send
+    seen = []
+
+    def fails(_dicom, _sha256, passage, *, begun=False):
+        """While the first is written the second is made ready; then the line breaks."""
+        seen.append(passage)
+        if len(seen) == 1:
+            second = threading.Thread(target=courier.send_next)
+            second.start()
+            second.join(10)
+            raise Transient("the line broke")
+        with pytest.raises(StoodBackError):
+            passage.wait(PATIENCE)
+        raise StoodBackError
+
+    proxy.line.send = fails
+    with pytest.raises(Transient):
+        courier.send_next()
+    assert len(seen) == 2
+    assert seen[1].wait(PATIENCE) == PATIENCE
+    proxy.line.send = real
+    proxy.region.clock.pass_(seconds=10)
+    assert proxy.courier.send_next()
+    assert proxy.courier.send_next()
+    assert len(proxy.at_centre()) == 2
 
 
 def test_meanwhile_other_studies_go_on(proxy):

@@ -20,6 +20,7 @@ from cami.delivery import uploads as module
 from cami.delivery.order import Priority
 from cami.delivery.right_of_way import Passage, RightOfWay
 from cami.delivery.transport import LineBroken
+from cami.delivery.upload_rows import UploadRows
 from cami.errors import Transient
 from cami.web import Request
 
@@ -248,14 +249,14 @@ def test_an_upload_for_which_there_is_no_room_is_not_begun(region, keys):
 
 def test_a_piece_is_on_the_disk_before_it_is_acknowledged(wire, monkeypatch):
     order = []
-    real_record = Uploads._record
+    real_record = UploadRows.record
 
     def record(self, *arguments):
         order.append("row")
         return real_record(self, *arguments)
 
     monkeypatch.setattr(os, "fsync", lambda descriptor: order.append("sync"))
-    monkeypatch.setattr(Uploads, "_record", record)
+    monkeypatch.setattr(UploadRows, "record", record)
     wire.begin()
     order.clear()
     wire.put(0, OBJECT[:PIECE])

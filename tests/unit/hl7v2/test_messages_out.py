@@ -150,6 +150,7 @@ def report(order, version=1):
 def test_the_life_of_an_order_reaches_the_mis(centre):
     order = centre.place()
     do(centre, "started", order.number)
+    tell(centre)
     image(centre, order.number, confirmed=True)
     do(centre, "completed", order.number)
     centre.reports.report_ = report(order)

@@ -8,18 +8,17 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import insert
 
 from cami.access import Identity, Reason, Refusal, Role
 from cami.audit import AuditTrail
-from cami.db import open_engine
-from cami.db.tables import account, metadata
+from cami.db.tables import account
 from cami.events import EventLog
 from cami.mis import MisService
 from cami.orders import Orders, Patients
 from cami.region import load_region
 from cami_cli.mis.messages import STUDIES, Doctor, SimulatedPatient, WantedStudy, order_bundle
+from tests.unit.empty_database import empty_database
 from tests.unit.fakes import Hands
 
 BASE = "https://cami.example"
@@ -98,9 +97,7 @@ def check(login, password):
 
 
 def make(path, **more):
-    engine = open_engine(f"sqlite:///{path}")
-    sqlalchemy_event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-    metadata.create_all(engine)
+    engine = empty_database(path)
     clock = Hands()
     with engine.begin() as connection:
         for login, role in (("kuzdrav", "mis"), ("other", "mis"), ("rad.42001", "radiologist")):

@@ -127,12 +127,12 @@ def test_the_same_request_again_is_that_one(centre):
 @pytest.mark.parametrize(
     ("inputs", "code"),
     [
-        ({"phone": None}, "CAMI-0072"),
-        ({"consent": None, "form": {"coding": [{"code": "urgent"}]}}, "CAMI-0073"),
-        ({"profile": {"text": "Астрология"}}, "CAMI-0074"),
-        ({"study": {"reference": "ImagingStudy/none"}}, "CAMI-0071"),
-        ({"form": {"coding": [{"code": "whenever"}]}}, "CAMI-0076"),
-        ({"mode": {"coding": [{"code": "telepathy"}]}}, "CAMI-0076"),
+        ({"phone": None}, "CAMI-0082"),
+        ({"consent": None, "form": {"coding": [{"code": "urgent"}]}}, "CAMI-0083"),
+        ({"profile": {"text": "Астрология"}}, "CAMI-0084"),
+        ({"study": {"reference": "ImagingStudy/none"}}, "CAMI-0081"),
+        ({"form": {"coding": [{"code": "whenever"}]}}, "CAMI-0086"),
+        ({"mode": {"coding": [{"code": "telepathy"}]}}, "CAMI-0086"),
         ({"question": None}, "CAMI-0010"),
     ],
 )
@@ -146,7 +146,7 @@ def test_what_does_not_fit_is_refused_whole(centre, inputs, code):
 def test_no_route_leads_there(centre):
     asked = asking(centre)
     asked["entry"][1]["resource"]["owner"]["identifier"]["value"] = "1.2.643.5.1.13.13.12.2.42.9902"
-    assert centre.client.call("POST", "", asked).codes[0][0] == "CAMI-0070"
+    assert centre.client.call("POST", "", asked).codes[0][0] == "CAMI-0080"
     asked["entry"][1]["resource"]["owner"]["identifier"]["value"] = "1.2.3"
     assert centre.client.call("POST", "", asked).codes[0][0] == "CAMI-0031"
 
@@ -181,4 +181,4 @@ def test_it_is_told_how_it_goes_and_may_withdraw(centre):
 
 def test_another_mis_cannot_ask_about_the_study(centre):
     other = Client(centre.service, centre.service.tokens.issue("other"))
-    assert other.call("POST", "", asking(centre)).codes[0][0] == "CAMI-0071"
+    assert other.call("POST", "", asking(centre)).codes[0][0] == "CAMI-0081"

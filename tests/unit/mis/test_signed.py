@@ -94,7 +94,7 @@ def test_what_is_over_too_long_or_of_nobody_is_no_token(centre):
     assert token(centre, unsigned).status == 401
     for rubbish in ("", "x", "a.b.c", "ж" * 2000):
         assert token(centre, rubbish).status == 401
-    shared = jwt.encode({"iss": "kuzdrav"}, "shared secret of both sides, long enough", algorithm="HS384")
+    shared = jwt.encode({"iss": "kuzdrav"}, "shared secret of both sides, long enough for SHA-384", algorithm="HS384")
     assert token(centre, shared).status == 401
     with centre.engine.begin() as connection:
         connection.execute(update(account).where(account.c.login == "kuzdrav").values(disabled=True))

@@ -14,12 +14,14 @@ from sqlalchemy import insert, select, update
 
 from cami.db.tables import indexed_name, indexed_study, mis_message, study, study_claim, study_match
 from cami.events import NewEvent
+from cami.matching import OrderedStudies
 from cami.mis.messages import GIVE_UP, LEASE, Messages
 from cami.mis.ports import Signature, SignedReport
 from cami.mis.sender import Sender, Sent
 from cami.mis.tidings import StudyWatch
 from cami.mis.validation import model
 from cami.web import Request
+from cami_cli.mis.messages import merge_parameters
 from tests.unit.mis.conftest import PATIENT, SECRET, Client, bundle, make
 
 
@@ -485,3 +487,15 @@ def test_a_mis_that_asks_for_a_token_is_tried_at_once(centre, receiver):
     assert token.handler(Request("POST", "/cami/oauth/token", {}, {}, form)).status == 200
     tell(centre)
     assert len(receiver.got) == 1
+
+
+def test_the_list_of_studies_shows_the_order_and_follows_a_merge(centre):
+    centre.client.call("POST", "", bundle())
+    image(centre, 1, confirmed=True)
+    ordered = OrderedStudies(centre.engine, centre.patients)
+    (note,) = ordered.orders(["study-1", "other"]).values()
+    assert (note.number, note.requester, note.merged_card) == ("2611-0004512", "Образцов Илья Сергеевич", "")
+    centre.client.call("POST", "", bundle("2", patient=replace(PATIENT, number="3300518", snils="", enp="")))
+    assert centre.client.call("POST", "/Patient/$merge", merge_parameters("4512207", "3300518")).status == 200
+    (note,) = ordered.orders(["study-1"]).values()
+    assert (note.merged_card, note.merged_name) == ("3300518", "Тестова Анна Петровна")

@@ -3,19 +3,15 @@
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import event as sqlalchemy_event
 
-from cami.db import open_engine
-from cami.db.tables import metadata
 from cami.events import EventLog
 from cami.orders import Orders, Patients
+from tests.unit.empty_database import empty_database
 from tests.unit.fakes import Hands
 
 
 def make(path):
-    engine = open_engine(f"sqlite:///{path}")
-    sqlalchemy_event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-    metadata.create_all(engine)
+    engine = empty_database(path)
     clock = Hands()
     events = EventLog(engine, clock)
     patients = Patients(engine, clock, events)

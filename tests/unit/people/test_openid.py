@@ -374,7 +374,7 @@ def confirm(liar, openid, clock, login="new.rad", **changed):
     """Have the provider ask somebody once more, to sign."""
     departure = openid.depart(BACK, "/cami/consultations/7", again=login)
     asked = {name: values[0] for name, values in parse_qs(urlsplit(departure.address).query).items()}
-    assert (asked["prompt"], asked["max_age"]) == ("login", "0")
+    assert (asked["prompt"], asked["max_age"]) == ("login", "60")
     given = {"auth_time": clock.now().timestamp()} | changed
     token = jwt.encode(claims_of(liar, clock, asked, **given), RSA, algorithm="RS256", headers={"kid": "one"})
     liar.says["/token"] = {"id_token": token, "access_token": "x", "token_type": "Bearer"}

@@ -107,6 +107,7 @@ def test_a_trial_is_shown_as_it_comes_in(page):
     shown = text(page.show(trial="1"))
     assert shown.count("ждём ответа прокси") == 2
     assert 'data-every="2000"' in shown
+    assert "script-src 'self'" in header(page.show(trial="1"), "Content-Security-Policy")[0]
     assert "КТ в РСЦ" in shown  # the draft is still in the form
     page.rules.settle("42001", 1, {"studies": [STUDY, {**STUDY, "rules": []}], "by_series": True, "cut": False})
     page.rules.settle("42002", 1, {"problems": [{"line": 4, "place": "", "message": 'there is no МО "9" with'}]})
@@ -167,7 +168,7 @@ def test_the_languages_do_not_mix(page):
     codes = r"PACS|DICOM|YAML|rsc|CT|P\d|region|English|Русский|rules|name|when|then|tag|equals|send_to|priority"
     codes += r"|share_with|always|true|Modality|organizations|\d+"
     for shown in everything(page, "ru"):
-        assert set(re.findall(r"[A-Za-z]{2,}", re.sub(codes, "", words(shown)))) == set()
+        assert set(re.findall(r"[A-Za-z]{2,}", re.sub(codes, "", words(shown)))) <= {"HL"}
 
 
 def test_the_english_page_is_english(page):

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from cami.consultations import Desk, Diagnoses, Statistics
+from cami.consultations import Beats, Desk, Diagnoses, Statistics
 from cami.consultations.request import ChosenStudy
 from cami.errors import Conflict, NotFound
 from cami.portal.consultation_page import ConsultationPage
@@ -68,7 +68,8 @@ class Portal:
         self.person = None
         consulting = SimpleNamespace(
             consultations=centre.consultations, answers=centre.answers, desk=Desk(centre.engine, centre.clock),
-            notices=centre.notices, diagnoses=Diagnoses(centre.engine), catalogue=Shelf(centre.shelf),
+            notices=centre.notices, beats=Beats(centre.engine, hold=0),
+            diagnoses=Diagnoses(centre.engine), catalogue=Shelf(centre.shelf),
             statistics=Statistics(centre.engine, centre.routes),
             council=centre.council, provider_for=lambda login: self.providers.get(login, ""),
         )  # fmt: skip
@@ -211,7 +212,8 @@ def test_the_tables_of_statistics_say_the_same(portal):
     number = sent(portal.centre, urgency="stat")
     portal.post(CONSULTANT, f"{BASE}/{number}", step="reject", reason="poor-images")
     page = portal.get(OPERATOR, f"{BASE}/statistics", by="urgency")
-    assert "Качество снимков не позволяет ответить: 1" in page
+    assert "Почему отклонены: Качество снимков не позволяет ответить 1" in page
+    assert page.count("<svg") == 2  # by day, and why refused: nothing was answered yet
     assert "Иванов" not in page
     portal.person = OPERATOR
     text = portal._ask(Request("GET", f"{BASE}/statistics.csv", {}, {"by": "urgency"})).body.decode("utf-8-sig")
@@ -221,6 +223,23 @@ def test_the_tables_of_statistics_say_the_same(portal):
     book = portal._ask(Request("GET", f"{BASE}/statistics.xlsx", {}, {"by": "mo"})).body
     with zipfile.ZipFile(io.BytesIO(book)) as parts:
         assert "ГБ № 1" in parts.read("xl/sharedStrings.xml").decode()
+    paper = portal._ask(Request("GET", f"{BASE}/statistics.pdf", {}, {"by": "mo", "urgency": "stat"}))
+    assert paper.content_type == "application/pdf"
+    assert paper.body.startswith(b"%PDF-1.4")
+    assert b"pdfaid" in paper.body
+    assert "Иванов".encode("utf-16-be") not in paper.body
+
+
+def test_load_is_counted_in_units_of_the_region(portal):
+    portal.centre.routes._units = {"CT": 3.0}
+    number = sent(portal.centre)
+    portal.post(CONSULTANT, f"{BASE}/{number}", step="take")
+    portal.post(CONSULTANT, f"{BASE}/{number}", step="answer", conclusion="Нет.", revision="0")
+    portal.post(CONSULTANT, f"{BASE}/{number}", step="sign", conclusion="Нет.", password="ключ", revision="1")
+    portal.person = OPERATOR
+    text = portal._ask(Request("GET", f"{BASE}/statistics.csv", {}, {"by": "consultant"})).body.decode("utf-8-sig")
+    head, mine, total = csv.reader(io.StringIO(text), delimiter=";")
+    assert dict(zip(head, mine, strict=True))["Усл. ед."] == dict(zip(head, total, strict=True))["Усл. ед."] == "3.0"
 
 
 def read(portal, who, address, conclusion, **more):

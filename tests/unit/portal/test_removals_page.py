@@ -89,7 +89,7 @@ def test_the_whole_way(browser):
     browser.fill("/cami/removals/confirm", removal="1")
     page = text(browser.open())
     assert "вы подтвердили; нужен ещё один человек" in page
-    assert "Ждёт администратора региона" in page
+    assert "Ждёт администратора ЦАМИ" in page
     answer = browser.as_(ROOT).fill("/cami/removals/confirm", removal="1")
     assert dict(answer.headers)["Location"] == "/cami/removals?done=deleting"
     assert browser.removals.carry_out() == 1

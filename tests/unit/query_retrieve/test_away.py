@@ -1,12 +1,13 @@
 """What a proxy has let go of: found by workstations, recognised by series, brought when it is wanted."""
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from cami.archive import orthanc_id
 from cami.db import open_engine
 from cami.db.tables import delivery_item, fetch, known_study, metadata
 from cami.delivery import Holdings
+from cami.delivery.kept_series import KeptSeries
 from cami.delivery.order import Priority
 from cami.delivery.states import State
 from cami.query_retrieve.away import AwayAtCentre, Waiting
@@ -101,3 +102,20 @@ def test_waiting_ends_when_it_is_here_or_time_is_up():
     assert Waiting(Archive(), slept.append)("x", 60) is True
     assert len(slept) == 2
     assert Waiting(Archive(), slept.append)("x", 0) is False
+
+
+def test_series_are_found_by_what_was_kept_when_they_left(engine, away):
+    assert away.series(["1.1"]) == [], "of before anything of them was kept"
+    kept = KeptSeries("s1", {"SeriesInstanceUID": "1.1.1", "Modality": "CT", "NumberOfSeriesRelatedInstances": "2"})
+    with engine.begin() as connection:
+        connection.execute(update(delivery_item).values(state=State.CONFIRMED))
+    holdings = Holdings(engine, Hands())
+    images = [orthanc_id("7", "1.1", "1.1.1", sop) for sop in ("a.1", "a.3")]
+    assert holdings.begin_eviction(STUDY, images, [kept])
+    (found,) = away.series(["1.1", "1.9"])
+    told = {name: found.attributes[name] for name in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "Modality")}
+    assert told == {"PatientID": "7", "StudyInstanceUID": "1.1", "SeriesInstanceUID": "1.1.1", "Modality": "CT"}
+    assert away.series(["1.9"]) == []
+    with engine.begin() as connection:
+        connection.execute(update(delivery_item).values(state=State.CONFIRMED))
+    assert away.series(["1.1"]) == [], "it is here again"

@@ -37,6 +37,7 @@ def elements(level, **keys):
         "availability": (0x8, 0x56),
         "images": (0x20, 0x1208),
         "manufacturer": (0x8, 0x70),
+        "modality": (0x8, 0x60),
     }
     return [(*LEVEL, level), *((*known[name], value) for name, value in keys.items())]
 
@@ -157,6 +158,9 @@ class Away:
     def studies(self, dates):
         return [AwayStudy(study) for study in self.listed]
 
+    def series(self, study_uids):
+        return [AwayStudy(each) for each in self.listed if each["StudyInstanceUID"] in study_uids]
+
 
 def test_what_is_at_the_centre_only_is_found_as_nearline():
     away = Away(
@@ -174,6 +178,24 @@ def test_what_is_at_the_centre_only_is_found_as_nearline():
         ("1.1", "ONLINE"),
         ("1.9", "NEARLINE"),
     ]
+
+
+def test_series_of_what_is_at_the_centre_only_are_found_as_nearline():
+    of_nine = {"StudyInstanceUID": "1.9", "PatientID": "7"}
+    away = Away(
+        {**of_nine, "SeriesInstanceUID": "1.9.1", "Modality": "CT", "NumberOfSeriesRelatedInstances": "40"},
+        {**of_nine, "SeriesInstanceUID": "1.9.2", "Modality": "SR", "NumberOfSeriesRelatedInstances": "1"},
+        {"StudyInstanceUID": "1.8", "SeriesInstanceUID": "1.8.1", "Modality": "CT"},
+    )
+    asks = findings(elsewhere=away)[1]
+
+    def found(**more):
+        asked = elements("SERIES", study="1.9", availability="", **more)
+        return {(each.SeriesInstanceUID, each.InstanceAvailability) for each in datasets(asks.answer(CALLER, asked))}
+
+    both = {("1.9.1", "NEARLINE"), ("1.9.2", "NEARLINE")}
+    assert found(series="") == both
+    assert found(series="", modality="SR") == {("1.9.2", "NEARLINE")}
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ announced_study = Table(
     Column("first_received_at", UtcDateTime, nullable=False, comment="by the proxy's clock"),
     Column("announced_at", UtcDateTime, nullable=False),
     Index("ix_announced_study_owner_study_date", "owner", "study_date"),
+    Index("ix_announced_study_owner_patient_id", "owner", "patient_id"),
 )
 
 #: Centre: who waits for a study that is not whole here; the row goes when the waiting ends.
@@ -63,6 +64,15 @@ known_study = Table(
     Column("announced_at", UtcDateTime),
     Column("told_all_at", UtcDateTime, index=True, comment="no more to tell until something new comes in"),
     Index("ix_known_study_study_date", "study_date"),
+)
+
+#: Proxy: the series of studies that have left it, as they were when they left.
+known_series = Table(
+    "known_series",
+    metadata,
+    Column("series_id", String(64), primary_key=True, comment="Orthanc id"),
+    Column("study_id", String(64), nullable=False, index=True, comment="Orthanc id"),
+    Column("attributes", Text, nullable=False, comment="JSON: keyword → value"),
 )
 
 #: Proxy: studies that the centre has had raised, and the class that they had before.

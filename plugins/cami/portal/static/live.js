@@ -42,7 +42,7 @@
 
   // A page that names a pulse asks for that first: a few bytes, and the page itself only when they have changed.
   const { pulse } = live.dataset;
-  let beat = null;
+  let beat = live.dataset.beat ?? null;
   const changed = async () => {
     if (pulse === undefined) return !document.hidden;
     const answer = await ask(pulse);
@@ -59,7 +59,7 @@
   let lastMinute = Math.floor(Date.now() / 60000);
 
   const look = async () => {
-    const idle = Date.now() - lastInput > IDLE;
+    const idle = pulse === undefined && Date.now() - lastInput > IDLE; // a pulse goes on: somebody may wait for its bell
     document.documentElement.classList.toggle("idle", idle);
     if (idle) return;
     try {
@@ -69,11 +69,14 @@
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
       if (fresh === null) return;
       update(live, document.adoptNode(fresh));
+      live.dispatchEvent(new Event("updated"));
       document.documentElement.classList.remove("stale");
     } catch {
       document.documentElement.classList.add("stale");
     }
   };
+
+  live.addEventListener("look", look); // somebody has just changed something here
 
   const repeat = async () => { await look(); setTimeout(repeat, EVERY); };
   setTimeout(repeat, EVERY);

@@ -1,6 +1,4 @@
-"""What people store by HTTP, at the centre and at a proxy; with which session at a provider a session began; branches
-of the journals of proxies that were restored from a backup.
-"""
+"""What people store by HTTP, at the centre and at a proxy; with which session at a provider a session began."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,13 +11,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table('audit_branch',
-    sa.Column('server', sa.String(length=32), nullable=False, comment='proxy-42001+2: the chain of the records that came after'),
-    sa.Column('seq', sa.BigInteger(), nullable=False, comment='of the last record that both have; 0: none'),
-    sa.Column('hash', sa.String(length=64), nullable=False, comment='of that record'),
-    sa.Column('began_at', sa.DateTime(), nullable=False),
-    sa.PrimaryKeyConstraint('server', name=op.f('pk_audit_branch'))
-    )
     op.create_table('uploaded_instance',
     sa.Column('instance_id', sa.String(length=64), nullable=False, comment='Orthanc id'),
     sa.Column('login', sa.String(length=64), nullable=False),
@@ -42,4 +33,3 @@ def downgrade() -> None:
         batch_op.drop_column('uploaded_at')
 
     op.drop_table('uploaded_instance')
-    op.drop_table('audit_branch')
