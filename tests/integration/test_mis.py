@@ -411,7 +411,7 @@ def test_a_question_survives_a_lost_line_and_its_answer_reaches_the_mis(region, 
     assert instances() == set()  # the right has ended with the request
     versions = call(doctor, "GET", f"{api}/{asked}/answer").json()["versions"]
     assert versions[0]["conclusion"] == "Панкреонекроза нет."
-    report = wait_until("the МИС has it", lambda: heard(mis, "DiagnosticReport", f"C-{asked}"), 90)[0]
+    report = wait_until("the МИС has it", lambda: heard(mis, "Bundle", f"'C-{asked}'"), 90)[0]
     assert "Панкреонекроза нет." in str(report)
     assert "application/xml" in str(report)  # the СЭМД beside the PDF
     line.restore()

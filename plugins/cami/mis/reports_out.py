@@ -100,7 +100,10 @@ def report_bundle(
         proof = {
             "resourceType": "Provenance",
             "target": [
-                {"reference": url[each]} for each in ("xml", "pdf", "report") if each == "report" or _has(report, each)
+                # A signature is of the form that it names: nobody has signed the other.
+                {"reference": url[each]}
+                for each in ("xml", "pdf", "report")
+                if each == "report" or (_has(report, each) and _signed(report, each))
             ],
             "recorded": issued,
             "agent": [{"who": {"reference": url["role"]}, "onBehalfOf": fhir.organization(oid)}],
@@ -108,6 +111,11 @@ def report_bundle(
         }
         entries.append(_post(url["proof"], proof))
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def _signed(report: SignedReport, name: str) -> bool:
+    kind = "application/pdf" if name == "pdf" else "application/xml"
+    return any(each.of == kind for each in report.signatures)
 
 
 def _status(report: SignedReport) -> str:
