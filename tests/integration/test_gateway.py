@@ -169,7 +169,7 @@ def last_source(region, login):
     database = region.state / "servers" / "central" / "data" / "cami.sqlite"
     with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
         row = connection.execute(
-            "SELECT source FROM audit_record WHERE actor = ? ORDER BY seq DESC LIMIT 1", (login,)
+            "SELECT source FROM audit_record WHERE server = 'central' AND actor = ? ORDER BY seq DESC LIMIT 1", (login,)
         ).fetchone()
     return row[0] if row else None
 
