@@ -198,7 +198,7 @@ def test_a_member_of_a_council_looks_and_says(visitor, region):
     member = visitor(viewport={"width": 1366, "height": 768})
     member.open("/cami/consultations?view=inbox")
     another(member, "con2.42900")
-    member.page.locator(f"a[href='{address}']").first.click()
+    member.page.locator(f"a[href='{address}']:visible").first.click()
     with member.page.expect_popup() as opened:
         member.page.get_by_role("link", name="Открыть снимки").click()
     wait_painted(opened.value)

@@ -6,7 +6,6 @@ The simulated МИС runs as it does by itself, ``scripts/cami mis simulate``; e
 import json
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ class SimulatedMis:
 
     def __init__(self, state: StateFolder) -> None:
         self.url = f"http://127.0.0.1:{choose_free(1)[0]}"
-        command = [sys.executable, "-m", "cami_cli", "mis", "simulate", "--state", str(state.folder)]
+        command = [str(HOME / "scripts" / "cami"), "mis", "simulate", "--state", str(state.folder)]
         self._process = subprocess.Popen(
             [*command, "--port", self.url.rpartition(":")[2]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             cwd=HOME,
