@@ -48,6 +48,7 @@ def findscu(region, accession):
     return Entry(accession, uid, value("0010,0020"), name or "Тестова^Анна^Петровна", value("0010,0030"), "F", 0.0)
 
 
+@pytest.mark.timeout(400)
 def test_an_order_goes_all_the_way(visitor, region, studies, mis):
     doctor = visitor(host=mis.url, viewport={"width": 1366, "height": 900})
     page = doctor.page
@@ -64,7 +65,7 @@ def test_an_order_goes_all_the_way(visitor, region, studies, mis):
     folder, written = studies
     like = next(study for study in written if (study.mo, study.modality) == (MO, "CT"))
     store_for_order(parse_region(region.about).proxy(MO), folder / like.folder, entry)
-    wait_until("the images are available in the МИС", lambda: mis.order()["study_status"] == "available", 90)
+    wait_until("the images are available in the МИС", lambda: mis.order()["study_status"] == "available", 180)
     page.reload()
     page.get_by_text("доступны", exact=True).first.wait_for()
     doctor.screenshot("mis-card", full=True)
@@ -90,7 +91,7 @@ def test_an_order_goes_all_the_way(visitor, region, studies, mis):
     own = visitor()
     own.open("/cami/")
     own.sign_in("clinician", MO)
-    own.page.get_by_text(order["accession"]).first.wait_for()
+    own.page.get_by_text(order["number"]).first.wait_for()
     own.screenshot("mis-order-in-archive")
 
 
