@@ -45,7 +45,7 @@ def join_endpoint(members: Membership, clock: Clock) -> Endpoint:
             return answer_text(403 if isinstance(error, Denied) else 400, str(error))
         except Misconfigured as error:
             log.error("a proxy cannot join: %s", error)  # noqa: TRY400 - it says what is wrong
-            return answer_text(503, "the centre is not ready to let a proxy join: the operator has to run ca init")
+            return answer_text(500, "the centre is not ready to let a proxy join: the operator has to run ca init")
 
     return Endpoint(JOIN, join, ("POST",), "A proxy joins with a one-time code")
 

@@ -70,8 +70,8 @@ def _refused(status: int) -> Failure:
             "код не подошёл: он неверен, уже использован, просрочен или выдан другой МО",
             "проверьте, как он введён; новый код выдаёт администратор ЦАМИ (scripts/cami mo code, страница «PACS МО»)",
         )
-    if status == 429:
+    if status in (429, 503):  # Orthanc has no 429 to send
         return Failure("слишком много попыток", "подождите минуту и запустите ещё раз")
-    if status == 503:
+    if status == 500:
         return Failure("центр не готов подключать МО", "администратору ЦАМИ: scripts/cami ca init")
     return Failure(f"центр ответил {status}", "сообщите администратору ЦАМИ")
