@@ -13,8 +13,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # RUNTIME and SUITE reach scripts/cami through the environment; without them it keeps what a region was made with.
 ONCE ?=
 ARGS ?=
-# Regions that integration tests run side by side; what shares a region stays together.
-REGIONS ?= 2
+# Regions that integration tests run side by side (2 on a machine with processors to spare); what shares one stays together.
+REGIONS ?= 1
 
 CAMI := scripts/cami
 PYTEST := .venv/bin/pytest
@@ -37,8 +37,8 @@ test-unit: dev ## The logic, in milliseconds, without Orthanc
 	@$(PYTEST) tests/unit --numprocesses auto $(ARGS)
 
 .PHONY: test-integration
-test-integration: dev runtime ## Against real Orthancs; SUITE=trixie for Debian 13's, REGIONS=1 one after the other
-	@scripts/test-again tests/integration --numprocesses $(REGIONS) --dist loadgroup $(ARGS)
+test-integration: dev runtime ## Against real Orthancs; SUITE=trixie for Debian 13's, REGIONS=2 for two side by side
+	@scripts/test-again tests/integration $(if $(filter-out 1,$(REGIONS)),--numprocesses $(REGIONS) --dist loadgroup) $(ARGS)
 
 # In a mount namespace: small volumes that tests fill up are gone with them. Without root, root in a namespace will do.
 .PHONY: test-faults
