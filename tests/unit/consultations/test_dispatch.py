@@ -42,7 +42,7 @@ class Letters:
         return "250 OK"
 
     def subjects(self):
-        return [str(message_from_string(text, policy=policy.default)["Subject"]) for _to, text in self.kept]
+        return [str(message_from_string(text, policy=policy.default)["Subject"]).strip() for _to, text in self.kept]
 
 
 def certificate(folder):

@@ -122,7 +122,7 @@ def test_pages_speak_one_language(browser, emergency, desk, first, second, clock
         if language is ENGLISH:
             assert CYRILLIC.findall(re.sub(NAMES, "", text)) == []
         else:
-            known = {"English", "Study", "Instance", "UID", "rad1", "rad2", "adm2"}
+            known = {"English", "Study", "Instance", "UID", "rad1", "rad2", "adm2", "PACS"}
             assert set(re.findall(r"[A-Za-z]{2,}\d?", text)) - known == set()
 
 

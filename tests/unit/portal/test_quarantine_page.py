@@ -233,7 +233,21 @@ def every_page(world, proxy, centre):
     yield centre.open(group_path(centre))
 
 
-NAMES = {"DICOM", "UID", "Accession", "SOP", "Class", "English", "Petrov", "Ivan", "Ivanov", "Petr", "Chest", "HL"}
+NAMES = {
+    "DICOM",
+    "UID",
+    "Accession",
+    "SOP",
+    "Class",
+    "English",
+    "Petrov",
+    "Ivan",
+    "Ivanov",
+    "Petr",
+    "Chest",
+    "HL",
+    "PACS",
+}
 
 
 def test_russian_pages_hold_no_english(world, proxy, centre):
