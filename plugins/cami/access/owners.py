@@ -5,6 +5,7 @@ and ``grant-<number>`` on a study only mirror both, so that the core can filter;
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from enum import Enum, auto
 from operator import itemgetter
 from typing import Protocol
@@ -14,10 +15,10 @@ from sqlalchemy import ColumnElement, Engine, select, true, tuple_
 from cami.access.granted import Received, given_to, in_force
 from cami.access.guests import Guests
 from cami.access.policy import allowed
-from cami.access.seen import Resolved, seen_instance, seen_named, seen_resource, seen_studies
+from cami.access.seen import seen_instance, seen_named, seen_resource, seen_studies
 from cami.archive import Level
 from cami.clock import Clock
-from cami.db import Quick, reading
+from cami.db import Quicks, reading
 from cami.db.tables import study, study_grant
 from cami.index import Scope
 from cami.people.identity import Identity
@@ -107,8 +108,7 @@ class CentralOwners:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reader = reading(engine)
         self._clock = clock
-        self._questions: dict[tuple[Resolved, bool, bool], Quick] = {}
-        self._images: dict[tuple[bool, bool], Quick] = {}
+        self._questions = Quicks(self._reader)
 
     def reach(self, identity: Identity | None) -> Reach:
         """Return how far somebody sees at all."""
@@ -147,24 +147,18 @@ class CentralOwners:
         """
         if level == "patients":
             return False
-        shape = (level, bool(identity.mo), bool(identity.login))
-        question = self._questions.get(shape)
-        if question is None:
-            question = self._questions[shape] = Quick(self._reader, seen_resource(*shape))
+        question = self._questions.of(seen_resource(level, bool(identity.mo), bool(identity.login)))
         return bool(question.value({**self._values(identity), "key": resource}))
 
     def instance(self, identity: Identity, study_uid: str, series_uid: str, sop_uid: str) -> str | None:
         """Return the Orthanc id of an image that the own МО owns or that is granted, by our tables and the index."""
-        shape = (bool(identity.mo), bool(identity.login))
-        question = self._images.get(shape)
-        if question is None:
-            question = self._images[shape] = Quick(self._reader, seen_instance(*shape))
+        question = self._questions.of(seen_instance(bool(identity.mo), bool(identity.login)))
         named = {"study": study_uid, "series": series_uid, "sop": sop_uid}
         found = question.row({**self._values(identity), **named})
         return str(found[0]) if found is not None and found[1] else None
 
     def _values(self, identity: Identity) -> dict[str, object]:
-        return {"own": _own(identity), "mo": identity.mo, "login": identity.login, "at": self._clock.now()}
+        return who_asks(identity, self._clock.now())
 
     def scope(self, identity: Identity) -> Scope:
         """Return the own МО, and what is granted."""
@@ -211,6 +205,11 @@ class CentralOwners:
 
     def _received(self, identity: Identity) -> Received:
         return Received(identity.mo, identity.login, self._clock.now())
+
+
+def who_asks(identity: Identity, at: datetime) -> dict[str, object]:
+    """Return the parameters of the statements of `cami.access.seen` that say who asks, and when."""
+    return {"own": _own(identity), "mo": identity.mo, "login": identity.login, "at": at}
 
 
 def _own(identity: Identity) -> str:

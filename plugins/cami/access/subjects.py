@@ -1,20 +1,19 @@
 """Whose a study is that somebody asks for, in the journal's terms: Study Instance UID, key of the patient, owner."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Engine, Select
+from sqlalchemy import Engine
 
-from cami.access.owners import Reach, StudyOwners
-from cami.access.policy import allowed
+from cami.access.owners import Reach, StudyOwners, who_asks
 from cami.access.seen import subject_named, subject_of
 from cami.archive import Archive, Level
 from cami.clock import Clock
-from cami.db import Quick, reading
+from cami.db import Quicks, reading
 from cami.errors import CamiError
-from cami.people import Action, Identity
+from cami.people import Identity
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
 #: What is asked for instead of what cannot be: it takes as long.
@@ -104,7 +103,7 @@ class CentralSubjects:
         self._archive = ArchiveSubjects(archive, owners)
         self._reader = reading(engine)
         self._clock = clock
-        self._questions: dict[object, Quick] = {}
+        self._questions = Quicks(self._reader)
 
     def of_study(self, study_id: str) -> Subject:
         """Return what is known of a study by its Orthanc id; of one that is not here nothing."""
@@ -120,26 +119,18 @@ class CentralSubjects:
         # What comes out of a body may be anything, text among it that no database takes.
         if level == "patients" or not _ID.fullmatch(resource):
             return Subject()
-        found = self._ask(level, subject_of(level), {"key": resource})
+        found = self._questions.of(subject_of(level)).row({"key": resource})
         return Subject() if found is None else Subject(found[0], found[2] or "", found[1])
 
     def of_uid(self, identity: Identity, study_uid: str) -> tuple[Subject, bool]:
         """Return what is known of a study by its UID, and whether somebody sees it."""
         if self._owners.reach(identity) is Reach.TECHNICAL:
             return self._archive.of_uid(identity, study_uid)
-        shape = (bool(identity.mo), bool(identity.login))
-        own = identity.mo if allowed(identity.role, Action.STUDIES_OWN, "central") else ""
-        values = {"key": study_uid, "own": own, "mo": identity.mo, "login": identity.login, "at": self._clock.now()}
-        found = self._ask(shape, subject_named(*shape), values)
+        question = self._questions.of(subject_named(bool(identity.mo), bool(identity.login)))
+        found = question.row({**who_asks(identity, self._clock.now()), "key": study_uid})
         if found is None:
             return Subject(study_uid), False
         owner, patient, seen = found
         if seen and patient is None:  # it has just come in
             return self._archive.of_uid(identity, study_uid)
         return Subject(study_uid, patient or "", owner), bool(seen)
-
-    def _ask(self, shape: object, statement: Select[Any], values: Mapping[str, object]) -> Sequence[Any] | None:
-        question = self._questions.get(shape)
-        if question is None:
-            question = self._questions[shape] = Quick(self._reader, statement)
-        return question.row(values)

@@ -208,7 +208,8 @@ def _parting(
     branch = f"{server}{BRANCH}{_number(chain) + 1}"
     for place, record in enumerate(records):
         known = audit_record.c.server.in_(chains)
-        if connection.execute(select(audit_record.c.seq).where(known, audit_record.c.hash == record.hash)).first():
+        same = (audit_record.c.seq == record.seq, audit_record.c.hash == record.hash)
+        if connection.execute(select(audit_record.c.seq).where(known, *same)).first():
             continue  # both have it
         before = (audit_record.c.seq == record.seq - 1, audit_record.c.hash == record.previous)
         beginning = record.seq == 1 and record.previous == GENESIS

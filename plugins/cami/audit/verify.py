@@ -170,13 +170,14 @@ def _parts_from_a_record(connection: Connection, server: str) -> bool:
     if parted.seq == 0:
         return bool(parted.hash == GENESIS)
     whole = server_of(server)
+    chains = [each for each in _servers(connection) if server_of(each) == whole]
     same = (audit_record.c.seq == parted.seq, audit_record.c.hash == parted.hash)
-    ours = audit_record.c.server.in_(each for each in _servers(connection) if server_of(each) == whole)
-    if connection.execute(select(audit_record.c.seq).where(ours, *same).limit(1)).first() is not None:
+    ours = select(audit_record.c.seq).where(audit_record.c.server.in_(chains), *same).limit(1)
+    if connection.execute(ours).first() is not None:
         return True
     away = (audit_archive.c.first_seq <= parted.seq, audit_archive.c.last_seq >= parted.seq)
-    kept = audit_archive.c.server.in_(each for each in _servers(connection) if server_of(each) == whole)
-    return connection.execute(select(audit_archive.c.server).where(kept, *away).limit(1)).first() is not None
+    kept = select(audit_archive.c.server).where(audit_archive.c.server.in_(chains), *away).limit(1)
+    return connection.execute(kept).first() is not None
 
 
 class _Counted:

@@ -6,7 +6,7 @@ SQLite is the embedded default; PostgreSQL is for a centre of several replicas. 
 """
 
 from cami.db.engine import open_engine, reading
-from cami.db.quick import Quick
+from cami.db.quick import Quick, Quicks
 from cami.db.types import UtcDateTime
 
-__all__ = ["Quick", "UtcDateTime", "open_engine", "reading"]
+__all__ = ["Quick", "Quicks", "UtcDateTime", "open_engine", "reading"]

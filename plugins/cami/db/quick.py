@@ -48,3 +48,18 @@ class Quick:
         finally:
             connection.close()
         return None if row is None else tuple(row)
+
+
+class Quicks:
+    """Statements that are asked of one database, each written out when it is first asked. Thread-safe."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: dict[Select[Any], Quick] = {}
+
+    def of(self, statement: Select[Any]) -> Quick:
+        """Return a statement written out; `statement` is one that is kept, as by `functools.cache`."""
+        known = self._known.get(statement)
+        if known is None:
+            known = self._known[statement] = Quick(self._engine, statement)
+        return known

@@ -87,17 +87,11 @@ class GrantRegister:
 
     def unreviewed(self, owner: str) -> Sequence[Grant]:
         """Return the emergency accesses to an МО's studies that nobody of it has taken note of."""
-        return self._read(
-            study_grant.c.owner == owner,
-            study_grant.c.cause == "break-glass",
-            study_grant.c.reviewed_at.is_(None),
-        )
+        return self._read(*_unreviewed(owner))
 
     def unreviewed_number(self, owner: str) -> int:
         """Return how many of them there are."""
-        query = select(func.count()).where(
-            study_grant.c.owner == owner, study_grant.c.cause == "break-glass", study_grant.c.reviewed_at.is_(None)
-        )
+        query = select(func.count()).where(*_unreviewed(owner))
         with self._reader.connect() as connection:
             return connection.scalar(query) or 0
 
@@ -150,6 +144,11 @@ class GrantRegister:
         with self._reader.connect() as connection:
             rows = connection.execute(query.offset(since or None).limit(limit or None))
             return [_grant(row, now) for row in rows]
+
+
+def _unreviewed(owner: str) -> tuple[ColumnElement[bool], ...]:
+    grants = study_grant.c
+    return grants.owner == owner, grants.cause == "break-glass", grants.reviewed_at.is_(None)
 
 
 def _grant(row: Row[Any], now: datetime) -> Grant:
