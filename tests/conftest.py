@@ -1,7 +1,13 @@
-"""For `scripts/test-again`: which tests failed, one a line, in the file that CAMI_FAILED_TESTS names."""
+"""For all tests: Hypothesis without a clock; for `scripts/test-again` which tests failed, in CAMI_FAILED_TESTS."""
 
 import os
 from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+# No test asserts a time: on a busy machine each example is slow.
+settings.register_profile("cami", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cami")
 
 _FAILED = Path(os.environ["CAMI_FAILED_TESTS"]) if "CAMI_FAILED_TESTS" in os.environ else None
 

@@ -62,7 +62,7 @@ def test_strangers_get_nothing_of_it(region, interface):
         assert answer.status_code in (400, 401, 403, 404, 405), (method, path, answer.status_code)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_nothing_fails_and_nothing_is_betrayed(region, victim, interface, data):
     server, calls = interface

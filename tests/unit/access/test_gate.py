@@ -157,7 +157,7 @@ def test_whatever_fails_is_a_refusal_without_a_name_in_the_log(authenticator, ar
     assert "rad" not in caplog.text
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", ""]),
     path=PATHS,

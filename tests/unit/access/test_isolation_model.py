@@ -89,7 +89,7 @@ RESOURCES = sorted(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     login=st.sampled_from(sorted(ROLES)),
     route=st.sampled_from(RESOURCES),
@@ -107,7 +107,7 @@ def test_the_gate_agrees_with_the_model(world, gate, login, route, target):
     assert not gate.allows(method, asked, {}, {"host": "cami"})
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     login=st.sampled_from(sorted(ROLES)),
     asked=st.tuples(st.sampled_from(["Study", "SERIES", "instances", "Patient"]), QUERIES, PARENTS),

@@ -254,7 +254,7 @@ def test_everybody_sees_what_the_model_says(engine, monkeypatch, few):
     monkeypatch.setattr(search, "FEW", few)
     who = Whoever()
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, suppress_health_check=list(HealthCheck))
     @given(worlds, st.lists(st.sampled_from(PEOPLE), min_size=3, max_size=3, unique=True))
     def check(drawn, people):
         world = build(engine, drawn, who)

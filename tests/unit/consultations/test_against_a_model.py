@@ -275,9 +275,7 @@ def drive(engine, examples):
     machine = type("Driven", (Requests,), {"engine": engine})
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=examples, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )
 
 

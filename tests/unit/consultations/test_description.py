@@ -133,7 +133,7 @@ def test_each_field_stands_what_it_does_not_expect(face, centre):
     assert failed == []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_whatever_is_sent_is_answered(face, centre, data):
     if not hasattr(face, "number"):

@@ -161,7 +161,7 @@ def test_a_clock_that_was_wrong_holds_nothing_back_once_it_is_right(region):
     assert queue_totals(proxy.engine).confirmed == 3
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     studies=st.lists(st.integers(1, 4), min_size=1, max_size=4),
     faults=st.lists(st.sampled_from(["", "cut", "answer lost", "crash"]), max_size=12),

@@ -60,7 +60,7 @@ def run(pace, watch, senders, seconds, late):
     return sorted(sent)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     mbit_s=st.floats(0.1, 8),
     senders=st.integers(1, 32),
@@ -73,7 +73,7 @@ def test_no_ten_seconds_exceed_the_cap_by_five_per_cent(mbit_s, senders, late):
     assert busiest(sent, 10) * OVERHEAD <= 10.5 * rate
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(mbit_s=st.floats(0.1, 8), senders=st.integers(1, 32), late=st.lists(st.floats(0, 0.08), min_size=1))
 def test_the_cap_is_used_whole_when_there_is_work(mbit_s, senders, late):
     watch, rate = Watch(), mbit_s * 125_000

@@ -172,7 +172,7 @@ def test_a_break_at_any_request_costs_one_piece_at_most(wire, fault):
         assert wire.files() == []
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     faults=st.lists(
         st.sampled_from(["", "", "", "cut", "half arrived", "answer lost", "crash", "crash after"]), max_size=40
@@ -456,7 +456,7 @@ def helpers(link, over):
     return [threading.Thread(target=work) for _ in range(2)]
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     faults=st.lists(st.sampled_from(["", "", "", "cut", "half arrived", "answer lost"]), max_size=40),
 )

@@ -106,4 +106,4 @@ class Outbox(RuleBasedStateMachine):
 
 
 TestOutbox = Outbox.TestCase
-TestOutbox.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+TestOutbox.settings = settings(max_examples=15, stateful_step_count=15)

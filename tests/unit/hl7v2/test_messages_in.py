@@ -220,7 +220,7 @@ def test_a_stream_is_cut_into_messages():
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_read_or_refused(data):
     for each in (data, b"MSH|^~\\&|" + data):
         with suppress(Refused):
@@ -237,7 +237,7 @@ _PIECES = st.lists(
 
 
 @given(st.integers(0, len(OMI) - 1), _PIECES, st.integers(0, 40), st.sampled_from([OMI, ORM, MERGE]))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_message_is_answered(centre, place, pieces, dropped, message):
     broken = message[:place] + "".join(pieces) + message[place + dropped :]
     frames = centre.hl7.intake.take(broken.encode("utf-8", "replace"), HOME)

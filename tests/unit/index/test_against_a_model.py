@@ -186,7 +186,7 @@ def test_the_index_answers_as_the_model(engine, fill, grant, monkeypatch, few):
     monkeypatch.setattr(search, "FEW", few)
     index = StudyIndex(engine, Fresh())
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
     @given(
         studies,
         st.lists(st.tuples(questions, of_series), min_size=1, max_size=6),

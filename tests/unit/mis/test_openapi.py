@@ -62,7 +62,7 @@ VALUES = st.sampled_from(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(
     operation=st.sampled_from(list(operations())),
     id_=st.sampled_from(["sr-1", "t-1", "mo-42001", "x", "0", "sr-99999999999999", "-"]),
@@ -95,7 +95,7 @@ def test_nothing_that_is_sent_is_our_fault(placed, operation, id_, resource, que
         assert "вчера" not in answer.body.decode()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(
     entry=st.integers(0, 5),
     field=st.sampled_from(

@@ -310,7 +310,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_message_breaks_the_face(centre, client, data):
     """Any part of an order replaced by any JSON is refused or taken, never a failure, and never half."""

@@ -466,7 +466,7 @@ class Outgoing(RuleBasedStateMachine):
 
 
 TestOutgoing = Outgoing.TestCase
-TestOutgoing.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
+TestOutgoing.settings = settings(max_examples=10, stateful_step_count=25)
 
 
 def test_watch_costs_nothing_without_studies(centre):

@@ -188,7 +188,7 @@ def test_statuses():
         assert caught.value.final is final
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(["ok", "unreachable", "broken", "refused", "crash"]), max_size=40))
 def test_whatever_happens_every_image_is_delivered_or_told(tmp_path_factory, faults):
     from tests.unit.routing.conftest import Proxy
